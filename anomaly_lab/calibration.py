@@ -1,0 +1,88 @@
+"""The decision threshold, from normal images only: the paper's section 4.2 (MVTec AD: CVPR 2019, 4.3).
+
+"A threshold for the anomaly score such that the area of the largest connected component in the computed
+anomaly heatmaps is slightly below the defined minimum area": on held-out normal images no component may
+reach `min_area` pixels, and the threshold is the lowest that achieves it. A test image is then anomalous
+when a component of {heatmap > threshold} has at least `min_area` pixels. Components are 8-connected.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def area_threshold(heatmaps: Iterable[NDArray[np.floating]], min_area: int) -> float:
+    """The smallest of the heatmaps' values at which none of them has a component of `min_area` pixels:
+
+        t = min { t ∈ values : |c| < min_area for every component c of {hᵢ > t}, for every i }
+
+    The heatmaps are (H, W), of normal images, of any sizes and range; they are read once, one at a time.
+    The largest component only shrinks as t grows, so that bisection finds each image's own t exactly, and
+    the highest of these is the result. `min_area=1` gives the highest value of all: no pixel may exceed it.
+    If every heatmap has fewer than `min_area` pixels, nothing can be detected at any threshold; by the
+    definition above the result is then the lowest value of all.
+    ValueError for no heatmap, an empty one, NaN or infinite values, or `min_area` below 1.
+    """
+    if min_area < 1:
+        raise ValueError(f"min_area is {min_area}; a component has at least 1 pixel")
+    threshold, lowest = -np.inf, np.inf
+    for heatmap in heatmaps:
+        _require_finite(heatmap)
+        lowest = min(lowest, float(heatmap.min()))
+        if largest_component_area(heatmap, threshold) < min_area:
+            continue  # the threshold of the images before suits this one too: most images end here
+        values = np.unique(heatmap[_exceeds(heatmap, threshold)])
+        suits = partial(_is_quiet, heatmap, min_area)
+        first = bisect_left(values, True, key=suits)
+        threshold = float(values[first])
+    if lowest == np.inf:
+        raise ValueError("there is no heatmap to calibrate the threshold on")
+    return max(threshold, lowest)
+
+
+def detect(heatmap: NDArray[np.floating], threshold: float, min_area: int) -> NDArray[np.bool_]:
+    """The mask (H, W) of {heatmap > threshold} without its components of fewer than `min_area` pixels.
+
+    The image is predicted anomalous when any pixel is left. ValueError for an empty heatmap, NaN or infinity.
+    """
+    _require_finite(heatmap)
+    mask = _exceeds(heatmap, threshold)
+    label, area = components(mask)
+    return mask & (area[label] >= min_area)
+
+
+def largest_component_area(heatmap: NDArray[np.floating], threshold: float) -> int:
+    """The number of pixels in the largest component of {heatmap > threshold}, 0 if none; heatmap (H, W)."""
+    return int(components(_exceeds(heatmap, threshold))[1].max())
+
+
+def components(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The 8-connected components of a mask (H, W): (label, area).
+
+    `label` (H, W) is 0 outside and 1 … K inside; `area` (K + 1,) is each component's number of pixels, and 0
+    for the outside, so that `area[label]` is the size of the component that a pixel lies in.
+    """
+    _, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    area[0] = 0
+    return label, area
+
+
+def _is_quiet(heatmap: NDArray[np.floating], min_area: int, threshold: float) -> bool:
+    return largest_component_area(heatmap, threshold) < min_area
+
+
+def _exceeds(heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
+    """heatmap > threshold, compared in float64: NumPy would round a Python float to the heatmap's type."""
+    return heatmap > np.float64(threshold)
+
+
+def _require_finite(heatmap: NDArray[np.floating]) -> None:
+    bad = heatmap.size - int(np.isfinite(heatmap).sum())
+    if bad or not heatmap.size:
+        raise ValueError(f"{bad} of the heatmap's {heatmap.size} values are NaN or infinite, or it is empty")

@@ -1,0 +1,79 @@
+"""What happens around the training: growing image size, divergence, checkpoints written whole."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from anomaly_lab.atomic import replacing
+from anomaly_lab.errors import UserError
+from anomaly_lab.schedule import time_share
+
+
+class ProgressiveSize(L.Callback):
+    """The paper's progressive scheme: "gradually increasing the size of the input images over the course of the training".
+
+    `sizes` maps the share of the training from which on it holds, in [0, 1), to a factor on the final training size. Sizes
+    change between epochs and stay multiples of 8 pixels. Nothing is kept: the size follows from the progress alone, so a
+    resumed training goes on at the size it had.
+    """
+
+    def __init__(self, sizes: Mapping[float, float]) -> None:
+        self.sizes = sorted((float(share), float(factor)) for share, factor in sizes.items())
+        if not self.sizes or self.sizes[0][0] != 0 or any(not 0 <= s < 1 or not 0 < f <= 1 for s, f in self.sizes):
+            raise ValueError(f"progressive sizes {dict(sizes)} must start at 0 and map shares in [0, 1) to factors in (0, 1]")
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            data.size_schedule = lambda: self.size(data.train_size, self.done(trainer))
+
+    def size(self, final: int, done: float) -> int:
+        """Pixels at the share `done` of the training; a final size of 0, for whole images, stays 0."""
+        factor = next(factor for share, factor in reversed(self.sizes) if share <= done)
+        return final if factor == 1 or final == 0 else max(8, 8 * round(final * factor / 8))
+
+    @staticmethod
+    def done(trainer: L.Trainer) -> float:
+        """Share of the training at the start of this epoch: in epochs or, with `max_time`, in time."""
+        epochs = trainer.max_epochs or -1
+        return max(trainer.current_epoch / epochs if epochs > 0 else 0.0, time_share(trainer))
+
+
+class StopOnDivergence(L.Callback):
+    """A loss that is no number ends the training at once, before it can reach a checkpoint."""
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss = float(outputs["loss"])
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the loss is {loss} at step {trainer.global_step}: training has diverged, try a smaller optimizer.lr; the "
+                "last good checkpoint is kept in checkpoints/"
+            )
+
+
+class SaveOnInterrupt(L.Callback):
+    """Ctrl-C leaves checkpoints/last.ckpt at the step it came, to be resumed from."""
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt) and trainer.training and trainer.checkpoint_callback:
+            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")  # type: ignore[attr-defined]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints are there whole or not at all: a kill or a full disk while writing leaves the previous one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        try:
+            with replacing(path) as temporary:
+                torch.save(checkpoint, temporary)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            raise UserError(
+                f"{path} could not be written ({error}): free some space or choose another folder, then resume; the previous "
+                "checkpoint is kept"
+            ) from error

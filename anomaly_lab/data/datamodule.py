@@ -1,0 +1,158 @@
+"""The LightningDataModule: what is split how, prepared how, and served in which order."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+from torch.utils.data import DataLoader
+
+from anomaly_lab.build import build
+from anomaly_lab.data import synthetic
+from anomaly_lab.data.datasets import Batches, Images, TestImages, TrainingSamples, ValidationPairs
+from anomaly_lab.data.folder import Category, Sample, scan, verify
+from anomaly_lab.data.images import image_size as stored_size
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.statistics import mean_and_std, mean_color, working_size
+from anomaly_lab.errors import UserError
+from anomaly_lab.progress import bar
+
+log = logging.getLogger(__name__)
+
+VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
+
+
+class AnomalyDataModule(L.LightningDataModule):
+    """One category: corrupted training samples, validation pairs, validation normals for calibration, test images.
+
+    - `name`: "synthetic" (generated below `root` where it is not yet) or any other name for the images found there.
+    - `category`: name, kind, augmentation, min_area, as in conf/category.
+    - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
+    - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
+    - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
+      is asked instead at the start of each epoch.
+    - `validation_share`: of the normal training images that is held out, at least one image.
+    - `memory`: GiB of decoded images up to which they are kept in memory.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        category: Mapping[str, Any],
+        image_size: int | str,
+        contrast: str,
+        corruption: Mapping[str, Any],
+        validation_corruption: Mapping[str, Any],
+        batch_size: int,
+        steps_per_epoch: int,
+        train_size: int,
+        validation_share: float,
+        num_workers: int,
+        memory: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
+        self.requested_size, self.contrast = image_size, contrast
+        self.corruption, self.validation_corruption = corruption, validation_corruption
+        self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
+        self.validation_share, self.num_workers, self.memory, self.seed = validation_share, num_workers, memory, seed
+        self.size_schedule: Callable[[], int] | None = None  # set by the progressive-size callback
+        self.found: Category | None = None
+
+    def prepare_data(self) -> None:
+        """Generate the embedded data set where it is missing; on one process of a machine."""
+        if self.name == "synthetic":
+            self._generate()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find, check and split the files, and choose the working scale. Once: later calls return at once."""
+        if self.found is not None:
+            return
+        root = self._generate().parent if self.name == "synthetic" else self.root
+        found = scan(root, self.category["name"])
+        with_progress("Checking images", [*found.train, *found.test])
+        train, self.held_out = split(found.train, self.validation_share, self.seed)
+        self.test = list(found.test)
+        longest = int(np.median([max(stored_size(sample.path)) for sample in found.train]))
+        if self.requested_size == "auto":
+            self.image_size, self.why_size = working_size(train, longest)
+        else:
+            self.image_size, self.why_size = int(self.requested_size), "as configured"
+        scale = self.image_size / longest
+        mean, std = mean_and_std(train) if self.contrast == "category" else (0.5, 1.0)
+        self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
+        pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
+        in_memory = bool(3 * pixels < self.memory * 2**30)
+        self.train_images = Images(train, self.preprocessing, in_memory)
+        self.validation_images = Images(self.held_out, self.preprocessing, in_memory)
+        self.mean_color = mean_color(self.train_images)
+        self.min_area = self.category["min_area"] or max(4, round(5e-4 * median_area(found.train)))
+        self.found = found  # last: a second call after a failure starts anew
+
+    def train_dataloader(self) -> DataLoader:
+        samples = TrainingSamples(self.train_images, build(self.corruption), self.category["augmentation"], self.seed)
+        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size)
+        return DataLoader(samples, batch_sampler=batches, **self._workers(self.num_workers))
+
+    def val_dataloader(self) -> DataLoader:
+        images = self.validation_images
+        chosen = Images(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True)
+        variants = -(-VALIDATION_PAIRS // len(chosen))
+        return DataLoader(ValidationPairs(chosen, build(self.validation_corruption), variants, self.seed))
+
+    def calibration_dataloader(self) -> DataLoader:
+        """The held-out normal images as test images: what the threshold is calibrated on."""
+        return self._one_by_one(self.held_out)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._one_by_one(self.test)
+
+    def _generate(self) -> Path:
+        with bar(f"Generating {self.category['name']}") as update:
+            return synthetic.ensure(self.root, self.category["name"], update)
+
+    def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
+        return DataLoader(TestImages(samples, self.preprocessing), batch_size=None, **self._workers(min(1, self.num_workers)))
+
+    def _position(self) -> tuple[int, int]:
+        """(epoch, steps of it already done): more than 0 where a training goes on in the middle of an epoch."""
+        if self.trainer is None:
+            return 0, 0
+        epoch = self.trainer.current_epoch
+        return epoch, max(0, self.trainer.global_step - epoch * self.steps_per_epoch)
+
+    def _size(self) -> int:
+        return self.size_schedule() if self.size_schedule else self.train_size
+
+    @staticmethod
+    def _workers(count: int) -> dict[str, Any]:
+        if count == 0:
+            return {"num_workers": 0}
+        return {"num_workers": count, "persistent_workers": True}
+
+
+def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """(training, held out): a seeded draw; both have at least one image. UserError where there is but one image."""
+    if len(samples) < 2:
+        raise UserError(
+            f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
+            "calibrate the threshold"
+        )
+    count = min(len(samples) - 1, max(1, round(share * len(samples))))
+    held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
+    return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
+
+
+def median_area(samples: Sequence[Sample]) -> float:
+    """The median number of pixels of the stored images."""
+    return float(np.median([np.prod(stored_size(sample.path)) for sample in samples]))
+
+
+def with_progress(what: str, samples: Sequence[Sample]) -> None:
+    """`verify` with a progress bar that goes away when it is done."""
+    with bar(what) as update:
+        verify(samples, update)

@@ -1,0 +1,166 @@
+"""The three data sets: corrupted training samples, held-out validation pairs, test images.
+
+A training sample is drawn from (seed, epoch, index) alone. Nothing of it lives in a process: the batches' keys carry epoch,
+index and size to the workers, so the samples are the same bit for bit with any number of workers, and after resuming.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import albumentations as A
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from anomaly_lab.corruption import LocalCorruption
+from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.images import read_image, read_mask
+from anomaly_lab.data.preprocessing import Preprocessing
+
+FLIPS = {"horizontal_flip": A.HorizontalFlip, "vertical_flip": A.VerticalFlip, "rotate90": A.RandomRotate90}
+
+
+class Key(NamedTuple):
+    """What a training sample is made from, beside the seed. `size`: side of the crop in pixels, 0 for the whole image."""
+
+    epoch: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    size: int
+
+
+class Images:
+    """Stored images at the working scale, decoded once where they fit in memory, else at each use.
+
+    `images[i]` is (image, levels): (h, w, C) uint8 or uint16, and what `Preprocessing.unit` stretches it with.
+    """
+
+    def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing, in_memory: bool) -> None:
+        self.samples, self.preprocessing = list(samples), preprocessing
+        self.cache = [self._load(i) for i in range(len(samples))] if in_memory else None
+
+    def _load(self, i: int) -> tuple[np.ndarray, tuple[float, float]]:
+        small = self.preprocessing.resized(read_image(self.samples[i].path))
+        return small, self.preprocessing.levels(small)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, tuple[float, float]]:
+        return self.cache[i] if self.cache is not None else self._load(i)
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """(H, W, C) → (C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+class TrainingSamples(Dataset):
+    """Random crops of normal images, flipped and turned as the category permits, with their corrupted copies.
+
+    `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1].
+    """
+
+    def __init__(self, images: Images, corruption: LocalCorruption, flips: Sequence[str], seed: int) -> None:
+        if unknown := set(flips) - set(FLIPS):
+            raise ValueError(f"category.augmentation: unknown {sorted(unknown)}, there are {sorted(FLIPS)}")
+        self.images, self.seed = images, seed
+        self.flip = A.Compose([FLIPS[name](p=0.5) for name in flips])
+        self.corrupt = corruption
+
+    def __getitem__(self, key: Key) -> dict[str, Tensor]:
+        rng = np.random.default_rng([self.seed, key.epoch, key.index])
+        image, levels = self.images[self.image_of(key)]
+        X = self.images.preprocessing.unit(random_crop(image, key.size, rng), levels)
+        # albumentations' own generator is forked by workers and replayed each epoch: seeded anew for each sample
+        self.flip.set_random_seed(int(rng.integers(2**31)))
+        self.corrupt.set_random_seed(int(rng.integers(2**31)))
+        X = np.ascontiguousarray(self.flip(image=X)["image"])
+        corrupted = self.corrupt(image=X, mask=np.zeros((*X.shape[:2], 1), np.float32))
+        return {"X": to_tensor(X), "X_hat": to_tensor(corrupted["image"]), "M": to_tensor(corrupted["mask"])}
+
+    def image_of(self, key: Key) -> int:
+        """The image behind a key: `Batches` count the samples of all epochs on, and each image comes once a round."""
+        round_, place = divmod(key.index, len(self.images))
+        return int(np.random.default_rng([self.seed, round_]).permutation(len(self.images))[place])
+
+
+def random_crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random square of `size` pixels; 0 means the whole image. An image that is too small is enlarged by reflection."""
+    if size == 0:
+        return image
+    down, right = max(0, size - image.shape[0]), max(0, size - image.shape[1])
+    if down or right:
+        image = np.pad(image, ((0, down), (0, right), (0, 0)), mode="symmetric")
+    top = int(rng.integers(0, image.shape[0] - size + 1))
+    left = int(rng.integers(0, image.shape[1] - size + 1))
+    return image[top : top + size, left : left + size]
+
+
+class Batches(Sampler[list[Key]]):
+    """`steps` batches of keys an epoch.
+
+    `position` gives (epoch, steps already done), more than 0 of them where a training goes on in the middle of an epoch;
+    `size` the side of the crops. Both are asked in the main process, when the epoch's iteration begins.
+    """
+
+    def __init__(self, steps: int, batch_size: int, position: Callable[[], tuple[int, int]], size: Callable[[], int]) -> None:
+        self.steps, self.batch_size, self.position, self.size = steps, batch_size, position, size
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        (epoch, done), size = self.position(), self.size()
+        first = epoch * self.steps * self.batch_size
+        for step in range(done, self.steps):
+            start = first + step * self.batch_size
+            yield [Key(epoch, index, size) for index in range(start, start + self.batch_size)]
+
+
+class ValidationPairs(Dataset):
+    """Held-out normal images with fixed corruptions of another kind than the training's.
+
+    `pairs[i]` → {"X", "X_hat": (3, h, w), "M": (1, h, w)}, float32 in [0, 1], whole images at the working scale. There are
+    `variants` corruptions of each image: pair i is image i // variants.
+    """
+
+    def __init__(self, images: Images, corruption: LocalCorruption, variants: int, seed: int) -> None:
+        self.images, self.corrupt, self.variants, self.seed = images, corruption, variants, seed
+
+    def __len__(self) -> int:
+        return len(self.images) * self.variants
+
+    def __getitem__(self, i: int) -> dict[str, Tensor]:
+        image, levels = self.images[i // self.variants]
+        X = self.images.preprocessing.unit(image, levels)
+        self.corrupt.set_random_seed(int(np.random.default_rng([self.seed, i]).integers(2**31)))
+        pair = self.corrupt(image=X, mask=np.zeros((*X.shape[:2], 1), np.float32))
+        return {"X": to_tensor(X), "X_hat": to_tensor(pair["image"]), "M": to_tensor(pair["mask"])}
+
+
+class TestImages(Dataset):
+    """Images to be scored, as they come, one at a time: sizes may differ.
+
+    `images[i]` → {"X": (3, h, w) float32 at the working scale, "size": stored (H, W), "truth": (H, W) bool or None where the
+    defect has no mask, "index": i}. A normal image's truth is all False.
+    """
+
+    __test__ = False  # not a test for pytest to collect
+
+    def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing) -> None:
+        self.samples, self.preprocessing = list(samples), preprocessing
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, i: int) -> dict[str, object]:
+        sample = self.samples[i]
+        stored = read_image(sample.path)
+        size = (stored.shape[0], stored.shape[1])
+        truth = None
+        if sample.mask is not None:
+            truth = torch.from_numpy(read_mask(sample.mask, size))
+        elif sample.label == 0:
+            truth = torch.zeros(size, dtype=torch.bool)
+        return {"X": to_tensor(self.preprocessing(stored)), "size": size, "truth": truth, "index": i}

@@ -1,0 +1,159 @@
+"""Finds the images and masks of a category in an MVTec layout, and checks them before any training starts.
+
+A category has the folders train/good, test/<good or a defect> and ground_truth/<defect>.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomaly_lab.data.images import read_image, read_mask
+from anomaly_lab.errors import UserError
+
+NORMAL = "good"
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image file; `defect` is "good" for a normal image, `mask` None where there is no ground truth."""
+
+    path: Path
+    defect: str
+    mask: Path | None
+
+    @property
+    def label(self) -> int:
+        """0 for a normal image, 1 for a defective one."""
+        return int(self.defect != NORMAL)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category's samples; `root` is the category's own folder. Training samples are all normal."""
+
+    name: str
+    root: Path
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+
+
+def scan(root: Path, category: str) -> Category:
+    """Lists `<root>/<category>` without opening a file; samples are in the order of their posix paths.
+
+    Files directly in train/good and test/<defect> count if they have an image suffix, in any case, and are
+    not hidden. The folder test may be missing, and so may ground_truth, as a whole or for a kind of defect.
+    A mask is named `<stem>_mask` or `<stem>`, with any image suffix. ground_truth/good is passed over, since
+    a normal image needs no mask.
+
+    Raises UserError where a folder or image is missing or misplaced, where two images of a folder share a
+    stem (their results would overwrite each other), and where images and masks do not pair one to one.
+    """
+    folder = root / category
+    _require_category(root, category)
+    normal = _images_by_stem(folder / "train" / NORMAL)
+    if not normal:
+        state = "has no images" if (folder / "train" / NORMAL).is_dir() else "is missing"
+        raise UserError(f"{folder / 'train' / NORMAL} {state}: put the normal training images there")
+    train = tuple(Sample(path, NORMAL, None) for path in normal.values())
+    return Category(category, folder, train, _scan_test(folder))
+
+
+def verify(samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None) -> None:
+    """Decodes every image and mask of `samples` once and keeps none; `progress(done, total)` follows each.
+
+    Raises one UserError for the first sample at fault, with the number of further ones. Faults are a file
+    that cannot be read, a mask of another size than its image, and a mask without a defective pixel.
+    """
+    faults = []
+    with ThreadPoolExecutor(_READERS) as pool:  # threads suffice: OpenCV decodes without holding the GIL
+        for done, fault in enumerate(pool.map(_fault, samples), start=1):
+            if fault is not None:
+                faults.append(fault)
+            if progress is not None:
+                progress(done, len(samples))
+    if faults:
+        others = len(faults) - 1
+        raise UserError(faults[0] + (f" (and {others} more at fault)" if others else ""))
+
+
+def _fault(sample: Sample) -> str | None:
+    try:
+        height, width, _ = read_image(sample.path).shape
+        if sample.mask is None or read_mask(sample.mask, (height, width)).any():
+            return None
+    except UserError as error:
+        return str(error)
+    return f"{sample.mask} marks no pixel as defective: correct it, or move {sample.path} to test/{NORMAL}"
+
+
+def _require_category(root: Path, category: str) -> None:
+    """Raises UserError, with what to set instead, unless `<root>/<category>` is a folder."""
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder: set data.root to the folder that holds the categories")
+    if not (root / category).is_dir():
+        if (root / "train" / NORMAL).is_dir():
+            raise UserError(
+                f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
+                f"{root.resolve().parent}, and set category.name to {root.resolve().name}"
+            )
+        known = ", ".join(path.name for path in _folders(root) if (path / "train" / NORMAL).is_dir())
+        remedy = f"set category.name to one of {known}" if known else "point data.root to where it is"
+        raise UserError(f"{root} has no category {category}: {remedy}")
+
+
+def _scan_test(folder: Path) -> tuple[Sample, ...]:
+    """The test samples of the category in `folder`, each with its mask."""
+    for stray in _image_files(folder / "test"):
+        raise UserError(f"{stray} lies outside the kinds of test: move it to test/{NORMAL} or test/<defect>")
+    images = {kind.name: _images_by_stem(kind) for kind in _folders(folder / "test")}
+    truths = [kind for kind in _folders(folder / "ground_truth") if kind.name != NORMAL]
+    masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
+    samples = [
+        Sample(path, defect, masks.get(defect, {}).get(stem))
+        for defect, paths in images.items()
+        for stem, path in paths.items()
+    ]
+    return tuple(sorted(samples, key=lambda sample: sample.path.as_posix()))
+
+
+def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
+    """The mask in `truth` of each image of the same defect, by the image's stem."""
+    masks: dict[str, Path] = {}
+    for mask in _image_files(truth):
+        stem = next((stem for stem in (mask.stem.removesuffix("_mask"), mask.stem) if stem in images), None)
+        if stem is None:
+            raise UserError(f"{mask} has no image in test/{truth.name}: add the image or remove the mask")
+        if stem in masks:
+            raise UserError(f"{images[stem]} has two masks, {masks[stem]} and {mask}: remove one of them")
+        masks[stem] = mask
+    for stem, path in images.items():
+        if stem not in masks:
+            raise UserError(f"{path} has no mask: add {truth / f'{stem}_mask.png'} or remove the image")
+    return masks
+
+
+def _images_by_stem(folder: Path) -> dict[str, Path]:
+    images: dict[str, Path] = {}
+    for path in _image_files(folder):
+        if path.stem in images:
+            raise UserError(f"{images[path.stem]} and {path} share the stem {path.stem}: rename one of them")
+        images[path.stem] = path
+    return images
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """Sorted; a link to a missing file is listed, so that reading it fails rather than that it vanishes."""
+    return [path for path in _visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.is_dir()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=Path.as_posix)

@@ -1,0 +1,130 @@
+"""Reads image and mask files, and changes the size and value range of images, (height, width, channels)."""
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anomaly_lab.errors import UserError
+
+# What OpenCV has to say about a broken file is said by a UserError that names the file.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+# OpenCV's thread pool does not survive the fork of a data-loading worker: the first call there that touches it hangs
+# for ever. Without a pool there is nothing to hang; images are read in parallel by threads of our own, and by workers.
+cv2.setNumThreads(0)
+
+# Grey or colour and 8 or 16 bits as in the file; alpha is dropped; EXIF orientation is not applied.
+_AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+
+# A PNG file begins: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
+_PNG_HEADER = struct.Struct(">8s4x4sIIBB")
+_PNG_GREY_ALPHA = 4
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The pixels of a PNG, JPEG, BMP or TIFF file, as they are stored.
+
+    Returns (H, W, 1) for a grey file, else (H, W, 3) in RGB order, even where the three channels are equal;
+    a palette counts as colour. The dtype is uint16 where the file has 16 bits a channel, otherwise uint8.
+
+    Alpha is ignored: the colours are those stored beneath it. (The exception is 8-bit RGBA TIFF, where OpenCV
+    itself blends what is transparent with black.) EXIF orientation is ignored too, because masks are drawn on
+    the stored pixels and carry none; a TIFF's own orientation tag is part of its pixel layout and is applied
+    to images and masks alike. Of a file with several pages, the first is read.
+
+    Raises UserError where the file cannot be read, is empty, incomplete or not an image, or holds signed,
+    32-bit or floating-point pixels.
+    """
+    data = _read_bytes(path)
+    try:
+        pixels = cv2.imdecode(data, _AS_STORED)
+    except cv2.error as error:  # beyond 2**20 pixels a side or 2**30 in all, according to its header
+        raise UserError(f"{path} is too large to decode, or damaged: cut it into tiles or copy it again") from error
+    if pixels is None:
+        raise UserError(f"{path} is no complete image file: copy it again from its source or remove it")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"{path} has pixels of type {pixels.dtype}, which has no fixed range: convert it to an 8-bit or 16-bit PNG or TIFF"
+        )
+    if pixels.ndim == 2:
+        return pixels[..., np.newaxis]
+    header = _png_header(data)
+    if header is not None and header[-1] == _PNG_GREY_ALPHA:  # OpenCV makes three equal channels of it
+        return np.ascontiguousarray(pixels[..., :1])
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """The mask file as bool (H, W): True (defective) where any channel but alpha is above 0.
+
+    `size` is the (height, width) of the mask's image. Raises UserError where the mask has another size, and
+    for whatever read_image refuses.
+    """
+    mask = read_image(path).any(axis=2)
+    if mask.shape != size:
+        raise UserError(
+            f"{path} is {mask.shape[0]} x {mask.shape[1]} pixels (height x width) but its image is "
+            f"{size[0]} x {size[1]}: give the mask the size of the image as stored, without EXIF orientation"
+        )
+    return mask
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) of read_image(path): from the header alone for a PNG, by decoding for other formats.
+
+    Raises UserError as read_image does, except that a PNG that is damaged after its header passes.
+    """
+    header = _png_header(_read_bytes(path, count=_PNG_HEADER.size))
+    if header is not None:
+        _, _, width, height, _, _ = header
+        return height, width
+    height, width, _ = read_image(path).shape
+    return height, width
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`image`, (h, w, channels) of uint8, uint16 or float32, at `size` = (height, width); the dtype stays.
+
+    Shrinks by averaging areas, so that thin structures fade rather than vanish or alias, and enlarges
+    linearly: cubic interpolation would draw halos along edges, and these look like defects. A side that
+    shrinks does so before the other one grows. No value leaves the range of the input. Returns `image`
+    itself where nothing is to be done.
+    """
+    height, width = size
+    smaller = min(image.shape[0], height), min(image.shape[1], width)
+    for (rows, columns), interpolation in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if image.shape[:2] != (rows, columns):
+            # cv2.resize drops a channel axis of length 1
+            resized = cv2.resize(image, (columns, rows), interpolation=interpolation)
+            image = resized.reshape(rows, columns, image.shape[2])
+    return image
+
+
+def to_unit(image: np.ndarray) -> np.ndarray:
+    """A uint8 or uint16 image, (H, W, 1) or (H, W, 3), as float32 (H, W, 3) in [0, 1].
+
+    1 stands for the largest value of the dtype, 255 or 65535; grey is repeated in all three channels.
+    """
+    unit = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+    return np.repeat(unit, 3, axis=2) if unit.shape[2] == 1 else unit
+
+
+def _read_bytes(path: Path, count: int = -1) -> np.ndarray:
+    """The first `count` bytes of the file, or all; cv2.imread would fail on some non-ASCII paths."""
+    try:
+        data = np.fromfile(path, dtype=np.uint8, count=count)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}): restore or remove it") from error
+    if data.size == 0:
+        raise UserError(f"{path} is empty: copy it again from its source or remove it")
+    return data
+
+
+def _png_header(data: np.ndarray) -> tuple[bytes, bytes, int, int, int, int] | None:
+    """(signature, "IHDR", width, height, bit depth, colour type) where `data` begins as a PNG file does."""
+    if data.size < _PNG_HEADER.size:
+        return None
+    header = _PNG_HEADER.unpack(data[: _PNG_HEADER.size].tobytes())
+    return header if header[:2] == (b"\x89PNG\r\n\x1a\n", b"IHDR") else None

@@ -1,0 +1,68 @@
+"""What is read off the normal training images before training: colour, contrast, and the scale to work at."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anomaly_lab.data.datasets import Images
+from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.images import read_image, to_unit
+
+LOOK_AT = 16  # images: statistics of one category hardly change beyond
+SIZES = (256, 320, 384, 448, 512)  # multiples of 64, so that three poolings and half-size crops come out even
+FINEST_PERIOD = 10.0  # pixels: a little more than the network's stride of 8; at 4 to 5 px textures were not learnt
+ENERGY = 0.8  # share of a texture's energy that has to lie at coarser periods than that
+
+
+def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """At most `LOOK_AT` of them, evenly spread."""
+    return [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), LOOK_AT)).round().astype(int)]
+
+
+def mean_and_std(samples: Sequence[Sample]) -> tuple[float, float]:
+    """Mean over images and pixels, and the mean standard deviation within an image, of values in [0, 1], channels pooled."""
+    images = [to_unit(read_image(sample.path)) for sample in chosen(samples)]
+    return float(np.mean([i.mean() for i in images])), max(float(np.mean([i.std() for i in images])), 1e-3)
+
+
+def mean_color(images: Images) -> list[float]:
+    """The mean colour (R, G, B) of the images as the network sees them, in [0, 1]."""
+    indices = np.linspace(0, len(images) - 1, min(len(images), LOOK_AT)).round().astype(int)
+    means = [images.preprocessing.unit(*images[int(i)]).mean((0, 1)) for i in indices]
+    return np.mean(means, axis=0).tolist()
+
+
+def working_size(samples: Sequence[Sample], longest: int) -> tuple[int, str]:
+    """(longer side in pixels of the working scale, why), from the spectrum of normal images of `longest` pixels.
+
+    The network shrinks its input eightfold: structure with a period near 8 pixels or below is lost on it. The size is the
+    smallest of `SIZES` at which `ENERGY` of the spectrum's energy has a period of `FINEST_PERIOD` pixels or more.
+    """
+    period = fine_period(samples)
+    wanted = longest * FINEST_PERIOD / period
+    size = next((s for s in SIZES if s >= wanted), SIZES[-1])
+    short = "" if size >= wanted else f", of which {size} is the largest offered"
+    return size, (
+        f"{1 - ENERGY:.0%} of the texture's energy is finer than {period:.1f} px at {longest} px; "
+        f"{FINEST_PERIOD:.0f} px need {wanted:.0f}{short}"
+    )
+
+
+def fine_period(samples: Sequence[Sample]) -> float:
+    """The period in stored pixels below which 1 − `ENERGY` of the images' energy lies, the slow variation left out."""
+    total: np.ndarray | float = 0.0
+    for sample in chosen(samples):
+        grey = to_unit(read_image(sample.path)).mean(2)
+        side = min(512, *grey.shape)
+        top, left = (grey.shape[0] - side) // 2, (grey.shape[1] - side) // 2
+        grey = grey[top : top + side, left : left + side]
+        window = np.hanning(side)
+        power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
+        frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+        rings = np.bincount((frequency * 256).astype(int).ravel(), power.ravel(), 256)
+        total = total + rings / max(rings.sum(), 1e-12)
+    energy = np.asarray(total)[4:]  # periods above 64 pixels are lighting and shape
+    if energy.sum() <= 0:
+        return 64.0  # flat images: nothing is fine
+    place = int(np.searchsorted(np.cumsum(energy) / energy.sum(), ENERGY)) + 4
+    return 256 / (place + 0.5)

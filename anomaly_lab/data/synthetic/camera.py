@@ -1,0 +1,56 @@
+"""The camera: lighting, exposure, blur and sensor noise, drawn once and applied alike to a scene with and without
+its defect, so that the two differ by the defect alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_lab.data.synthetic.fields import Field, Image, blur, coordinates, noise
+
+BRIGHTNESS = 0.14  # greatest relative change of an image's exposure
+CONTRAST = 0.12  # greatest relative change of its contrast
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Everything that happens between the scene and the PNG: `light` (SIZE, SIZE) and `grain` (SIZE, SIZE, 3)."""
+
+    light: Field
+    brightness: float
+    contrast: float
+    sharpness: float
+    grain: Image
+
+    def photograph(self, scene: Image, pivot: float) -> NDArray[np.uint8]:
+        """Return the uint8 RGB image of `scene` (0..1); contrast is changed about the grey value `pivot`."""
+        exposed = (pivot + (scene * self.light[..., None] - pivot) * self.contrast) * self.brightness
+        return np.clip(np.rint(blur(exposed, self.sharpness) * 255 + self.grain), 0, 255).astype(np.uint8)
+
+
+def radical_inverse(index: int, base: int) -> float:
+    """The van der Corput sequence: consecutive indices fill 0..1 evenly."""
+    value, weight = 0.0, 1.0 / base
+    while index:
+        index, digit = divmod(index, base)
+        value += digit * weight
+        weight /= base
+    return value
+
+
+def sample_camera(rng: np.random.Generator, index: int) -> Camera:
+    """Draw the camera of image number `index` of its set.
+
+    Exposure and contrast run through a Halton sequence instead of being drawn: the normal and the defective images
+    of a small test set then cover the same range evenly, and no chance imbalance gives the answer away.
+    """
+    x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
+    slope, vignette = rng.uniform(0.02, 0.09), rng.uniform(0.0, 0.05)
+    light = 1 + slope * x / 128 - vignette * (x * x + y * y) / 128**2 + 0.012 * noise(rng, 128)
+    return Camera(
+        light=light.astype(np.float32),
+        brightness=1 + BRIGHTNESS * (2 * radical_inverse(index + 1, 2) - 1),
+        contrast=1 + CONTRAST * (2 * radical_inverse(index + 1, 3) - 1),
+        sharpness=rng.uniform(0.55, 0.75),
+        grain=rng.uniform(1.0, 1.8) * rng.standard_normal((*x.shape, 3), dtype=np.float32),
+    )

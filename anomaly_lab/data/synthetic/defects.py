@@ -1,0 +1,204 @@
+"""Defects that lie on a finished surface: stains, scratches, cracks, threads, holes, folds, glue, fragments, print.
+
+Each takes the scene and a generator and returns the scene's picture with the defect, before light and camera. The
+masks are not drawn here: `write` takes them from the difference to the picture without the defect.
+"""
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from anomaly_lab.data.synthetic.fields import (
+    SIZE,
+    Field,
+    Image,
+    blob,
+    blur,
+    coordinates,
+    curve,
+    mix,
+    noise,
+    smoothstep,
+    stroke,
+)
+
+Span = tuple[float, float]
+Colour = tuple[float, float, float]
+
+
+class Scene(Protocol):
+    """What a defect needs to know of the thing that it spoils."""
+
+    @property
+    def region(self) -> Field:
+        """Where defects may lie, 0..1."""
+
+    def render(self) -> Image:
+        """The picture without a defect, (SIZE, SIZE, 3) in 0..1."""
+
+
+def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, float]:
+    """A point of the scene's region at least `margin` px from its rim, measured from the image's middle."""
+    inside = cv2.copyMakeBorder((scene.region > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    rows, columns = np.nonzero(room >= min(margin, 0.8 * room.max()))
+    chosen = rng.integers(len(rows))
+    return float(columns[chosen]) - (SIZE - 1) / 2, float(rows[chosen]) - (SIZE - 1) / 2
+
+
+def stain(
+    scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, opacity: Span, rim: float = 0.0
+) -> Image:
+    """A blot that dyes the surface and lets its relief through; `rim` darkens the edge, as dried liquid does."""
+    size = rng.uniform(*radius)
+    depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 2.0))
+    alpha = smoothstep(-2.5, 2.5, depth + 1.5 * noise(rng, 12))
+    picture = scene.render()
+    grey = picture.mean(axis=2, keepdims=True)
+    dyed = np.asarray(colours[rng.integers(len(colours))], np.float32) * grey / max(float(grey.mean()), 0.05)
+    strength = rng.uniform(*opacity) * alpha * scene.region
+    return mix(picture, dyed, strength) * (1 - rim * scene.region * np.exp(-((depth / 3.0) ** 2)))[..., None]
+
+
+def scratch(
+    scene: Scene,
+    rng: np.random.Generator,
+    length: Span,
+    width: Span,
+    strength: Span,
+    count: int = 1,
+    heading: float | None = None,
+) -> Image:
+    """One to `count` scratches side by side, each a groove with a light and a dark flank."""
+    picture = scene.render()
+    extent = rng.uniform(*length)
+    x, y = place(scene, rng, int(extent / 3))
+    heading = rng.uniform(0, np.pi) if heading is None else heading + rng.normal(0, 0.1)
+    sign = rng.choice([-1.0, 1.0])
+    for _ in range(rng.integers(1, count + 1)):
+        start = (x + rng.normal(0, 6 * (count > 1)), y + rng.normal(0, 6 * (count > 1)))
+        points = curve(rng, start, extent * rng.uniform(0.7, 1.0), 0.25, 0.03, heading)
+        thick, amount = rng.uniform(*width), sign * rng.uniform(*strength)
+        groove = stroke(points, thick, taper=True) * scene.region
+        flank = stroke(points + np.float32(thick * 0.8), thick, taper=True) * scene.region
+        picture = picture + (amount * (groove - 0.5 * flank))[..., None]
+    return picture.astype(np.float32)
+
+
+def crack(
+    scene: Scene,
+    rng: np.random.Generator,
+    length: Span,
+    width: Span,
+    depth: Span,
+    branches: int = 2,
+    heading: float | None = None,
+) -> Image:
+    """A jagged dark line that forks, with a lit lower edge."""
+    extent, thick = rng.uniform(*length), rng.uniform(*width)
+    jag = 0.35 if heading is None else 0.08
+    trunk = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.3, jag, heading)
+    gap = stroke(trunk, thick, taper=True)
+    for _ in range(rng.integers(0, branches + 1)):
+        x, y = trunk[rng.integers(len(trunk) // 4, 3 * len(trunk) // 4)]
+        twig = curve(rng, (0.0, 0.0), extent * rng.uniform(0.25, 0.45), 0.3, jag, heading)
+        gap = np.maximum(gap, stroke(twig - twig[0] + np.float32((x, y)), thick * 0.7, taper=True))
+    gap = gap * scene.region
+    edge = np.clip(np.roll(gap, (1, 1), axis=(0, 1)) - gap, 0, 1)
+    picture = scene.render() * (1 - rng.uniform(*depth) * gap)[..., None]
+    return (picture + 0.10 * edge[..., None]).astype(np.float32)
+
+
+def thread(
+    scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], length: Span, width: Span, opacity: Span
+) -> Image:
+    """A loose fibre, round and lit from above, that lies on the surface and casts a shadow."""
+    extent, thick = rng.uniform(*length), rng.uniform(*width)
+    points = curve(rng, place(scene, rng, int(extent / 4)), extent, 0.9)
+    body = stroke(points, thick)
+    shadow = np.clip(blur(np.roll(body, (2, 2), axis=(0, 1)), 1.0), 0, 1) * (1 - body)
+    lit = stroke(points - np.float32(thick * 0.18), thick * 0.45)
+    colour = np.asarray(colours[rng.integers(len(colours))], np.float32)
+    yarn = colour * (0.75 + 0.4 * lit)[..., None]
+    picture = scene.render() * (1 - 0.25 * shadow * scene.region)[..., None]
+    return mix(picture, yarn.astype(np.float32), rng.uniform(*opacity) * body * scene.region)
+
+
+def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, count: int = 1) -> Image:
+    """One to `count` round pits: dark inside, with a lit lip to the lower right."""
+    picture = scene.render()
+    x, y = place(scene, rng, 24)
+    for _ in range(rng.integers(1, count + 1)):
+        size = rng.uniform(*radius)
+        spread = 14.0 * (count > 1)
+        depth = blob(rng, (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread)), size, 1.1, 0.06)
+        pit = smoothstep(-1.2, 1.2, depth) * scene.region
+        rim = np.exp(-(((depth + 1.5) / 1.6) ** 2)) * scene.region
+        u, v = coordinates((x, y))
+        side = np.clip((u + v) / (1.4 * size + 1), -1, 1)
+        picture = picture * (1 - rng.uniform(*darkness) * pit)[..., None] + (0.12 * rim * side)[..., None]
+    return picture.astype(np.float32)
+
+
+def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, strength: Span) -> Image:
+    """A crease: one flank in the light, the other in the shade, so its mean brightness is that of the surface."""
+    extent, thick = rng.uniform(*length), rng.uniform(*width)
+    points = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.25)
+    ridge = blur(stroke(points, thick, taper=True), thick * 0.45)
+    dy, dx = np.gradient(ridge)
+    slope = (dx + dy) * thick * 1.2
+    return (scene.render() * (1 - rng.uniform(*strength) * np.clip(slope, -0.9, 0.9))[..., None]).astype(np.float32)
+
+
+def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span) -> Image:
+    """A clear, raised smear: it blurs and tints what is under it, and shines along its upper edge."""
+    size = rng.uniform(*radius)
+    depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(*aspect))
+    alpha = smoothstep(-1.2, 1.2, depth) * scene.region
+    picture = scene.render()
+    film = mix(blur(picture, 1.8), colour, np.full((SIZE, SIZE), rng.uniform(*opacity), np.float32))
+    dy, dx = np.gradient(smoothstep(-3, 5, depth))
+    edge = (dx + dy) * scene.region
+    return (mix(picture, film, alpha) + (0.9 * edge)[..., None]).astype(np.float32)
+
+
+def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int) -> Image:
+    """One to `count` angular chips of foreign matter close together, each with a lit and a dark edge."""
+    picture = scene.render()
+    x, y = place(scene, rng, 22)
+    for _ in range(rng.integers(1, count + 1)):
+        spread = 16.0 * (count > 1)
+        centre = (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread))
+        depth = blob(rng, centre, rng.uniform(*radius), rng.uniform(1.2, 2.8), rough=0.25)
+        body = smoothstep(-0.8, 0.8, depth) * scene.region
+        dy, dx = np.gradient(smoothstep(-1, 4, depth))
+        colour = np.asarray(colours[rng.integers(len(colours))], np.float32)
+        matter = colour * (1 + 0.08 * noise(rng, 4) + 1.2 * (dx + dy))[..., None]
+        shadow = np.roll(blur(body, 1.5), (2, 2), axis=(0, 1)) * (1 - body) * scene.region
+        picture = mix(picture * (1 - 0.35 * shadow)[..., None], matter.astype(np.float32), body)
+    return picture
+
+
+def lettering(scene: Scene, rng: np.random.Generator, colour: Colour, height: Span, opacity: Span) -> Image:
+    """Print that does not belong there, worn in places."""
+    text = "".join(chr(65 + letter) for letter in rng.integers(0, 26, rng.integers(2, 5)))
+    canvas = np.zeros((SIZE, SIZE), np.uint8)
+    scale = rng.uniform(*height) / 21  # FONT_HERSHEY_SIMPLEX is 21 px high at scale 1
+    (width, tall), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
+    origin = ((SIZE - width) // 2, (SIZE + tall) // 2)
+    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, 2, cv2.LINE_AA)
+    x, y = coordinates(place(scene, rng, int(width / 3)), rng.uniform(-np.pi, np.pi))
+    middle = np.float32((SIZE - 1) / 2)
+    ink = cv2.remap(canvas, x + middle, y + middle, cv2.INTER_LINEAR).astype(np.float32) / 255
+    worn = smoothstep(-1.6, -0.4, noise(rng, 9))
+    return mix(scene.render(), colour, rng.uniform(*opacity) * ink * worn * scene.region)
+
+
+def rough_patch(scene: Scene, rng: np.random.Generator, radius: Span, strength: Span) -> Image:
+    """A patch where the polish is gone: pitted by fine light and dark grains, of the surface's own mean colour."""
+    size = rng.uniform(*radius)
+    depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 1.7))
+    grain = blur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), 1.1) * 3.5
+    amount = rng.uniform(*strength) * smoothstep(-3, 3, depth) * scene.region
+    return (scene.render() * (1 + amount * np.clip(grain, -2.5, 2.5))[..., None]).astype(np.float32)

@@ -1,0 +1,121 @@
+"""Scalar fields over the image plane: coordinates, smooth noise, cells, blobs and strokes.
+
+All fields are float32 of shape (SIZE, SIZE); lengths are in pixels and angles in radians.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 256
+
+Field = NDArray[np.float32]
+Image = NDArray[np.float32]  # (SIZE, SIZE, 3), RGB, nominally 0..1
+
+
+def coordinates(centre: tuple[float, float] = (0.0, 0.0), angle: float = 0.0) -> tuple[Field, Field]:
+    """Return x and y measured from `centre` (itself measured from the image's middle), turned by `angle`."""
+    axis = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
+    x, y = axis[None, :] - float(centre[0]), axis[:, None] - float(centre[1])
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return cos * x + sin * y, cos * y - sin * x
+
+
+def smoothstep(low: float, high: float, value: Field) -> Field:
+    """Rise from 0 at `low` to 1 at `high` with flat ends."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def noise(rng: np.random.Generator, period: float, period_y: float | None = None) -> Field:
+    """Smooth noise of about zero mean and unit deviation; its lattice is `period` wide and `period_y` high."""
+    columns = max(2, round(SIZE / period))
+    rows = max(2, round(SIZE / (period_y or period)))
+    lattice = rng.standard_normal((rows, columns), dtype=np.float32)
+    return 1.4 * cv2.resize(lattice, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+
+
+def cells(rng: np.random.Generator, x: Field, y: Field, pitch: float) -> tuple[Field, Field, NDArray[np.int32]]:
+    """Distances to the nearest and the second nearest of jittered lattice points, and the nearest one's number.
+
+    Only the 3 x 3 lattice neighbours are searched, which is many times faster than a k-d tree and right but for
+    rare corner cases that no one sees.
+    """
+    side = int(2 * SIZE / pitch) + 4
+    jitter = rng.uniform(0.12, 0.88, (side, side, 2)).astype(np.float32)
+    u, v = x / pitch + side / 2, y / pitch + side / 2
+    column, row = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
+    first = np.full_like(u, np.inf)
+    second = first.copy()
+    number = np.zeros(u.shape, np.int32)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            c, r = np.clip(column + dx, 0, side - 1), np.clip(row + dy, 0, side - 1)
+            point = jitter[r, c]
+            distance = np.hypot(c + point[..., 0] - u, r + point[..., 1] - v)
+            nearer = distance < first
+            second = np.where(nearer, first, np.minimum(second, distance))
+            number = np.where(nearer, r * side + c, number)
+            first = np.minimum(first, distance)
+    return first * np.float32(pitch), second * np.float32(pitch), number
+
+
+def blob(
+    rng: np.random.Generator, centre: tuple[float, float], radius: float, aspect: float = 1.0, rough: float = 0.12
+) -> Field:
+    """Depth inside an irregular closed outline: positive inside, 0 on the outline, negative outside."""
+    x, y = coordinates(centre, rng.uniform(0, np.pi))
+    x, y = x / np.sqrt(aspect), y * np.sqrt(aspect)
+    theta = np.arctan2(y, x)
+    outline = np.full_like(theta, radius)
+    for harmonic in range(2, 7):
+        amplitude = radius * rough * rng.uniform(0.3, 1.2) / np.sqrt(harmonic - 1)
+        outline += amplitude * np.cos(harmonic * theta + rng.uniform(0, 2 * np.pi))
+    return (outline - np.hypot(x, y)).astype(np.float32)
+
+
+def curve(
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    length: float,
+    bend: float,
+    jag: float = 0.0,
+    heading: float | None = None,
+) -> NDArray[np.float32]:
+    """Points (n, 2) along a line that wanders: `bend` is its smooth turning, `jag` its kinks, both in radians."""
+    count = max(8, int(length / 3))
+    start = rng.uniform(0, 2 * np.pi) if heading is None else heading
+    knots = bend * rng.standard_normal(4)
+    turning = np.interp(np.linspace(0, 3, count), np.arange(4), knots) + jag * rng.standard_normal(count)
+    steps = np.stack([np.cos(start + turning), np.sin(start + turning)], axis=1) * (length / count)
+    points = np.cumsum(steps, axis=0)
+    return (points - points.mean(axis=0) + centre).astype(np.float32)
+
+
+def stroke(points: NDArray[np.float32], width: float, taper: bool = False) -> Field:
+    """Coverage 0..1 of a line through `points`; drawn four times larger, since widths are fractions of a pixel."""
+    scale = 4
+    canvas = np.zeros((SIZE * scale, SIZE * scale), np.uint8)
+    pixels = np.round((points + (SIZE - 1) / 2 + 0.5) * scale).astype(np.int32)
+    widths = np.full(len(pixels) - 1, width * scale)
+    if taper:
+        widths = widths * np.sin(np.linspace(0.35, np.pi - 0.35, len(widths)))
+    for start, end, thick in zip(pixels[:-1], pixels[1:], widths, strict=True):
+        cv2.line(canvas, start.tolist(), end.tolist(), 255, max(1, round(thick)))
+    return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def blur(field: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian blur of a field or an image, by `sigma` pixels."""
+    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+
+
+def shade(height: Field, light: tuple[float, float] = (-0.7, -0.7)) -> Field:
+    """Brightness 0..2 (1 on the flat) of a relief `height` (px) lit from `light`, which points to the upper left."""
+    dy, dx = np.gradient(height)
+    return np.clip(1 - light[0] * dx - light[1] * dy, 0, 2).astype(np.float32)
+
+
+def mix(under: Image, over: Image | tuple[float, float, float], alpha: Field) -> Image:
+    """Lay `over` (an image or a colour) on `under` with opacity `alpha` 0..1."""
+    return (under + (np.asarray(over, np.float32) - under) * alpha[..., None]).astype(np.float32)

@@ -1,0 +1,84 @@
+"""Random textures: leather (pebbled grain), tile (terrazzo) and wood (growth rings along one axis)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomaly_lab.data.synthetic.fields import SIZE, Field, Image, blur, cells, coordinates, mix, noise, shade, smoothstep
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A finished texture. `heading` (radians) is the direction of its grain, None where it has none."""
+
+    albedo: Image
+    heading: float | None = None
+
+    @property
+    def region(self) -> Field:
+        """Where defects may lie: everywhere."""
+        return np.ones((SIZE, SIZE), np.float32)
+
+    def render(self) -> Image:
+        """Return the texture, (SIZE, SIZE, 3) in 0..1."""
+        return self.albedo
+
+
+def sample_leather(rng: np.random.Generator) -> Surface:
+    """Rounded pebbles about 15 px wide, parted by furrows and crossed by faint wrinkles."""
+    x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
+    x, y = x + 2.5 * noise(rng, 45), y + 2.5 * noise(rng, 45)
+    first, second, number = cells(rng, x, y, 15.0)
+    furrow = second - first
+    dome = np.sqrt(smoothstep(-0.5, 8.0, furrow))
+    tone = rng.uniform(-1, 1, number.max() + 1).astype(np.float32)[number]
+    wrinkle = np.exp(-((noise(rng, 26) / 0.12) ** 2))
+    relief = shade(blur(1.9 * dome - 0.5 * wrinkle + 0.10 * noise(rng, 4), 0.7))
+    brightness = (0.60 + 0.40 * dome) * (0.35 + 0.65 * relief) * (1 + 0.05 * tone + 0.03 * noise(rng, 64))
+    hide = np.asarray((0.60, 0.36, 0.22), np.float32)
+    gloss = 0.22 * np.clip(relief - 1.1, 0, 1)
+    return Surface((hide * brightness[..., None] + gloss[..., None]).astype(np.float32))
+
+
+TERRAZZO = np.asarray(
+    [(0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48)], np.float32
+)
+
+
+def sample_tile(rng: np.random.Generator) -> Surface:
+    """Terrazzo: angular chips of five stones, up to about 20 px wide, in a pale speckled ground."""
+    x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
+    x, y = x + 0.8 * noise(rng, 14), y + 0.8 * noise(rng, 14)
+    speckle = 1 + 0.02 * noise(rng, 2.5) + 0.02 * noise(rng, 12)
+    image = np.asarray((0.74, 0.72, 0.69), np.float32) * speckle[..., None]
+    for pitch, share, mortar in ((11.0, 0.35, 3.0), (24.0, 0.75, 3.5)):  # small chips first, the large ones over them
+        first, second, number = cells(rng, x, y, pitch)
+        count = number.max() + 1
+        present = rng.uniform(size=count) < share
+        gap = (mortar * rng.uniform(0.6, 1.8, count)).astype(np.float32)
+        stone = TERRAZZO[rng.integers(len(TERRAZZO), size=count)]
+        stone = stone * rng.uniform(0.9, 1.1, (count, 1)).astype(np.float32)
+        chip = stone[number] * (1 + 0.035 * noise(rng, 4) + 0.02 * noise(rng, 2))[..., None]
+        cover = smoothstep(-0.6, 0.6, second - first - gap[number]) * present[number]
+        image = mix(image, chip, cover)
+    return Surface(image)
+
+
+def sample_wood(rng: np.random.Generator) -> Surface:
+    """Boards sawn lengthwise: rings 14 to 26 px apart that run upright and drift, with fibres and pores."""
+    tilt = np.radians(rng.uniform(-3, 3))
+    x, y = coordinates((rng.uniform(-50, 50), 0), tilt)
+    drift = 5.0 * noise(rng, 80, 128) + 1.0 * noise(rng, 30, 85)
+    spacing = 1 + 0.25 * np.sin(2 * np.pi * (x + drift) / rng.uniform(120, 180) + rng.uniform(0, 6.28))
+    phase = (x + drift) / 19.0 + 0.6 * (spacing - 1)
+    ring = phase - np.floor(phase)  # early wood rises slowly to the dark late wood, which ends sharply
+    late = smoothstep(0.25, 0.86, ring) * smoothstep(1.0, 0.92, ring)
+    number = np.floor(phase).astype(int)
+    number -= number.min()
+    late *= (1 + 0.18 * rng.uniform(-1, 1, number.max() + 1).astype(np.float32))[number]
+    pale, dark = (0.80, 0.60, 0.39), (0.52, 0.32, 0.17)
+    wood = mix(np.full((SIZE, SIZE, 3), pale, np.float32), dark, np.clip(late * 0.9, 0, 1))
+    fibre = 0.022 * noise(rng, 3, 50) + 0.015 * noise(rng, 1.5, 20) + 0.025 * noise(rng, 40, 128)
+    pore = smoothstep(1.9, 2.8, noise(rng, 2.0, 12)) * (0.5 + 0.5 * late)
+    image = wood * (1 + fibre - 0.22 * pore)[..., None]
+    return Surface(image.astype(np.float32), heading=np.pi / 2 + tilt)

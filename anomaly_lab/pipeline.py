@@ -1,0 +1,228 @@
+"""One run, from its configuration to metrics.json: data → training → calibration → test → records."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab import figures, run_directory
+from anomaly_lab.atomic import write_text
+from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StopOnDivergence
+from anomaly_lab.configuration import check
+from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.errors import UserError
+from anomaly_lab.evaluation import TestResults, calibrate
+from anomaly_lab.gallery import Gallery, log_figure
+from anomaly_lab.history import History
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.progress import TrainingProgress
+from anomaly_lab.summary import print_metrics, print_start
+
+log = logging.getLogger(__name__)
+MONITOR = "val/proxy_ap"
+
+
+def run(config: DictConfig) -> float | None:
+    """Train and test as `config` says, in Hydra's output directory; returns the best validation proxy."""
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    last = directory / "checkpoints" / "last.ckpt"
+    resuming = config.resume is not None
+    if resuming:
+        config = run_directory.stored_config(directory)
+    check(config)
+    if not resuming:
+        run_directory.claim(directory)
+        OmegaConf.resolve(config)
+        write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
+    run_directory.write_json(directory / "environment.json", run_directory.environment())
+    quiet()
+    L.seed_everything(config.seed, workers=True, verbose=False)
+
+    data = datamodule(config)
+    data.prepare_data()
+    data.setup()
+    module = lightning_module(config, data)
+    loggers = make_loggers(config, directory)
+    title = f"{config.data.name} {config.category.name}, {config.objective.name}"
+    results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
+    trainer = make_trainer(config, directory, loggers, [results, Gallery(directory, title, data.test)])
+    print_start(config, data, module, trainer, directory)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume_point(last, loggers) if resuming else None)
+        proxy = finish(config, trainer, module, data, results, directory)
+        log_figure(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
+        figures.save(figures.history(loggers[0].rows, title), directory / "figures" / "history.png")  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, SystemExit):
+        raise UserError(f"stopped; continue with: python -m anomaly_lab.train resume={directory}") from None
+    finally:
+        close(loggers)
+    return proxy
+
+
+def datamodule(config: DictConfig) -> AnomalyDataModule:
+    """The data module that `config` describes."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    data = plain["data"]
+    return AnomalyDataModule(
+        **data,
+        category=plain["category"],
+        image_size=plain["image_size"],
+        batch_size=plain["batch_size"],
+        corruption=plain["corruption"],
+        validation_corruption=plain["validation_corruption"],
+        seed=plain["seed"],
+    )
+
+
+def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModule:
+    """The module that `config` describes, for the data as they were found. UserError for arguments that don't fit."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    scoring = dict(plain["scoring"])
+    if scoring["tile"] == "train_size":
+        scoring["tile"] = data.train_size
+    preprocessing = vars(data.preprocessing)
+    try:
+        return AnomalyModule(
+            network=plain["model"],
+            objective=plain["objective"],
+            optimizer=plain["optimizer"],
+            scoring=scoring,
+            preprocessing=dict(preprocessing),
+            mean_color=data.mean_color,
+            min_area=data.min_area,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
+    """metrics.csv always, and what the group `logger` adds."""
+    added = config.logger or {}
+    return [History(directory / "metrics.csv"), *(instantiate(options) for options in added.values())]
+
+
+def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], extra: list[Callback]) -> L.Trainer:
+    """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
+    options: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    if options["precision"] == "auto":
+        options["precision"] = best_precision()
+    checkpoints = ModelCheckpoint(
+        dirpath=directory / "checkpoints",
+        filename="best",
+        monitor=MONITOR,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,  # one best.ckpt, written over atomically
+    )
+    callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+    if options["max_time"] is None:
+        callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
+    return L.Trainer(
+        **options,
+        default_root_dir=directory,
+        logger=loggers,
+        callbacks=[TrainingProgress(), StopOnDivergence(), SaveOnInterrupt(), checkpoints, *callbacks, *extra],
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,  # the batches are ours
+    )
+
+
+def best_precision() -> str:
+    """bf16 where the processor computes with it, else float32: on others bf16 is emulated, several times slower."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+
+
+def resume_point(last: Path, loggers: list[Logger]) -> Path | None:
+    """The checkpoint to go on from, None where the run ended before its first; the history after it is forgotten."""
+    history: Any = loggers[0]
+    if not last.is_file():
+        history.forget_after(-1)
+        return None
+    history.forget_after(torch.load(last, map_location="cpu", weights_only=True)["global_step"])
+    return last
+
+
+def finish(
+    config: DictConfig,
+    trainer: L.Trainer,
+    module: AnomalyModule,
+    data: AnomalyDataModule,
+    results: TestResults,
+    directory: Path,
+) -> float | None:
+    """Take the best weights, calibrate, test, and write metrics.json, last of all: it says that the run has finished."""
+    checkpoints: Any = trainer.checkpoint_callback
+    timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
+    steps, seconds = trainer.global_step, timer.time_elapsed()
+    best = Path(checkpoints.best_model_path) if checkpoints.best_model_path else None
+    if best is not None:
+        kept = torch.load(best, map_location="cpu", weights_only=True)
+        module.load_state_dict(kept["state_dict"])
+    calibrate(trainer, module, data)
+    if best is not None:
+        kept["state_dict"] = {k: v.cpu() for k, v in module.state_dict().items()}
+        AtomicCheckpointIO().save_checkpoint(kept, best)  # now with the threshold
+    trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
+    proxy = None if checkpoints.best_model_score is None else float(checkpoints.best_model_score)
+    metrics = {
+        "data": config.data.name,
+        "category": config.category.name,
+        "objective": config.objective.name,
+        "lam": config.objective.get("lam"),
+        "corruption": config.corruption.name,
+        "model": config.model.name,
+        "seed": config.seed,
+        "image_size": data.image_size,
+        "steps": steps,
+        "train_seconds": round(seconds, 1),
+        "device": str(trainer.strategy.root_device),
+        **results.metrics,
+        "threshold": float(module.threshold),
+        "min_area": module.hparams["min_area"],
+        "score_pooling": module.hparams["scoring"]["pooling"],
+        "sigma": module.hparams["scoring"]["sigma"],
+        "proxy_ap": proxy,
+        "selected_step": kept["global_step"] if best is not None else steps,
+        "selection": f"highest {MONITOR} on held-out normal images with synthetic corruptions",
+        "n_train": len(data.train_images),
+        "n_validation": len(data.held_out),
+        "n_test": len(data.test),
+    }
+    for logger in trainer.loggers:
+        logger.log_metrics({f"test/{k}": v for k, v in results.metrics.items() if v is not None}, steps)
+    run_directory.write_json(directory / "metrics.json", metrics)
+    print_metrics(metrics, directory)
+    return proxy
+
+
+def close(loggers: list[Logger]) -> None:
+    """Each logger ends exactly once, whatever happened: an open W&B run would swallow the next job of a multirun."""
+    for logger in loggers:
+        logger.finalize("finished")
+        if type(logger).__name__ == "WandbLogger":
+            import wandb
+
+            wandb.finish()
+
+
+def quiet() -> None:
+    """Silence what Lightning says about choices that are made on purpose here."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r".*does not have many workers which may be a bottleneck.*",  # validation and test load one image at a time
+        r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
+        r".*number of training batches \(\d+\) is smaller than the logging interval.*",
+        r".*Experiment logs directory .* exists.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

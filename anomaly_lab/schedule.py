@@ -1,0 +1,23 @@
+"""How much of a training is done, and the learning rate that follows from it."""
+
+import math
+
+from lightning import Trainer
+from lightning.pytorch.callbacks import Timer
+
+
+def time_share(trainer: Trainer) -> float:
+    """The share of `trainer.max_time` that has passed, 0 where there is none."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, Timer) and (left := callback.time_remaining()) is not None:
+            passed = callback.time_elapsed()
+            return min(1.0, passed / max(passed + left, 1e-9))
+    return 0.0
+
+
+def warmup_cosine(done: float, warmup: float) -> float:
+    """The factor on the learning rate at the share `done` of the training: a linear rise over the share `warmup`, then half a
+    cosine down to zero. Where a time limit ends the training, the schedule is made for that time."""
+    if done < warmup:
+        return max(done / warmup, 0.01)
+    return 0.5 * (1 + math.cos(math.pi * (min(done, 1.0) - warmup) / (1 - warmup)))

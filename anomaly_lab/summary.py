@@ -1,0 +1,83 @@
+"""What a run says about itself: a table at its start, a table of metrics at its end."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.module import AnomalyModule
+
+SHOWN = {
+    "image_auroc": "image AUROC",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_ap": "pixel AP",
+    "aupro": "AUPRO (FPR ≤ 0.3)",
+    "image_f1": "image F1",
+    "pixel_f1": "pixel F1",
+    "tpr": "TPR",
+    "tnr": "TNR",
+    "tpr_tnr_mean": "mean of TPR and TNR",
+}
+
+
+def print_start(
+    config: DictConfig, data: AnomalyDataModule, module: AnomalyModule, trainer: L.Trainer, directory: Path
+) -> None:
+    """Data source, counts, sizes, network, objective, steps, device, directory."""
+    defective = sum(sample.label for sample in data.test)
+    parameters = sum(p.numel() for p in module.network.parameters()) / 1e6
+    objective = config.objective
+    lam = f", λ = {objective.lam:g}" if objective.get("lam") is not None else ""
+    source = "embedded, synthetic" if data.name == "synthetic" else "real images"
+    crops = f"{data.train_size} px crops" if data.train_size else "whole images"
+    steps = trainer.max_epochs * data.steps_per_epoch if trainer.max_epochs and trainer.max_epochs > 0 else "unlimited"
+    limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""
+    rows = {
+        "data": f"{data.name} ({source}), {data.found.root if data.found else data.root}",
+        "category": f"{config.category.name} ({config.category.kind})",
+        "images": f"{len(data.train_images)} train, {len(data.held_out)} validation (both normal), "
+        f"{len(data.test) - defective} normal and {defective} defective test",
+        "image size": f"{data.image_size} px ({data.why_size}); trained on {crops}",
+        "network": f"{config.model.name}, {parameters:.2f} M parameters",
+        "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
+        "training": f"{steps} steps of {data.batch_size}{limit}, {trainer.precision} on {trainer.strategy.root_device}",
+        "run": str(directory),
+    }
+    _print("anomaly_lab", rows)
+
+
+def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
+    """The test metrics, beside the trivial reference, and where to look next."""
+    table = Table(title=f"{metrics['category']} ({metrics['data']}), {metrics['objective']}, {metrics['n_test']} test images")
+    table.add_column("")
+    table.add_column("this run", justify="right")
+    table.add_column("flat grey", justify="right", style="dim")
+    for name, label in SHOWN.items():
+        table.add_row(label, _number(metrics[name]), _number(metrics[f"flat_{name}"]) if f"flat_{name}" in metrics else "")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images, defects from "
+        f"{metrics['min_area']} px on; {metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, weights of step "
+        f"{metrics['selected_step']}\n[dim]flat grey: the distance from the training images' mean colour, which takes no "
+        "training[/dim]",
+        highlight=False,
+    )
+    _print("results", {"pictures": f"{directory}/figures", "checkpoint": f"{directory}/checkpoints/best.ckpt"})
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _print(title: str, rows: dict[str, str]) -> None:
+    table = Table(show_header=False, title=title, title_justify="left", box=None, padding=(0, 1))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table, highlight=False)

@@ -1,0 +1,167 @@
+"""What several test files share: a small data set in the MVTec layout, and the training command run inside this process."""
+
+import contextlib
+import io
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+# Before anything of the package is imported: nothing that a test generates belongs into the user's own cache. One folder for
+# all workers of a session: the first process makes it, and xdist's workers inherit the variable.
+if "ANOMALY_LAB_TEST_CACHE" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="anomaly_lab-tests-", ignore_cleanup_errors=True)
+    os.environ["ANOMALY_LAB_TEST_CACHE"] = _cache.name
+os.environ["ANOMALY_LAB_CACHE"] = os.environ["ANOMALY_LAB_TEST_CACHE"]
+for _name in ("WANDB_API_KEY", "WANDB_MODE"):  # a developer's own account is none of the tests' business
+    os.environ.pop(_name, None)
+os.environ["WANDB_SILENT"] = "true"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_threads() -> None:
+    """Tiny networks gain nothing by threads, and two workers of pytest-xdist would fight for the cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def texture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """(h, w, 3) uint8: coloured stripes of a random phase under a little noise, so that there is something to learn."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    wave = np.sin((rows + columns) * 2 * np.pi / 16 + rng.uniform(0, 2 * np.pi))[..., None]
+    image = 128 + wave * np.array([60, 40, 20]) + rng.normal(0, 4, (*size, 3))
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def write_category(
+    folder: Path,
+    train: int = 6,
+    good: int = 3,
+    defects: Sequence[str] = ("hole", "stain"),
+    each: int = 2,
+    masks: bool = True,
+    sizes: Sequence[tuple[int, int]] = ((64, 64),),
+) -> Path:
+    """Write a category in the MVTec layout; a defect is a bright or dark square, its mask that square. `sizes` take turns."""
+    rng = np.random.default_rng(7)
+    written = 0
+
+    def image(name: str, value: int | None = None) -> None:
+        nonlocal written
+        size = sizes[written % len(sizes)]
+        written += 1
+        pixels = texture(rng, size)
+        mask = np.zeros(size, np.uint8)
+        if value is not None:
+            top, left = (int(rng.integers(0, side - 20)) for side in size)
+            mask[top : top + 16, left : left + 20] = 255
+            pixels[mask > 0] = value
+        for path, content in ((folder / name, pixels), (folder / name.replace("test", "ground_truth", 1), mask)):
+            if content is mask and (value is None or not masks):
+                continue
+            path = path.with_name(f"{path.stem}_mask.png") if content is mask else path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), content)
+
+    for i in range(train):
+        image(f"train/good/{i:03d}.png")
+    for i in range(good):
+        image(f"test/good/{i:03d}.png")
+    for number, defect in enumerate(defects):
+        for i in range(each):
+            image(f"test/{defect}/{i:03d}.png", (250, 5)[number % 2])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data.root with one category, "stripes"."""
+    root = tmp_path_factory.mktemp("data")
+    write_category(root / "stripes")
+    return root
+
+
+def stripes(root: Path) -> list[str]:
+    """Overrides that choose the category "stripes" below `root`, and make everything small."""
+    return ["+category=custom", "category.name=stripes", "data=mvtec", f"data.root={root}", *TINY]
+
+
+# float32 whatever the processor can do: results are the same everywhere, and a time limit is set only where it is tested
+TINY = ["debug=default", "trainer.precision=32-true", "trainer.max_time=null"]
+
+
+@dataclass
+class Ended:
+    """How the command ended: its exit status, what it wrote to the screen, the run directories that it made."""
+
+    status: int
+    out: str
+    err: str
+    directories: list[Path]
+
+    @property
+    def directory(self) -> Path:
+        """The one run directory; the command must have ended well."""
+        assert self.status == 0, self.err + self.out
+        (directory,) = self.directories
+        return directory
+
+
+def train_in_process(folder: Path, *overrides: str) -> Ended:
+    """`python -m anomaly_lab.train OVERRIDES` in `folder`, without the seconds that a new process needs to import torch."""
+    from anomaly_lab.train import main
+
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    interrupt = signal.getsignal(signal.SIGINT)
+    argv, before, runs = sys.argv, Path.cwd(), folder / "runs"
+    known = set(runs.glob("*"))
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    sys.argv = ["train.py", *overrides]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.argv = argv
+        os.chdir(before)
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers[:], root.level = handlers, level
+        signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C from the first one on
+    return Ended(status, out.getvalue(), err.getvalue(), sorted(set(runs.glob("*")) - known))
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Iterator[Callable[..., Ended]]:
+    """The training command, run in this process in a folder of its own."""
+    yield lambda *overrides: train_in_process(tmp_path, *overrides)
+
+
+@dataclass
+class Finished:
+    """A finished run, its data and what it printed."""
+
+    directory: Path
+    root: Path
+    out: str
+
+
+@pytest.fixture(scope="session")
+def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run that has ended well, for tests that only read it."""
+    ended = train_in_process(tmp_path_factory.mktemp("finished"), *stripes(data_root), "test.save_heatmaps=true")
+    return Finished(ended.directory, data_root, ended.out)

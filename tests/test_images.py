@@ -1,0 +1,249 @@
+"""Image and mask files of every kind that the reader promises, and the errors for the others."""
+
+import io
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from anomaly_lab.data.images import image_size, read_image, read_mask, resize, to_unit
+from anomaly_lab.errors import UserError
+
+SIDES = st.integers(1, 12)
+PNG_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """A PNG written by hand: neither OpenCV nor Pillow can write grey with 16-bit alpha."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    height, width, channels = pixels.shape
+    depth = 8 * pixels.itemsize
+    header = struct.pack(">IIBBBBB", width, height, depth, PNG_COLOUR_TYPE[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels.astype(pixels.dtype.newbyteorder(">")))
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def pictures(channels: st.SearchStrategy[int]) -> st.SearchStrategy[np.ndarray]:
+    shapes = st.tuples(SIDES, SIDES, channels)
+    return st.one_of(hnp.arrays(np.uint8, shapes), hnp.arrays(np.uint16, shapes))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images") / "file.png"
+
+
+@pytest.fixture
+def colours() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+
+
+@given(pixels=pictures(st.integers(1, 4)))
+def test_png_comes_back_without_its_alpha(file: Path, pixels: np.ndarray) -> None:
+    file.write_bytes(png_bytes(pixels))
+    image = read_image(file)
+    assert image.dtype == pixels.dtype
+    np.testing.assert_array_equal(image, pixels[..., : 1 if pixels.shape[2] < 3 else 3])
+    assert image.flags["C_CONTIGUOUS"]
+    assert image_size(file) == pixels.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".TIFF", ".jpg"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_formats(tmp_path: Path, colours: np.ndarray, suffix: str, mode: str) -> None:
+    # JPEG would blur noise, so it gets one plain colour
+    pixels = np.full_like(colours, (200, 100, 50)) if suffix == ".jpg" else colours
+    picture = Image.fromarray(pixels).convert(mode)
+    path = tmp_path / f"Ünïcode 画像{suffix}"
+    picture.save(path)
+    image = read_image(path)
+    assert image.dtype == np.uint8
+    assert image_size(path) == (8, 10)
+    expected = np.asarray(picture).reshape(8, 10, -1)
+    assert image.shape == expected.shape
+    np.testing.assert_allclose(image.astype(int), expected.astype(int), atol=2 if suffix == ".jpg" else 0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_tiff(tmp_path: Path, colours: np.ndarray, channels: int) -> None:
+    pixels = colours[..., :channels].astype(np.uint16) * 257
+    path = tmp_path / "deep.tif"
+    cv2.imwrite(str(path), pixels)
+    image = read_image(path)
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(image, pixels[..., ::-1])
+
+
+@pytest.mark.parametrize("transparency", [None, 0])
+def test_palette_counts_as_colour(tmp_path: Path, colours: np.ndarray, transparency: int | None) -> None:
+    picture = Image.fromarray(colours).quantize(16)
+    path = tmp_path / "palette.png"
+    if transparency is not None:
+        picture.info["transparency"] = transparency
+    picture.save(path)
+    np.testing.assert_array_equal(read_image(path), np.asarray(picture.convert("RGB")))
+
+
+def test_one_bit_file_is_grey(tmp_path: Path) -> None:
+    pixels = np.eye(8, 10, dtype=bool)
+    path = tmp_path / "bits.png"
+    Image.fromarray(pixels).save(path)
+    np.testing.assert_array_equal(read_image(path), pixels[..., np.newaxis] * np.uint8(255))
+
+
+def test_colour_file_of_equal_channels_stays_colour(tmp_path: Path) -> None:
+    path = tmp_path / "equal.png"
+    Image.new("RGB", (10, 8), (7, 7, 7)).save(path)
+    assert read_image(path).shape == (8, 10, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_exif_orientation_is_ignored(tmp_path: Path, colours: np.ndarray, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: turn by 90 degrees
+    path = tmp_path / f"turned{suffix}"
+    Image.fromarray(colours).save(path, exif=exif)
+    assert read_image(path).shape == (8, 10, 3)
+    assert image_size(path) == (8, 10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.int32])
+def test_pixels_without_a_fixed_range_are_refused(tmp_path: Path, dtype: type) -> None:
+    path = tmp_path / "odd.tif"
+    cv2.imwrite(str(path), np.ones((8, 10), dtype))
+    with pytest.raises(UserError, match=rf"odd\.tif has pixels of type {np.dtype(dtype)}.*convert"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
+def test_truncated_file(tmp_path: Path, kind: str, share: float) -> None:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, kind)
+    path = tmp_path / "cut.png"
+    path.write_bytes(buffer.getvalue()[: int(share * buffer.tell())])
+    with pytest.raises(UserError, match=r"cut\.png is no complete image file: copy it again"):
+        read_image(path)
+
+
+@given(content=st.binary(min_size=1, max_size=64))
+def test_arbitrary_bytes_give_only_user_errors(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"file\.png"):
+        read_image(file)
+    with pytest.raises(UserError, match=r"file\.png"):
+        image_size(file)
+
+
+def test_header_that_announces_too_many_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "huge.bmp"
+    Image.new("RGB", (4, 4)).save(path)
+    content = bytearray(path.read_bytes())
+    content[18:26] = struct.pack("<II", 40_000, 40_000)  # width and height
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"huge\.bmp is too large to decode, or damaged: cut"):
+        read_image(path)
+
+
+def test_empty_and_missing_files(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    for read in (read_image, image_size):
+        with pytest.raises(UserError, match=r"empty\.png is empty: copy"):
+            read(tmp_path / "empty.png")
+        with pytest.raises(UserError, match=r"none\.png cannot be read \(No such file.*restore"):
+            read(tmp_path / "none.png")
+        with pytest.raises(UserError, match=r"folder\.png cannot be read"):
+            read(tmp_path / "folder.png")
+
+
+def test_broken_files_print_nothing_of_opencv(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "cut.bmp"
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "BMP")
+    path.write_bytes(buffer.getvalue()[:500])
+    with pytest.raises(UserError):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
+@given(pixels=pictures(st.integers(1, 4)))
+def test_mask_is_what_is_above_zero(file: Path, pixels: np.ndarray) -> None:
+    file.write_bytes(png_bytes(pixels))
+    mask = read_mask(file, pixels.shape[:2])
+    assert mask.dtype == bool
+    colour = pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels
+    np.testing.assert_array_equal(mask, colour.max(axis=2) > 0)
+
+
+def test_mask_of_another_size(tmp_path: Path) -> None:
+    path = tmp_path / "000_mask.png"
+    Image.new("L", (10, 8)).save(path)
+    with pytest.raises(UserError, match=r"000_mask\.png is 8 x 10 pixels .* its image is 10 x 8: give"):
+        read_mask(path, (10, 8))
+
+
+@given(pixels=pictures(st.sampled_from([1, 3])), size=st.tuples(SIDES, SIDES))
+def test_resize_keeps_dtype_channels_and_range(pixels: np.ndarray, size: tuple[int, int]) -> None:
+    before = pixels.copy()
+    resized = resize(pixels, size)
+    assert resized.shape == (*size, pixels.shape[2])
+    assert resized.dtype == pixels.dtype
+    assert (resized.max(axis=(0, 1)) <= pixels.max(axis=(0, 1))).all()
+    assert (resized.min(axis=(0, 1)) >= pixels.min(axis=(0, 1))).all()
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_shrinking_averages_areas_even_where_the_other_side_grows(dtype: type) -> None:
+    pixels: np.ndarray = np.zeros((4, 8, 1), dtype)
+    pixels[:, ::4] = 200  # one column in four
+    for size in ((2, 2), (4, 2), (9, 2)):
+        np.testing.assert_array_equal(resize(pixels, size), np.full((*size, 1), 50, dtype))
+
+
+def test_enlarging_is_linear() -> None:
+    pixels = np.array([0, 100], np.uint8).reshape(1, 2, 1)
+    np.testing.assert_array_equal(resize(pixels, (1, 4)).ravel(), [0, 25, 75, 100])
+
+
+def test_resize_to_the_same_size_is_free() -> None:
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    assert resize(pixels, (4, 5)) is pixels
+
+
+@given(pixels=pictures(st.sampled_from([1, 3])))
+def test_to_unit(pixels: np.ndarray) -> None:
+    unit = to_unit(pixels)
+    assert unit.shape == (*pixels.shape[:2], 3)
+    assert unit.dtype == np.float32
+    assert unit.min() >= 0 and unit.max() <= 1
+    back = np.rint(unit.astype(np.float64) * np.iinfo(pixels.dtype).max)
+    np.testing.assert_array_equal(back, np.broadcast_to(pixels, unit.shape))
+
+
+def test_unit_range_is_that_of_the_dtype() -> None:
+    assert to_unit(np.full((1, 1, 1), 255, np.uint8)).tolist() == [[[1.0, 1.0, 1.0]]]
+    assert to_unit(np.full((1, 1, 1), 65535, np.uint16)).tolist() == [[[1.0, 1.0, 1.0]]]
+    assert to_unit(np.full((1, 1, 1), 255, np.uint16)).max() < 0.004
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_dangling_link_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(UserError, match=r"link\.png cannot be read"):
+        read_image(tmp_path / "link.png")
