@@ -1,7 +1,10 @@
 """What happens around the training: growing image size, divergence, checkpoints written whole."""
 
 import math
+import signal
+import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -44,25 +47,76 @@ class ProgressiveSize(L.Callback):
 
 
 class StopOnDivergence(L.Callback):
-    """A loss that is no number ends the training at once, before it can reach a checkpoint."""
+    """A loss or reconstruction that is no number ends the training at once, before it can reach a checkpoint."""
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        loss = float(outputs["loss"])
-        if not math.isfinite(loss):
-            raise UserError(
-                f"the loss is {loss} at step {trainer.global_step}: training has diverged, try a smaller optimizer.lr; the "
-                "last good checkpoint is kept in checkpoints/"
-            )
+        self._require_finite(trainer, "loss", float(outputs["loss"]))
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._require_finite(trainer, "validation error", float(outputs))
+
+    @staticmethod
+    def _require_finite(trainer: L.Trainer, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        folder = Path(trainer.checkpoint_callback.dirpath)  # type: ignore[union-attr, arg-type]
+        kept = f"the last good checkpoint is kept in {folder}" if any(folder.glob("*.ckpt")) else "there is no checkpoint yet"
+        raise UserError(
+            f"the {what} is {value} at step {trainer.global_step}: training has diverged, try a smaller optimizer.lr; {kept}"
+        )
 
 
 class SaveOnInterrupt(L.Callback):
-    """Ctrl-C leaves checkpoints/last.ckpt at the step it came, to be resumed from."""
+    """Ctrl-C ends the training after the step at hand, with checkpoints/last.ckpt to go on from; a second one at once.
+
+    Inside a step the weights may be half updated, and Lightning's counters are only right where the hook below saves.
+    """
+
+    def __init__(self) -> None:
+        self.asked = self.kept = False
+        self.before: Any = None
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.asked = self.kept = False
+        if threading.current_thread() is threading.main_thread():  # elsewhere signals can't be handled
+            self.before = signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, number: int, frame: Any) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if not self.asked:
+            return
+        if not trainer.is_last_batch:  # after an epoch's last batch come its validation and checkpoints anyway
+            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")  # type: ignore[union-attr]
+        self.kept = True
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        if self.kept:  # raised here, since the figures of the step before are logged by now
+            raise KeyboardInterrupt
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self._restore()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt) and trainer.training and trainer.checkpoint_callback:
-            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")  # type: ignore[attr-defined]
+        self._restore()
+
+    def _restore(self) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+            self.before = None
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -1,25 +1,25 @@
 """What a configuration may say: mistakes that Hydra's composition can't see, each answered in one sentence."""
 
-from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
+CHOICES = {
+    "data.contrast": ("none", "category", "image"),
+    "objective.norm": ("l2", "squared"),
+    "scoring.error": ("squared", "absolute"),
+    "scoring.pooling": ("max", "mean_top"),
+}
 
 
 def check(config: DictConfig) -> None:
     """UserError for the first value that makes no sense."""
-    try:
-        if isinstance(config.get("category"), str | None):
-            raise UserError("category must come from its group: write +category=carpet (the + is needed)")
-        _ = config.category.name
-    except MissingMandatoryValue as error:
-        raise UserError(
-            "no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER"
-        ) from error
+    category = config.get("category")  # None where it is missing
+    if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
+        raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
     lam = config.objective.get("lam")
-    if lam is not None and not 0 <= lam <= 1:
+    if lam is not None and (not isinstance(lam, int | float) or not 0 <= lam <= 1):
         raise UserError(f"objective.lam is {lam}: λ weights the two terms of the objective and must lie in [0, 1]")
     size = config.image_size
     if size != "auto" and (not isinstance(size, int) or size < SMALLEST):
@@ -32,11 +32,23 @@ def check(config: DictConfig) -> None:
     for name, value, low in (
         ("batch_size", config.batch_size, 1),
         ("data.steps_per_epoch", config.data.steps_per_epoch, 1),
-        ("data.num_workers", config.data.num_workers, 0),
         ("scoring.sigma", config.scoring.sigma, 0),
     ):
         if value < low:
             raise UserError(f"{name} is {value}: it must be at least {low}")
+    for name, known in CHOICES.items():
+        value = OmegaConf.select(config, name)
+        if value is not None and value not in known:
+            raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+    tile = config.scoring.tile
+    if tile != "train_size" and (not isinstance(tile, int) or tile < 0):
+        raise UserError(f"scoring.tile is {tile}: it must be train_size, a number of pixels or 0 (whole images)")
+    workers = config.data.num_workers
+    if workers != "auto" and (not isinstance(workers, int) or workers < 0):
+        raise UserError(f"data.num_workers is {workers}: it must be auto or at least 0")
+    min_area = config.category.min_area
+    if min_area is not None and min_area < 1:
+        raise UserError(f"category.min_area is {min_area}: a component has at least 1 pixel; null chooses by image size")
     if not 0 < config.data.validation_share < 1:
         raise UserError(
             f"data.validation_share is {config.data.validation_share}: it must lie between 0 and 1, since held-out normal "

@@ -182,7 +182,8 @@ class LocalCorruption(A.DualTransform):
     """X → X̂ and M. As an albumentations transform: `image` is X, float32 (H, W, 3) in [0, 1]; `mask` is (H, W) or (H, W, 1)
     of any numeric type, of which the corrupted pixels become 1 and the others stay as they were (pass zeros).
 
-    Guarantees: X̂ = X wherever M = 0, exactly; some pixel of X̂ differs from X by 2 grey levels or more, so ‖X̂−X‖₁ > 0.
+    Guarantees: X̂ = X wherever M = 0, exactly; some pixel of X̂ differs from X by 2 grey levels or more, so ‖X̂−X‖₁ > 0;
+    X̂ lies in [0, 1].
 
     - `contents`: what may happen inside a patch; one is drawn a patch.
     - `count`: range of the number of patches, inclusive. `size`: range of their sides relative to the image's.
@@ -219,12 +220,12 @@ class LocalCorruption(A.DualTransform):
             box, shape = self._patch(X.shape[:2], rng)
             patch = self.contents[int(rng.integers(len(self.contents)))](X, box, rng)
             if rng.random() < self.brightness_share:
-                shift = np.float32(rng.choice((-1, 1)) * rng.uniform(*self.brightness))
-                patch = np.clip(patch + shift, 0, 1)
+                patch = patch + np.float32(rng.choice((-1, 1)) * rng.uniform(*self.brightness))
+            patch = np.clip(patch, 0, 1)  # always: a blurred white is 1.0000001
             if np.abs(patch - X[box])[shape].max() < MIN_CHANGE:  # flat content moved about is the same content
-                patch = X[box] + np.where(X[box] < 0.5, 1, -1).astype(np.float32) * np.float32(
-                    rng.uniform(max(self.brightness[0], 2 * MIN_CHANGE), max(self.brightness[1], 4 * MIN_CHANGE))
-                )
+                sign = np.where(X[box] < 0.5, 1, -1).astype(np.float32)
+                low, high = max(self.brightness[0], 2 * MIN_CHANGE), max(self.brightness[1], 4 * MIN_CHANGE)
+                patch = np.clip(X[box] + sign * np.float32(rng.uniform(low, high)), 0, 1)
             X_hat[box][shape] = patch[shape]
             M[box] |= shape
         return {"X_hat": X_hat, "M": M}

@@ -90,6 +90,10 @@ class TestResults(L.Callback):
                 cv2.imwrite(str(temporary), truth.cpu().numpy().astype(np.uint8) * 255)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Compute the metrics, say which can't be, and write scores.csv."""
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
         self.metrics = {**self.image.compute(), **self.pixel.compute()}
         self.metrics |= {f"flat_{name}": flat[name] for name in ("image_auroc", "pixel_auroc", "aupro")}

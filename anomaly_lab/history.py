@@ -57,9 +57,7 @@ class History(Logger):
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", *columns], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(
-            {"step": step, **{k: v for k, v in row.items() if k != "step"}} for step, row in sorted(self.rows.items())
-        )
+        writer.writerows(row | {"step": step} for step, row in sorted(self.rows.items()))
         write_text(self.path, text.getvalue())
 
     @rank_zero_only

@@ -90,7 +90,7 @@ class AnomalyModule(L.LightningModule):
         self.proxy.reset()
         self.squares.zero_()
 
-    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
         clean = self.reconstruct(X)
         spread = X - X.mean((-2, -1), keepdim=True)
@@ -103,6 +103,7 @@ class AnomalyModule(L.LightningModule):
             .double()
             .cpu()
         )
+        return heatmap.mean()  # for StopOnDivergence
 
     def on_validation_epoch_end(self) -> None:
         """val/proxy_ap: pixel AP of the corruptions, which early stopping and the best checkpoint watch.
@@ -128,7 +129,8 @@ class AnomalyModule(L.LightningModule):
     def heatmap_of(self, X: Tensor, output: Tensor) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w): the smoothed reconstruction error."""
         options = self.hparams["scoring"]
-        return scoring.smooth(scoring.error_map(X, output, options["error"]), options["sigma"])
+        with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
+            return scoring.smooth(scoring.error_map(X, output, options["error"]), options["sigma"])
 
     def flat_heatmap(self, X: Tensor) -> Tensor:
         """The trivial reference: the smoothed distance from the training images' mean colour, (B, h, w)."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 Objective = Callable[..., Tensor]
 
@@ -71,3 +72,10 @@ def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
 def l2(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
     """Baseline AE_L2: the mean squared error (F(X̂)−X)² of all pixels, blind to M."""
     return (output - X).square().mean()
+
+
+def ssim(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
+    """Baseline AE_SSIM: 1 − SSIM(F(X̂), X), structural similarity with an 11×11 Gaussian window, blind to M. Needs 11 px a side."""
+    similarity = structural_similarity_index_measure(output, X, data_range=1.0)
+    assert isinstance(similarity, Tensor)  # a tuple only where the full map is asked for
+    return 1 - similarity

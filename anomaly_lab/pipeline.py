@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import figures, run_directory
 from anomaly_lab.atomic import write_text
+from anomaly_lab.build import build
 from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StopOnDivergence
 from anomaly_lab.configuration import check
 from anomaly_lab.data.datamodule import AnomalyDataModule
@@ -58,8 +59,9 @@ def run(config: DictConfig) -> float | None:
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume_point(last, loggers) if resuming else None)
         proxy = finish(config, trainer, module, data, results, directory)
-        log_figure(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
-        figures.save(figures.history(loggers[0].rows, title), directory / "figures" / "history.png")  # type: ignore[attr-defined]
+        course = figures.history(loggers[0].rows, title)  # type: ignore[attr-defined]
+        log_figure(trainer, "history", course)
+        figures.save(course, directory / "figures" / "history.png")
     except (KeyboardInterrupt, SystemExit):
         raise UserError(f"stopped; continue with: python -m anomaly_lab.train resume={directory}") from None
     finally:
@@ -71,6 +73,11 @@ def datamodule(config: DictConfig) -> AnomalyDataModule:
     """The data module that `config` describes."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     data = plain["data"]
+    try:
+        for name in ("corruption", "validation_corruption"):
+            build(plain[name])
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
     return AnomalyDataModule(
         **data,
         category=plain["category"],
@@ -114,14 +121,9 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     options: Any = OmegaConf.to_container(config.trainer, resolve=True)
     if options["precision"] == "auto":
         options["precision"] = best_precision()
-    checkpoints = ModelCheckpoint(
-        dirpath=directory / "checkpoints",
-        filename="best",
-        monitor=MONITOR,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,  # one best.ckpt, written over atomically
-    )
+    common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
+    best = ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **common)
+    last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
     if options["max_time"] is None:
         callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
@@ -129,7 +131,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
         **options,
         default_root_dir=directory,
         logger=loggers,
-        callbacks=[TrainingProgress(), StopOnDivergence(), SaveOnInterrupt(), checkpoints, *callbacks, *extra],
+        callbacks=[TrainingProgress(), StopOnDivergence(), SaveOnInterrupt(), best, last, *callbacks, *extra],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,  # the batches are ours
     )
@@ -172,7 +174,10 @@ def finish(
     if best is not None:
         kept["state_dict"] = {k: v.cpu() for k, v in module.state_dict().items()}
         AtomicCheckpointIO().save_checkpoint(kept, best)  # now with the threshold
-    trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
+    if data.test:
+        trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
+    else:
+        results.conclude()  # Lightning calls no hook of a test without images
     proxy = None if checkpoints.best_model_score is None else float(checkpoints.best_model_score)
     metrics = {
         "data": config.data.name,
@@ -224,5 +229,6 @@ def quiet() -> None:
         r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         r".*number of training batches \(\d+\) is smaller than the logging interval.*",
         r".*Experiment logs directory .* exists.*",
+        r"You're resuming from a checkpoint that ended before the epoch ended.*",  # our batches go on where they were
     ):
         warnings.filterwarnings("ignore", message=message)

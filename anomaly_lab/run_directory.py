@@ -12,18 +12,29 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.atomic import write_text
 from anomaly_lab.errors import UserError
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
+CLAIM = ".claimed"  # the file that makes a directory one process's own
 LONGEST_NAME = 120  # file systems end at 255 bytes
 
 
 def directory_name(overrides: str) -> str:
     """Hydra's override_dirname as one folder's name: what a file system may not hold becomes "-", long ones are cut."""
     return re.sub(r"[^\w=,.-]+", "-", overrides)[:LONGEST_NAME].strip("-.,+") or "defaults"
+
+
+def quoted(argument: str) -> str:
+    """A command-line argument as Hydra understands it: a run directory given as it is called gets quotes around it."""
+    name, equals, value = argument.partition("=")
+    if name not in ("resume", "hydra.run.dir") or not equals or value.startswith(("'", '"')) or "${" in value:
+        return argument
+    escaped = value.replace("'", r"\'")
+    return f"{name}='{escaped}'"
 
 
 def wandb_offline() -> bool:
@@ -37,12 +48,45 @@ OmegaConf.register_new_resolver("resume_or", lambda resume, new: resume or new, 
 OmegaConf.register_new_resolver("wandb_offline", wandb_offline, replace=True)
 
 
+class Guard(Callback):
+    """Looks at a run's directory before Hydra writes its own records there, or fails to with a stack trace."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        run = Path(config.hydra.run.dir)
+        try:
+            if config.resume is not None:
+                stored_config(run)
+            elif (run / CLAIM).exists():
+                claim(run)
+            _make(run)
+        except UserError as error:
+            # no exception but this one gets through: Hydra makes warnings of them
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        try:
+            _make(Path(config.hydra.sweep.dir))
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir="
+        ) from error
+
+
 def claim(run: Path) -> None:
     """Make `run` this process's directory. UserError where it holds a run already, or can't be written to."""
     try:
-        run.mkdir(parents=True, exist_ok=True)
+        _make(run)
         # created exclusively: of two processes that start at the same moment, one gets it
-        os.close(os.open(run / ".claimed", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.close(os.open(run / CLAIM, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         raise UserError(
             f"{run} holds a run already: continue it with resume={run}, or choose another directory with hydra.run.dir="

@@ -85,7 +85,7 @@ def _starts(side: int, tile: int) -> list[int]:
 
 def resize_heatmap(heatmap: Tensor, size: tuple[int, int]) -> Tensor:
     """(h, w) → (H, W), bilinear: pixel metrics are computed at the ground truth's own resolution."""
-    if heatmap.shape == size:
+    if tuple(heatmap.shape) == tuple(size):  # a DataLoader makes lists of tuples
         return heatmap
     return F.interpolate(heatmap[None, None], size=size, mode="bilinear", antialias=False)[0, 0]
 

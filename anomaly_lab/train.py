@@ -8,13 +8,14 @@
 Only Hydra is imported here, so that --help and --cfg answer at once.
 """
 
+import errno
 import sys
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
-from anomaly_lab import run_directory  # noqa: F401  registers the resolver that names run directories
+from anomaly_lab import run_directory
 from anomaly_lab.errors import UserError
 
 # in a checkout beside the package, in an installed wheel inside it
@@ -22,15 +23,29 @@ CONF = next(p for p in (Path(__file__).parent / "conf", Path(__file__).parent.pa
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-def main(config: DictConfig) -> float | None:
+def job(config: DictConfig) -> float | None:
     """One run; returns the validation proxy, which a sweeper may maximise."""
     try:
         from anomaly_lab.pipeline import run
 
         return run(config)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        message = str(error)
+    except KeyboardInterrupt:
+        message = "stopped"  # outside of the training, where there is nothing to go on from
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        name = error.filename or "a file"
+        message = f"{name} could not be written ({error.strerror}): free some space or choose another folder"
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def main() -> None:
+    """The command line. Paths in it are quoted: the names of run directories hold = and , which Hydra would take apart."""
+    sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
+    job()
 
 
 if __name__ == "__main__":

@@ -7,13 +7,20 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:  # a process of pytest-xdist that runs none of these tests need not wait for torch
+    import lightning as L
+
+    from anomaly_lab.data.datamodule import AnomalyDataModule
+    from anomaly_lab.module import AnomalyModule
 
 # Before anything of the package is imported: nothing that a test generates belongs into the user's own cache. One folder for
 # all workers of a session: the first process makes it, and xdist's workers inherit the variable.
@@ -146,9 +153,20 @@ def train_in_process(folder: Path, *overrides: str) -> Ended:
 
 
 @pytest.fixture
-def train(tmp_path: Path) -> Iterator[Callable[..., Ended]]:
+def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take half the time of a tiny run: where they are not what is tested, they stay blank."""
+    from matplotlib import pyplot as plt
+
+    from anomaly_lab import figures
+
+    for name in ("detections", "training_pairs", "history"):
+        monkeypatch.setattr(figures, name, lambda *args: plt.figure(figsize=(1, 1)))
+
+
+@pytest.fixture
+def train(tmp_path: Path, blank_pictures: None) -> Callable[..., Ended]:
     """The training command, run in this process in a folder of its own."""
-    yield lambda *overrides: train_in_process(tmp_path, *overrides)
+    return lambda *overrides: train_in_process(tmp_path, *overrides)
 
 
 @dataclass
@@ -160,8 +178,68 @@ class Finished:
     out: str
 
 
+WHOLE = ["test.save_heatmaps=true", "trainer.log_every_n_steps=1"]  # what `finished` was asked for besides
+
+
 @pytest.fixture(scope="session")
 def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A run that has ended well, for tests that only read it."""
-    ended = train_in_process(tmp_path_factory.mktemp("finished"), *stripes(data_root), "test.save_heatmaps=true")
+    ended = train_in_process(tmp_path_factory.mktemp("finished"), *stripes(data_root), *WHOLE)
     return Finished(ended.directory, data_root, ended.out)
+
+
+CUTOUT = {
+    "_target_": "anomaly_lab.corruption.LocalCorruption",
+    "contents": [{"_target_": "anomaly_lab.corruption.Cutout", "fill": 0.0}],
+}
+
+
+def small_data(root: Path, **changes: Any) -> "AnomalyDataModule":
+    """The data module of the category "stripes" below `root`."""
+    from anomaly_lab.data.datamodule import AnomalyDataModule
+
+    options: dict[str, Any] = {
+        "name": "mvtec",
+        "root": str(root),
+        "category": {"name": "stripes", "kind": "texture", "augmentation": [], "min_area": 6},
+        "image_size": 64,
+        "contrast": "none",
+        "corruption": CUTOUT,
+        "validation_corruption": CUTOUT,
+        "batch_size": 2,
+        "steps_per_epoch": 2,
+        "train_size": 64,
+        "validation_share": 0.34,
+        "num_workers": 0,
+        "memory": 1.0,
+        "seed": 0,
+    }
+    return AnomalyDataModule(**options | changes)
+
+
+def small_module(**changes: Any) -> "AnomalyModule":
+    """A module with a network of one or a few filters a layer."""
+    from anomaly_lab.module import AnomalyModule
+
+    options: dict[str, Any] = {
+        "network": {"_target_": "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder", "width": 0.03},
+        "objective": {"_target_": "anomaly_lab.objectives.l2"},
+        "optimizer": {"lr": 1e-2, "weight_decay": 0.01, "warmup": 0.0},
+        "scoring": {"error": "squared", "sigma": 2, "tile": 0, "pooling": "max"},
+        "preprocessing": {"scale": 1.0, "contrast": "none", "mean": 0.5, "std": 0.18},
+        "mean_color": [0.5, 0.4, 0.3],
+        "min_area": 6,
+    }
+    return AnomalyModule(**options | changes)
+
+
+def small_trainer(folder: Path, **changes: Any) -> "L.Trainer":
+    """A quiet Trainer that writes nothing."""
+    import lightning as L
+
+    from anomaly_lab.pipeline import quiet
+
+    quiet()
+    silent: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    silent |= {"enable_checkpointing": False, "num_sanity_val_steps": 0, "use_distributed_sampler": False}
+    return L.Trainer(accelerator="cpu", default_root_dir=folder, **silent | changes)

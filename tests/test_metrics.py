@@ -1,5 +1,6 @@
 """The figures against scikit-learn, a brute-force AUPRO and examples by hand; merging, and two processes."""
 
+import itertools
 import json
 import socket
 import warnings
@@ -77,7 +78,7 @@ def brute_force_aupro(images, limit):
         false = sum(s >= t for s in normal) / len(normal)
         curve.append((false, sum((d >= t).mean() for d in defects) / len(defects)))
     total = 0.0
-    for (x0, y0), (x1, y1) in zip(curve[:-1], curve[1:], strict=True):
+    for (x0, y0), (x1, y1) in itertools.pairwise(curve):
         if x0 < limit and x1 > x0:
             x = min(x1, limit)
             y = y0 + (y1 - y0) * (x - x0) / (x1 - x0)
@@ -203,7 +204,7 @@ def test_pixel_metrics_equal_the_functions_on_all_pixels(images):
 
 def test_image_metrics_by_hand():
     normal = [(0.1, 0, 0), (-7.0, 0, 0), (-8.0, 0, 0), (30.0, 0, 1)]
-    examples = normal + [(30.0, 1, 1), (50.0, 1, 1), (-1.0, 1, 0)]
+    examples = [*normal, (30.0, 1, 1), (50.0, 1, 1), (-1.0, 1, 0)]
     metric = updated(ImageMetrics(), [(torch.tensor(s), label, p) for s, label, p in examples])
     assert metric.compute() == pytest.approx(
         {

@@ -124,3 +124,12 @@ def test_gradients(name, norm):
 def test_an_unknown_norm_is_refused():
     with pytest.raises(ValueError, match="'l2' or 'squared', got 'l1'"):
         objectives.restore(OUTPUT, X, X_HAT, M, norm="l1")
+
+
+def test_ssim_by_hand():
+    """Of two flat images only the luminance term is left: (2ab + c₁) / (a² + b² + c₁) with c₁ = 0.01²."""
+    a, b = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.25)
+    c1 = 0.01**2
+    expected = 1 - (2 * 0.125 + c1) / (0.25 + 0.0625 + c1)
+    assert objectives.ssim(a, b, b, M).item() == pytest.approx(expected, rel=1e-4)
+    assert objectives.ssim(a, a, b, M).item() == pytest.approx(0, abs=1e-6)

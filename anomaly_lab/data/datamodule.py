@@ -1,6 +1,8 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
 import logging
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
-from anomaly_lab.data.datasets import Batches, Images, TestImages, TrainingSamples, ValidationPairs
+from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, TrainingSamples, ValidationPairs
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
@@ -34,6 +36,7 @@ class AnomalyDataModule(L.LightningDataModule):
     - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
       is asked instead at the start of each epoch.
     - `validation_share`: of the normal training images that is held out, at least one image.
+    - `num_workers`: processes that prepare samples, or "auto"; the samples do not depend on it.
     - `memory`: GiB of decoded images up to which they are kept in memory.
     """
 
@@ -50,7 +53,7 @@ class AnomalyDataModule(L.LightningDataModule):
         steps_per_epoch: int,
         train_size: int,
         validation_share: float,
-        num_workers: int,
+        num_workers: int | str,
         memory: float,
         seed: int,
     ) -> None:
@@ -59,7 +62,8 @@ class AnomalyDataModule(L.LightningDataModule):
         self.requested_size, self.contrast = image_size, contrast
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
-        self.validation_share, self.num_workers, self.memory, self.seed = validation_share, num_workers, memory, seed
+        self.validation_share, self.memory, self.seed = validation_share, memory, seed
+        self.num_workers = default_workers() if num_workers == "auto" else int(num_workers)
         self.size_schedule: Callable[[], int] | None = None  # set by the progressive-size callback
         self.found: Category | None = None
 
@@ -73,6 +77,8 @@ class AnomalyDataModule(L.LightningDataModule):
         if self.found is not None:
             return
         root = self._generate().parent if self.name == "synthetic" else self.root
+        if unknown := set(self.category["augmentation"]) - set(FLIPS):
+            raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = scan(root, self.category["name"])
         with_progress("Checking images", [*found.train, *found.test])
         train, self.held_out = split(found.train, self.validation_share, self.seed)
@@ -90,8 +96,22 @@ class AnomalyDataModule(L.LightningDataModule):
         self.train_images = Images(train, self.preprocessing, in_memory)
         self.validation_images = Images(self.held_out, self.preprocessing, in_memory)
         self.mean_color = mean_color(self.train_images)
-        self.min_area = self.category["min_area"] or max(4, round(5e-4 * median_area(found.train)))
+        self.min_area = self.category["min_area"]
+        if self.min_area is None:
+            self.min_area = max(4, round(5e-4 * median_area(found.train)))
+        self._require_one_shape(found.train)
         self.found = found  # last: a second call after a failure starts anew
+
+    def _require_one_shape(self, samples: Sequence[Sample]) -> None:
+        """Whole images make a batch only where they are of one size and stay so when turned."""
+        if self.train_size:
+            return
+        sizes = {self.preprocessing.size(stored_size(sample.path)) for sample in samples}
+        if len(sizes) > 1 or ("rotate90" in self.category["augmentation"] and any(h != w for h, w in sizes)):
+            raise UserError(
+                f"{samples[0].path.parent} holds images of {len(sizes)} sizes or turned oblong ones, which make no batch as a "
+                "whole: train on crops with data.train_size=128"
+            )
 
     def train_dataloader(self) -> DataLoader:
         samples = TrainingSamples(self.train_images, build(self.corruption), self.category["augmentation"], self.seed)
@@ -132,7 +152,18 @@ class AnomalyDataModule(L.LightningDataModule):
     def _workers(count: int) -> dict[str, Any]:
         if count == 0:
             return {"num_workers": 0}
-        return {"num_workers": count, "persistent_workers": True}
+        return {"num_workers": count, "persistent_workers": True, "worker_init_fn": ignore_interrupt}
+
+
+def ignore_interrupt(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the main one decides when to end, and needs its workers until then."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def default_workers() -> int:
+    """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(0, min(4, cores - 2))
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:

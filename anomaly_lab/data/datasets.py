@@ -62,8 +62,6 @@ class TrainingSamples(Dataset):
     """
 
     def __init__(self, images: Images, corruption: LocalCorruption, flips: Sequence[str], seed: int) -> None:
-        if unknown := set(flips) - set(FLIPS):
-            raise ValueError(f"category.augmentation: unknown {sorted(unknown)}, there are {sorted(FLIPS)}")
         self.images, self.seed = images, seed
         self.flip = A.Compose([FLIPS[name](p=0.5) for name in flips])
         self.corrupt = corruption
@@ -73,8 +71,8 @@ class TrainingSamples(Dataset):
         image, levels = self.images[self.image_of(key)]
         X = self.images.preprocessing.unit(random_crop(image, key.size, rng), levels)
         # albumentations' own generator is forked by workers and replayed each epoch: seeded anew for each sample
-        self.flip.set_random_seed(int(rng.integers(2**31)))
-        self.corrupt.set_random_seed(int(rng.integers(2**31)))
+        for transform in (*self.flip.transforms, self.corrupt):  # one by one: A.Compose gives all of them the same seed
+            transform.set_random_seed(int(rng.integers(2**31)))
         X = np.ascontiguousarray(self.flip(image=X)["image"])
         corrupted = self.corrupt(image=X, mask=np.zeros((*X.shape[:2], 1), np.float32))
         return {"X": to_tensor(X), "X_hat": to_tensor(corrupted["image"]), "M": to_tensor(corrupted["mask"])}

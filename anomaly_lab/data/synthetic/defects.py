@@ -40,7 +40,9 @@ class Scene(Protocol):
 
 def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, float]:
     """A point of the scene's region at least `margin` px from its rim, measured from the image's middle."""
-    inside = cv2.copyMakeBorder((scene.region > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.copyMakeBorder(
+        (scene.region > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0
+    )
     room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
     rows, columns = np.nonzero(room >= min(margin, 0.8 * room.max()))
     chosen = rng.integers(len(rows))
@@ -48,7 +50,12 @@ def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, f
 
 
 def stain(
-    scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, opacity: Span, rim: float = 0.0
+    scene: Scene,
+    rng: np.random.Generator,
+    colours: tuple[Colour, ...],
+    radius: Span,
+    opacity: Span,
+    rim: float = 0.0,
 ) -> Image:
     """A blot that dyes the surface and lets its relief through; `rim` darkens the edge, as dried liquid does."""
     size = rng.uniform(*radius)
@@ -111,7 +118,12 @@ def crack(
 
 
 def thread(
-    scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], length: Span, width: Span, opacity: Span
+    scene: Scene,
+    rng: np.random.Generator,
+    colours: tuple[Colour, ...],
+    length: Span,
+    width: Span,
+    opacity: Span,
 ) -> Image:
     """A loose fibre, round and lit from above, that lies on the surface and casts a shadow."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
@@ -132,7 +144,9 @@ def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, c
     for _ in range(rng.integers(1, count + 1)):
         size = rng.uniform(*radius)
         spread = 14.0 * (count > 1)
-        depth = blob(rng, (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread)), size, 1.1, 0.06)
+        depth = blob(
+            rng, (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread)), size, 1.1, 0.06
+        )
         pit = smoothstep(-1.2, 1.2, depth) * scene.region
         rim = np.exp(-(((depth + 1.5) / 1.6) ** 2)) * scene.region
         u, v = coordinates((x, y))
@@ -148,10 +162,14 @@ def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, stre
     ridge = blur(stroke(points, thick, taper=True), thick * 0.45)
     dy, dx = np.gradient(ridge)
     slope = (dx + dy) * thick * 1.2
-    return (scene.render() * (1 - rng.uniform(*strength) * np.clip(slope, -0.9, 0.9))[..., None]).astype(np.float32)
+    return (scene.render() * (1 - rng.uniform(*strength) * np.clip(slope, -0.9, 0.9))[..., None]).astype(
+        np.float32
+    )
 
 
-def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span) -> Image:
+def glue(
+    scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span
+) -> Image:
     """A clear, raised smear: it blurs and tints what is under it, and shines along its upper edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(*aspect))
@@ -163,7 +181,9 @@ def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, a
     return (mix(picture, film, alpha) + (0.9 * edge)[..., None]).astype(np.float32)
 
 
-def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int) -> Image:
+def fragments(
+    scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int
+) -> Image:
     """One to `count` angular chips of foreign matter close together, each with a lit and a dark edge."""
     picture = scene.render()
     x, y = place(scene, rng, 22)

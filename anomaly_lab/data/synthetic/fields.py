@@ -28,14 +28,16 @@ def smoothstep(low: float, high: float, value: Field) -> Field:
 
 
 def noise(rng: np.random.Generator, period: float, period_y: float | None = None) -> Field:
-    """Smooth noise of about zero mean and unit deviation; its lattice is `period` wide and `period_y` high."""
+    """Smooth noise of about zero mean and unit deviation on a lattice `period` wide and `period_y` high."""
     columns = max(2, round(SIZE / period))
     rows = max(2, round(SIZE / (period_y or period)))
     lattice = rng.standard_normal((rows, columns), dtype=np.float32)
     return 1.4 * cv2.resize(lattice, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
 
 
-def cells(rng: np.random.Generator, x: Field, y: Field, pitch: float) -> tuple[Field, Field, NDArray[np.int32]]:
+def cells(
+    rng: np.random.Generator, x: Field, y: Field, pitch: float
+) -> tuple[Field, Field, NDArray[np.int32]]:
     """Distances to the nearest and the second nearest of jittered lattice points, and the nearest one's number.
 
     Only the 3 x 3 lattice neighbours are searched, which is many times faster than a k-d tree and right but for
@@ -61,7 +63,11 @@ def cells(rng: np.random.Generator, x: Field, y: Field, pitch: float) -> tuple[F
 
 
 def blob(
-    rng: np.random.Generator, centre: tuple[float, float], radius: float, aspect: float = 1.0, rough: float = 0.12
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    radius: float,
+    aspect: float = 1.0,
+    rough: float = 0.12,
 ) -> Field:
     """Depth inside an irregular closed outline: positive inside, 0 on the outline, negative outside."""
     x, y = coordinates(centre, rng.uniform(0, np.pi))
@@ -108,6 +114,11 @@ def stroke(points: NDArray[np.float32], width: float, taper: bool = False) -> Fi
 def blur(field: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Gaussian blur of a field or an image, by `sigma` pixels."""
     return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+
+
+def shifted(field: Field, by: int) -> Field:
+    """Move a field `by` px to the right and down, repeating its edge (np.roll would bring in the far side)."""
+    return np.pad(field, ((by, 0), (by, 0)), mode="edge")[:SIZE, :SIZE]
 
 
 def shade(height: Field, light: tuple[float, float] = (-0.7, -0.7)) -> Field:

@@ -64,7 +64,9 @@ def sample_hazelnut(rng: np.random.Generator) -> Part:
     radius = np.sqrt((x / length) ** 2 + (y / (width * taper)) ** 2)
     depth = (1 - radius) * width
     dome = np.sqrt(np.clip(1 - radius**2, 0, 1))
-    meridian = np.arcsin(np.clip(y / (width * taper * np.sqrt(np.clip(1 - (x / length) ** 2, 0.05, 1))), -1, 1))
+    meridian = np.arcsin(
+        np.clip(y / (width * taper * np.sqrt(np.clip(1 - (x / length) ** 2, 0.05, 1))), -1, 1)
+    )
     lattice = blur(rng.standard_normal((1, 97), dtype=np.float32), 0.6)[0]
     stripe = np.interp(meridian, np.linspace(-np.pi / 2, np.pi / 2, lattice.size), lattice)
     shell = np.asarray((0.58, 0.34, 0.17), np.float32)
@@ -75,7 +77,9 @@ def sample_hazelnut(rng: np.random.Generator) -> Part:
     skin = mix(skin.astype(np.float32), cap.astype(np.float32), smoothstep(2.5, -2.5, edge))
     bright = (0.30 + 0.70 * dome) * shade(18 * dome, (-0.35, -0.35))
     skin = skin * bright[..., None] + 0.10 * np.exp(-(((1 - dome) / 0.12) ** 2))[..., None]
-    return Part(skin.astype(np.float32), _ground(rng, (0.09, 0.09, 0.10)), depth, centre, angle, (0.80, 0.66, 0.48))
+    return Part(
+        skin.astype(np.float32), _ground(rng, (0.09, 0.09, 0.10)), depth, centre, angle, (0.80, 0.66, 0.48)
+    )
 
 
 def sample_metal_nut(rng: np.random.Generator) -> Part:
@@ -86,18 +90,24 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
     sector = np.remainder(theta + np.pi / 6, np.pi / 3) - np.pi / 6
     flat = 84 - radius * np.cos(sector)
     depth = np.minimum(np.minimum(flat, 93.0 - radius), radius - 37.0)
-    turned = np.interp(radius, np.arange(0, 140, 2.5), blur(rng.standard_normal((1, 56), dtype=np.float32), 0.8)[0])
+    turned = np.interp(
+        radius, np.arange(0, 140, 2.5), blur(rng.standard_normal((1, 56), dtype=np.float32), 0.8)[0]
+    )
     world = theta + angle  # the sheen belongs to the lamp, so it does not turn with the nut
     sheen = 0.14 * np.cos(2 * (world - 0.9)) + 0.07 * np.cos(4 * (world - 0.4))
     tone = 0.62 + sheen + 0.035 * turned + 0.012 * noise(rng, 3)
     chamfer = smoothstep(86, 91, radius)
     tone = tone * (1 - 0.25 * chamfer) + 0.20 * chamfer * np.cos(world + 2.3)
-    winding = radius - 11 * theta / (2 * np.pi)  # one turn of the thread's helix advances by one of its periods
+    winding = radius - 11 * theta / (
+        2 * np.pi
+    )  # one turn of the thread's helix advances by one of its periods
     thread = smoothstep(52, 50, radius)
     groove = 0.45 + 0.22 * np.sin(2 * np.pi * winding / 11) - 0.15 * np.cos(world + 2.3)
     tone = tone * (1 - thread) + groove * thread
     skin = np.asarray((0.98, 1.0, 1.04), np.float32) * tone[..., None]
-    return Part(skin.astype(np.float32), _ground(rng, (0.15, 0.17, 0.20)), depth, centre, angle, (0.40, 0.40, 0.42))
+    return Part(
+        skin.astype(np.float32), _ground(rng, (0.15, 0.17, 0.20)), depth, centre, angle, (0.40, 0.40, 0.42)
+    )
 
 
 def _imprint(part_x: Field, part_y: Field, text: str) -> Field:
@@ -105,7 +115,9 @@ def _imprint(part_x: Field, part_y: Field, text: str) -> Field:
     canvas = np.zeros((SIZE, SIZE), np.uint8)
     font, scale, thick = cv2.FONT_HERSHEY_SIMPLEX, 1.5, 5
     (width, height), _ = cv2.getTextSize(text, font, scale, thick)
-    cv2.putText(canvas, text, ((SIZE - width) // 2, (SIZE + height) // 2), font, scale, 255, thick, cv2.LINE_AA)
+    cv2.putText(
+        canvas, text, ((SIZE - width) // 2, (SIZE + height) // 2), font, scale, 255, thick, cv2.LINE_AA
+    )
     middle = np.float32((SIZE - 1) / 2)
     drawn = cv2.remap(canvas, part_x + middle, part_y + middle, cv2.INTER_LINEAR)
     return drawn.astype(np.float32) / 255
@@ -123,12 +135,17 @@ def sample_pill(rng: np.random.Generator, text: str = "FF") -> Part:
     for speck_x, speck_y in rng.uniform(-1, 1, (70, 2)) * (a, b):
         size = rng.uniform(0.7, 1.7)
         specks = np.maximum(specks, rng.uniform(0.3, 0.8) * (np.hypot(x - speck_x, y - speck_y) < size))
-    skin = np.asarray((0.86, 0.82, 0.74), np.float32) * (1 + 0.010 * noise(rng, 4) + 0.012 * noise(rng, 30))[..., None]
+    skin = (
+        np.asarray((0.86, 0.82, 0.74), np.float32)
+        * (1 + 0.010 * noise(rng, 4) + 0.012 * noise(rng, 30))[..., None]
+    )
     skin = mix(skin.astype(np.float32), (0.66, 0.26, 0.20), blur(specks, 0.6))
     letters = blur(_imprint(x, y, text), 1.2)
     relief = shade(15 * dome - 1.6 * letters, (-0.35, -0.35)) * (0.55 + 0.45 * dome) * (1 - 0.10 * letters)
     skin = skin * relief[..., None]
-    return Part(skin.astype(np.float32), _ground(rng, (0.12, 0.14, 0.13)), depth, centre, angle, (0.90, 0.87, 0.80))
+    return Part(
+        skin.astype(np.float32), _ground(rng, (0.12, 0.14, 0.13)), depth, centre, angle, (0.90, 0.87, 0.80)
+    )
 
 
 def sample_bottle(rng: np.random.Generator) -> Part:
@@ -146,7 +163,14 @@ def sample_bottle(rng: np.random.Generator) -> Part:
     amber = np.asarray((0.78, 0.46, 0.20), np.float32)
     skin = amber * (level * (1 + 0.03 * noise(rng, 14)))[..., None]
     skin = skin + (0.36 * lip + 0.22 * shoulder)[..., None]
-    return Part(skin.astype(np.float32), _ground(rng, (0.74, 0.75, 0.76)), 114.0 - radius, centre, angle, (0.5, 0.3, 0.1))
+    return Part(
+        skin.astype(np.float32),
+        _ground(rng, (0.74, 0.75, 0.76)),
+        114.0 - radius,
+        centre,
+        angle,
+        (0.5, 0.3, 0.1),
+    )
 
 
 def chipped(part: Part, rng: np.random.Generator, size: tuple[float, float]) -> Image:

@@ -4,7 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomaly_lab.data.synthetic.fields import SIZE, Field, Image, blur, cells, coordinates, mix, noise, shade, smoothstep
+from anomaly_lab.data.synthetic.fields import (
+    SIZE,
+    Field,
+    Image,
+    blur,
+    cells,
+    coordinates,
+    mix,
+    noise,
+    shade,
+    smoothstep,
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,8 @@ def sample_leather(rng: np.random.Generator) -> Surface:
 
 
 TERRAZZO = np.asarray(
-    [(0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48)], np.float32
+    [(0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48)],
+    np.float32,
 )
 
 
@@ -51,7 +63,10 @@ def sample_tile(rng: np.random.Generator) -> Surface:
     x, y = x + 0.8 * noise(rng, 14), y + 0.8 * noise(rng, 14)
     speckle = 1 + 0.02 * noise(rng, 2.5) + 0.02 * noise(rng, 12)
     image = np.asarray((0.74, 0.72, 0.69), np.float32) * speckle[..., None]
-    for pitch, share, mortar in ((11.0, 0.35, 3.0), (24.0, 0.75, 3.5)):  # small chips first, the large ones over them
+    for pitch, share, mortar in (
+        (11.0, 0.35, 3.0),
+        (24.0, 0.75, 3.5),
+    ):  # small chips first, the large ones over them
         first, second, number = cells(rng, x, y, pitch)
         count = number.max() + 1
         present = rng.uniform(size=count) < share

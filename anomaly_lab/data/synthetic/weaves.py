@@ -13,6 +13,7 @@ from anomaly_lab.data.synthetic.fields import (
     coordinates,
     mix,
     noise,
+    shifted,
     smoothstep,
 )
 
@@ -57,7 +58,8 @@ class Weave:
         number = self.number(threads)
         middle = (number + 0.5) * self.pitch + threads.bend
         t = (threads.across - middle) / (self.width / 2)  # -1..1 across the thread
-        height = self.swap * side * np.where(number % 2 == 0, 1, -1) * np.sin(np.pi * threads.along / self.pitch)
+        parity = self.swap * side * np.where(number % 2 == 0, 1, -1)
+        height = parity * np.sin(np.pi * threads.along / self.pitch)
         round_ = np.sqrt(np.clip(1 - t * t, 0, 1))
         brightness = threads.tone * (0.42 + 0.58 * round_ - 0.14 * t) * (0.84 + 0.16 * height)
         highlight = self.gloss * np.exp(-(((t + 0.35) / 0.3) ** 2)) * (0.6 + 0.4 * height)
@@ -70,15 +72,17 @@ class Weave:
         warp, warp_cover, warp_height = self._layer(self.warp, 1.0)
         weft, weft_cover, weft_height = self._layer(self.weft, -1.0)
         cover = np.maximum(warp_cover, weft_cover)
-        shadow = np.roll(blur(cover, 2.0), (3, 3), axis=(0, 1))
+        shadow = shifted(blur(cover, 2.0), 3)
         image = self.ground * (1 - 0.5 * shadow)[..., None]
         warp_first = mix(mix(image, warp, warp_cover), weft, weft_cover)
         weft_first = mix(mix(image, weft, weft_cover), warp, warp_cover)
         return np.where((warp_height > weft_height)[..., None], weft_first, warp_first)
 
 
-def _threads(rng: np.random.Generator, across: Field, along: Field, pitch: float, uneven: float, colour: Colour):
-    """One family whose threads differ a little in tone, sit a little off their place, and thicken here and there."""
+def _threads(
+    rng: np.random.Generator, across: Field, along: Field, pitch: float, uneven: float, colour: Colour
+) -> Threads:
+    """One family whose threads differ a little in tone and sit a little off their places."""
     number = np.floor(across / pitch).astype(int)
     number -= number.min()
     tone = 1 + uneven * np.clip(rng.standard_normal(number.max() + 1), -2, 2)[number]
@@ -112,7 +116,7 @@ def sample_grid(rng: np.random.Generator) -> Weave:
 
 
 def _spot(weave: Weave, rng: np.random.Generator) -> tuple[str, Field, Field]:
-    """Choose a place on a thread: the family's name, the strip of that thread (0 or 1), the distance along it."""
+    """Choose a place on a thread: its family's name, its strip (0 or 1), and the distance along it."""
     name = str(rng.choice(["warp", "weft"]))
     threads: Threads = getattr(weave, name)
     row, column = rng.integers(40, SIZE - 40, 2)
@@ -147,7 +151,9 @@ def misweave(weave: Weave, rng: np.random.Generator) -> Image:
     return replace(weave, swap=np.where(block, -1.0, 1.0).astype(np.float32)).render()
 
 
-def torn(weave: Weave, rng: np.random.Generator, radius: tuple[float, float], aspect: tuple[float, float]) -> Image:
+def torn(
+    weave: Weave, rng: np.random.Generator, radius: tuple[float, float], aspect: tuple[float, float]
+) -> Image:
     """Threads cut off inside an outline (a hole, or a slit where `aspect` is large), with frayed ends."""
     centre = tuple(rng.uniform(-75, 75, 2))
     depth = blob(rng, centre, rng.uniform(*radius), rng.uniform(*aspect))

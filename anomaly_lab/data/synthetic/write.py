@@ -70,8 +70,15 @@ def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
 
     The two images are the same and the mask is empty where the item's kind is "good".
     """
-    key = [VERSION, zlib.crc32(category.encode()), zlib.crc32(f"{item.split}/{item.kind}".encode()), item.index]
-    scene_rng, camera_rng, defect_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(key).spawn(3))
+    key = [
+        VERSION,
+        zlib.crc32(category.encode()),
+        zlib.crc32(f"{item.split}/{item.kind}".encode()),
+        item.index,
+    ]
+    scene_rng, camera_rng, defect_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(key).spawn(3)
+    )
     scene = CATALOGUE[category].sample(scene_rng)
     camera = sample_camera(camera_rng, item.turn)
     picture = scene.render()

@@ -1,0 +1,140 @@
+"""What happens around the training: growing sizes, divergence, interruption, checkpoints written whole."""
+
+import errno
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from conftest import small_data, small_module, small_trainer
+from lightning.pytorch.callbacks import Timer
+
+from anomaly_lab.callbacks import AtomicCheckpointIO, ProgressiveSize, SaveOnInterrupt, StopOnDivergence
+from anomaly_lab.errors import UserError
+from anomaly_lab.module import AnomalyModule
+
+
+@pytest.mark.parametrize(
+    ("done", "final", "expected"),
+    [
+        (0.0, 128, 32),
+        (0.24, 128, 32),
+        (0.25, 128, 64),
+        (0.74, 128, 64),
+        (0.75, 128, 128),
+        (1.0, 128, 128),
+        (0.0, 100, 24),  # a quarter of it is 25: the nearest multiple of 8
+        (0.0, 10, 8),  # never below 8
+        (1.0, 100, 100),  # the final size is left as it was asked for
+        (0.0, 0, 0),  # whole images
+    ],
+)
+def test_sizes_follow_the_schedule(done: float, final: int, expected: int) -> None:
+    schedule = ProgressiveSize({0.75: 1.0, 0.0: 0.25, 0.25: 0.5})
+    assert schedule.size(final, done) == expected
+
+
+@pytest.mark.parametrize("sizes", [{}, {0.1: 1.0}, {0.0: 0.5, 1.0: 1.0}, {0.0: 0.0}, {0.0: 1.5}, {0.0: 0.5, -0.1: 1.0}])
+def test_a_schedule_that_makes_no_sense_is_refused(sizes: dict[float, float]) -> None:
+    with pytest.raises(ValueError, match="progressive sizes"):
+        ProgressiveSize(sizes)
+
+
+def test_progress_is_counted_in_epochs_or_in_time_whichever_is_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    timer = Timer(duration={"seconds": 100})
+    monkeypatch.setattr(timer, "time_elapsed", lambda stage=None: 60.0)
+
+    def done(epoch: int, epochs: int, *callbacks: Any) -> float:
+        trainer: Any = SimpleNamespace(current_epoch=epoch, max_epochs=epochs, callbacks=list(callbacks))
+        return ProgressiveSize.done(trainer)
+
+    assert done(2, 8) == 0.25
+    assert done(2, 8, timer) == 0.6
+    assert done(7, 8, timer) == 0.875
+    assert done(7, -1, timer) == 0.6
+    assert done(7, -1) == 0.0, "without a limit of any kind"
+
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sizes_grow_in_the_batches_of_a_real_training(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def step(self: AnomalyModule, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
+        assert batch["X"].shape == batch["X_hat"].shape
+        assert batch["M"].shape[-2:] == batch["X"].shape[-2:]
+        seen.append(tuple(batch["X"].shape[-2:]))
+        return self.threshold.nan_to_num() + sum(p.sum() for p in self.parameters())
+
+    monkeypatch.setattr(AnomalyModule, "training_step", step)
+    data = small_data(data_root, num_workers=workers)
+    callbacks = [ProgressiveSize({0.0: 0.5, 0.3: 0.75, 0.6: 1.0})]
+    data.prepare_data()
+    data.setup()
+    trainer = small_trainer(tmp_path, max_epochs=3, callbacks=callbacks, limit_val_batches=0)
+    trainer.fit(small_module(), datamodule=data)
+    assert seen == [(32, 32)] * 2 + [(48, 48)] * 2 + [(64, 64)] * 2
+
+
+def test_a_finite_loss_goes_on_and_any_other_ends_the_training(tmp_path: Path) -> None:
+    trainer: Any = SimpleNamespace(global_step=41, checkpoint_callback=SimpleNamespace(dirpath=str(tmp_path)))
+    module: Any = None
+    watch = StopOnDivergence()
+    watch.on_train_batch_end(trainer, module, {"loss": torch.tensor(1e30)}, None, 0)
+    watch.on_validation_batch_end(trainer, module, torch.tensor(0.0), None, 0)
+    for value in ("nan", "inf", "-inf"):
+        with pytest.raises(UserError, match=f"the loss is {value} at step 41: .*there is no checkpoint yet"):
+            watch.on_train_batch_end(trainer, module, {"loss": torch.tensor(float(value))}, None, 0)
+    (tmp_path / "last.ckpt").write_text("")
+    with pytest.raises(UserError, match=f"the validation error is nan at step 41: .*is kept in {tmp_path}"):
+        watch.on_validation_batch_end(trainer, module, torch.tensor(float("nan")), None, 0)
+
+
+def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    saved: list[str] = []
+    trainer: Any = SimpleNamespace(
+        is_last_batch=False, checkpoint_callback=SimpleNamespace(dirpath="dir"), save_checkpoint=saved.append
+    )
+    module: Any = None
+    callback = SaveOnInterrupt()
+    callback.on_fit_start(trainer, module)
+    try:
+        callback.on_train_batch_end(trainer, module, None, None, 0)
+        callback.on_train_batch_start(trainer, module, None, 1)
+        os.kill(os.getpid(), signal.SIGINT)
+        callback.on_train_batch_start(trainer, module, None, 2)
+        assert saved == [], "the step that is to be kept has not been made yet"
+        callback.on_train_batch_end(trainer, module, None, None, 2)
+        assert saved == ["dir/last.ckpt"]
+        with pytest.raises(KeyboardInterrupt):
+            callback.on_train_batch_start(trainer, module, None, 3)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            callback.on_train_batch_end(trainer, module, None, None, 3)
+    finally:
+        callback.on_exception(trainer, module, KeyboardInterrupt())
+    assert signal.getsignal(signal.SIGINT) == before, "after the training Ctrl-C is what it was"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter failed")])
+def test_a_failing_write_keeps_the_previous_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path, writer = tmp_path / "last.ckpt", AtomicCheckpointIO()
+    writer.save_checkpoint({"global_step": 1}, path)
+
+    def failing(record: Any, target: Path) -> None:
+        Path(target).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(torch, "save", failing)
+    with pytest.raises(UserError, match=rf"last.ckpt could not be written .*{error.args[-1]}.*previous checkpoint is kept"):
+        writer.save_checkpoint({"global_step": 2}, path)
+    assert torch.load(path, weights_only=True) == {"global_step": 1}
+    assert list(tmp_path.iterdir()) == [path]

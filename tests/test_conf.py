@@ -1,0 +1,216 @@
+"""Every file in conf/ composes through the real entry, and what it describes can be built."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import train_in_process
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab.build import build
+from anomaly_lab.configuration import check
+from anomaly_lab.data.datasets import FLIPS
+from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
+from anomaly_lab.train import CONF
+
+MVTEC_AD = """bottle cable capsule carpet grid hazelnut leather metal_nut pill screw tile toothbrush transistor wood zipper""".split()
+
+# how each group's files are chosen on the command line; a new group must be entered here with a test of its files
+CHOSEN = {
+    "callbacks": "callbacks={}",
+    "category": "+category={}",
+    "corruption": "corruption={}",
+    "data": "data={}",
+    "debug": "debug={}",
+    "experiment": "experiment={}",
+    "logger": "logger={}",
+    "model": "model={}",
+    "objective": "objective={}",
+    "sweep": "+sweep={}",
+    "trainer": "trainer={}",
+}
+PARTS = {"base"}  # files that others build upon, not chosen themselves
+FILES = sorted(path for path in CONF.rglob("*.yaml") if path.parent.name != "local")
+OPTIONS = [(path.parent.name, path.stem) for path in FILES if path.parent != CONF and path.stem not in PARTS]
+
+
+def composed(*overrides: str, folder: Path = CONF) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+def completed(group: str, name: str) -> DictConfig:
+    """The configuration with this option, and what else it takes to be complete."""
+    overrides = [CHOSEN[group].format(name)]
+    if group not in ("category", "experiment"):
+        overrides.append("+category=carpet")
+    if name == "custom":
+        overrides.append("category.name=mine")
+    if (group, name) == ("data", "mvtec"):
+        overrides.append("data.root=somewhere")
+    return composed(*overrides)
+
+
+def test_every_file_belongs_to_a_group_that_is_tested() -> None:
+    assert FILES, "the configuration is found"
+    for path in FILES:
+        assert path.parent == CONF or path.relative_to(CONF).parts[0] in CHOSEN, f"{path} is not covered by any test"
+        assert path.parent in (CONF, CONF / path.parent.name), f"{path} lies deeper than the tests look"
+
+
+def test_every_category_of_mvtec_ad_has_a_file() -> None:
+    assert {name for group, name in OPTIONS if group == "category"} == {*MVTEC_AD, "custom"}
+
+
+@pytest.mark.parametrize(("group", "name"), OPTIONS, ids="/".join)
+def test_every_option_composes_passes_the_checks_and_can_be_built(
+    group: str, name: str, tmp_path: Path
+) -> None:
+    config = completed(group, name)
+    check(config)
+    OBJECTS[group](config, name, tmp_path)
+
+
+def _category(config: DictConfig, name: str, folder: Path) -> None:
+    category = config.category
+    assert category.name == ("mine" if name == "custom" else name)
+    assert category.kind in ("texture", "object")
+    assert set(category.augmentation) <= set(FLIPS)
+    assert set(category) == {"name", "kind", "augmentation", "min_area"}
+
+
+def _model(config: DictConfig, name: str, folder: Path) -> None:
+    assert config.model.name == name
+    network = build(OmegaConf.to_container(config.model))
+    if isinstance(network, SDCAutoencoder) and config.model.width > 0.3:
+        return  # its layers are tested elsewhere, and a pass takes long
+    with torch.no_grad():
+        assert network.eval()(torch.rand(1, 3, 32, 40)).shape == (1, 3, 32, 40)
+
+
+def _objective(config: DictConfig, name: str, folder: Path) -> None:
+    assert config.objective.name == name
+    X, X_hat, M = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
+    M[:, :, 4:9, 4:9] = 1
+    output = torch.rand(2, 3, 16, 16, requires_grad=True)
+    loss = build(OmegaConf.to_container(config.objective))(output, X, X_hat, M)
+    loss.backward()
+    assert loss.ndim == 0
+    assert output.grad is not None
+    assert output.grad.abs().sum() > 0
+
+
+def _corruption(config: DictConfig, name: str, folder: Path) -> None:
+    assert config.corruption.name == name
+    X = np.random.default_rng(0).random((48, 48, 3), dtype=np.float32)
+    pair = build(OmegaConf.to_container(config.corruption))(image=X, mask=np.zeros((48, 48, 1), np.float32))
+    assert 0 < pair["mask"].mean() <= 1
+    assert (pair["image"] != X).any()
+
+
+def _data(config: DictConfig, name: str, folder: Path) -> None:
+    from anomaly_lab.pipeline import datamodule
+
+    assert config.data.name == name
+    assert datamodule(config).name == name
+
+
+def _trainer(config: DictConfig, name: str, folder: Path) -> None:
+    from anomaly_lab.pipeline import make_trainer
+
+    trainer = make_trainer(config, folder, [], [])
+    assert trainer.max_epochs == config.trainer.max_epochs
+
+
+def _callbacks(config: DictConfig, name: str, folder: Path) -> None:
+    from lightning import Callback
+
+    assert config.callbacks
+    assert all(isinstance(instantiate(options), Callback) for options in config.callbacks.values())
+
+
+def _logger(config: DictConfig, name: str, folder: Path) -> None:
+    """Their objects are made and used in test_loggers.py."""
+    from hydra.utils import get_class
+    from lightning.pytorch.loggers.logger import Logger
+
+    assert set(config.logger) == ({name} if name != "csv" else set())
+    assert all(issubclass(get_class(options._target_), Logger) for options in config.logger.values())
+
+
+def _sweep(config: DictConfig, name: str, folder: Path) -> None:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = compose("train", overrides=[f"+sweep={name}"], return_hydra_config=True)
+    assert whole.hydra.sweeper.params, "a sweep says what it varies"
+
+
+OBJECTS: dict[str, Any] = {
+    "callbacks": _callbacks,
+    "category": _category,
+    "corruption": _corruption,
+    "data": _data,
+    "debug": _trainer,
+    "experiment": _trainer,
+    "logger": _logger,
+    "model": _model,
+    "objective": _objective,
+    "sweep": _sweep,
+    "trainer": _trainer,
+}
+
+
+@pytest.mark.parametrize("category", MVTEC_AD)
+def test_augmentations_keep_a_normal_image_normal(category: str) -> None:
+    """Print, handed parts and directed textures must not be turned or mirrored: that would be a defect."""
+    flips = set(composed(f"+category={category}").category.augmentation)
+    if category in ("capsule", "pill", "cable"):
+        assert not flips
+    if category == "metal_nut":
+        assert flips == {"rotate90"}, "mirrored, it is the defect called flip"
+    if category in ("wood", "carpet", "zipper", "toothbrush", "transistor", "grid"):
+        assert "rotate90" not in flips
+
+
+def test_the_defaults_stay_out_of_category() -> None:
+    """Else +category= would be refused by Hydra."""
+    assert OmegaConf.is_missing(composed(), "category")
+
+
+def test_a_local_file_is_used_where_there_is_one(tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    shutil.copytree(CONF, folder, ignore=shutil.ignore_patterns("local"))
+    assert composed("+category=carpet", folder=folder).seed == 0
+    (folder / "local").mkdir()
+    (folder / "local/default.yaml").write_text("# @package _global_\nseed: 77\ndata: {root: /my/data}\n")
+    config = composed("+category=carpet", "data=mvtec", folder=folder)
+    assert (config.seed, config.data.root) == (77, "/my/data")
+    assert composed("+category=carpet", "seed=1", folder=folder).seed == 1, "the command line has the last word"
+
+
+def test_a_local_file_reaches_the_command_through_config_dir(tmp_path: Path) -> None:
+    (tmp_path / "mine/local").mkdir(parents=True)
+    (tmp_path / "mine/local/default.yaml").write_text("# @package _global_\nobjective: {lam: 7}\n")
+    ended = train_in_process(tmp_path, "--config-dir", str(tmp_path / "mine"), "+category=carpet")
+    assert ended.status == 1
+    assert "objective.lam is 7" in ended.err
+
+
+def test_lam_on_its_bounds_is_allowed() -> None:
+    for lam in (0, 1, 0.5):
+        check(composed("+category=carpet", f"objective.lam={lam}"))
+
+
+def test_the_model_s_width_can_be_set_on_the_command_line() -> None:
+    def parameters(*overrides: str) -> int:
+        model = composed("+category=carpet", "model=tiny", *overrides).model
+        return sum(p.numel() for p in build(OmegaConf.to_container(model)).parameters())
+
+    assert parameters("model.width=0.03") < parameters("model.width=0.06") / 2

@@ -1,0 +1,328 @@
+"""Training samples from (seed, epoch, index) alone, their crops, flips and order; validation pairs; test images.
+
+The pictures are maps of themselves: red is the row, green the column, blue the number of the image. So a crop tells where it
+comes from and how it was turned.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from anomaly_lab.corruption import Cutout, LocalCorruption
+from anomaly_lab.data.datasets import (
+    FLIPS,
+    Batches,
+    Images,
+    Key,
+    TestImages,
+    TrainingSamples,
+    ValidationPairs,
+    random_crop,
+    to_tensor,
+)
+from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.preprocessing import Preprocessing
+
+PLAIN = Preprocessing()  # neither resized nor stretched: value / 255
+
+
+def map_of_itself(number: int, height: int, width: int) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows, columns, np.full_like(rows, number)], 2).astype(np.uint8)
+
+
+def stored(folder: Path, images: list[np.ndarray], name: str = "image") -> list[Sample]:
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = []
+    for i, image in enumerate(images):
+        path = folder / f"{name}{i:03d}.png"
+        assert cv2.imwrite(str(path), image[..., ::-1].copy())
+        samples.append(Sample(path, "good", None))
+    return samples
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    return stored(tmp_path_factory.mktemp("maps"), [map_of_itself(i, 60, 90) for i in range(5)])
+
+
+def training(samples: list[Sample], flips: list[str], seed: int = 0, in_memory: bool = True) -> TrainingSamples:
+    corruption = LocalCorruption([Cutout(0.5)], count=(1, 1), size=(0.2, 0.5))
+    return TrainingSamples(Images(samples, PLAIN, in_memory), corruption, flips, seed)
+
+
+def pixels(X: Tensor) -> np.ndarray:
+    """(3, h, w) in [0, 1] → (h, w, 3) of the stored values."""
+    return (X * 255).round().int().permute(1, 2, 0).numpy()
+
+
+def turned(rows: np.ndarray, columns: np.ndarray) -> str:
+    """How a crop was flipped and turned, from the coordinates that its pixels come from: one of eight."""
+    if rows[0, 0] != rows[-1, 0]:  # rows still lie along rows
+        return f"rows {np.sign(rows[-1, 0] - rows[0, 0]):+d} columns {np.sign(columns[0, -1] - columns[0, 0]):+d}"
+    return f"transposed, rows {np.sign(rows[0, -1] - rows[0, 0]):+d} columns {np.sign(columns[-1, 0] - columns[0, 0]):+d}"
+
+
+UNCHANGED = "rows +1 columns +1"
+LEFT_RIGHT = "rows +1 columns -1"
+TOP_BOTTOM = "rows -1 columns +1"
+HALF_TURN = "rows -1 columns -1"
+QUARTER = "transposed, rows +1 columns -1"
+THREE_QUARTERS = "transposed, rows -1 columns +1"
+ALL = {UNCHANGED, LEFT_RIGHT, TOP_BOTTOM, HALF_TURN, QUARTER, THREE_QUARTERS} | {
+    "transposed, rows +1 columns +1",
+    "transposed, rows -1 columns -1",
+}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+# ----------------------------------------------------------------------------------------------------------- samples
+
+
+def test_a_sample_is_a_crop_its_corruption_and_the_mask_of_it(maps: list[Sample]) -> None:
+    samples = training(maps, [])
+    for index in range(20):
+        sample = samples[Key(0, index, 32)]
+        X, X_hat, M = sample["X"], sample["X_hat"], sample["M"]
+        assert X.shape == X_hat.shape == (3, 32, 32)
+        assert M.shape == (1, 32, 32)
+        assert {t.dtype for t in sample.values()} == {torch.float32}
+        assert 0 < M.sum() < M.numel()
+        assert torch.equal(X_hat * (1 - M), X * (1 - M))
+        assert ((X_hat == 0.5) | (M == 0) | (X_hat != X)).all()
+        assert not torch.equal(X_hat, X)
+
+
+@pytest.mark.parametrize("flips", [[], list(FLIPS)], ids=["as stored", "flipped"])
+def test_a_crop_is_a_square_of_the_image_perhaps_turned(maps: list[Sample], flips: list[str]) -> None:
+    """Each of its pixels once, from one square of one image."""
+    samples = training(maps, flips)
+    for index in range(30):
+        key = Key(0, index, 24)
+        red, green, blue = np.moveaxis(pixels(samples[key]["X"]), 2, 0)
+        assert (blue == samples.image_of(key)).all()
+        assert np.ptp(red) == np.ptp(green) == 23
+        assert len(set(zip(red.ravel().tolist(), green.ravel().tolist(), strict=True))) == 24 * 24
+        for values in (red, green):  # along one side constant, along the other by ones
+            down, across = np.diff(values, axis=0)[:, :-1], np.diff(values, axis=1)[:-1]
+            steps = set(zip(down.ravel().tolist(), across.ravel().tolist(), strict=True))
+            assert len(steps) == 1
+            assert sorted(map(abs, next(iter(steps)))) == [0, 1]
+
+
+def test_crops_come_from_everywhere(maps: list[Sample]) -> None:
+    """Up to the last row and column."""
+    samples = training(maps, [])
+    corners = np.array([pixels(samples[Key(0, index, 58)]["X"])[0, 0, :2] for index in range(150)])
+    assert set(corners[:, 0].tolist()) == {0, 1, 2}
+    assert corners[:, 1].min() <= 2
+    assert corners[:, 1].max() >= 30
+    assert (corners <= (60 - 58, 90 - 58)).all()
+
+
+@pytest.mark.parametrize(
+    ("flips", "expected"),
+    [
+        ([], {UNCHANGED}),
+        (["horizontal_flip"], {UNCHANGED, LEFT_RIGHT}),
+        (["vertical_flip"], {UNCHANGED, TOP_BOTTOM}),
+        (["horizontal_flip", "vertical_flip"], {UNCHANGED, LEFT_RIGHT, TOP_BOTTOM, HALF_TURN}),
+        (["rotate90"], {UNCHANGED, QUARTER, HALF_TURN, THREE_QUARTERS}),
+        (["rotate90", "horizontal_flip"], ALL),
+    ],
+)
+def test_the_augmentations_that_the_category_names_are_used_and_no_other(
+    maps: list[Sample], flips: list[str], expected: set[str]
+) -> None:
+    """Each drawn by itself: A.Compose would give all of them one seed, and two flips would always come together."""
+    samples = training(maps, flips)
+    seen = [turned(*np.moveaxis(pixels(samples[Key(0, index, 16)]["X"]), 2, 0)[:2]) for index in range(150)]
+    assert set(seen) == expected
+    assert min(seen.count(way) for way in expected) >= 3
+
+
+def test_an_unknown_augmentation_is_refused(maps: list[Sample]) -> None:
+    with pytest.raises(ValueError, match=r"category\.augmentation.*rotate45"):
+        training(maps, ["rotate45"])
+
+
+def test_size_0_is_the_whole_image(maps: list[Sample]) -> None:
+    samples = training(maps, [])
+    key = Key(3, 17, 0)
+    assert np.array_equal(pixels(samples[key]["X"]), map_of_itself(samples.image_of(key), 60, 90))
+
+
+def test_an_image_smaller_than_the_crop_is_enlarged_by_reflection(tmp_path: Path) -> None:
+    """In the direction in which it is too small; in the other the crop stays random."""
+    samples = training(stored(tmp_path, [map_of_itself(0, 20, 70)]), [])
+    lefts = set()
+    for index in range(20):
+        red, green, _ = np.moveaxis(pixels(samples[Key(0, index, 50)]["X"]), 2, 0)
+        assert red.shape == (50, 50)
+        assert red[:, 0].tolist() == [*range(20), *range(19, -1, -1), *range(10)]
+        assert (np.diff(green, axis=1) == 1).all()
+        lefts.add(int(green[0, 0]))
+    assert len(lefts) > 5
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 60), channels=st.sampled_from([1, 3]))
+def test_random_crop_has_its_size_whatever_the_image(height: int, width: int, size: int, channels: int) -> None:
+    crop = random_crop(np.zeros((height, width, channels), np.uint16), size, np.random.default_rng(0))
+    assert crop.shape == (size, size, channels)
+    assert crop.dtype == np.uint16
+
+
+def test_to_tensor_puts_channels_first() -> None:
+    image = np.random.default_rng(0).random((4, 5, 3), np.float32)
+    tensor = to_tensor(image)
+    assert tensor.is_contiguous()
+    assert all(torch.equal(tensor[c], torch.from_numpy(image[..., c].copy())) for c in range(3))
+
+
+# -------------------------------------------------------------------------------------------------------- randomness
+
+
+def test_a_sample_follows_from_seed_epoch_and_index_and_from_nothing_before_it(maps: list[Sample]) -> None:
+    """Two data sets, asked in different orders, with global generators in different states, give the same."""
+    first, second = training(maps, list(FLIPS)), training(maps, list(FLIPS))
+    keys = [Key(epoch, index, 32) for epoch in range(2) for index in range(6)]
+    forward = {key: first[key] for key in keys}
+    np.random.seed(99)
+    torch.manual_seed(99)
+    backward = {key: second[key] for key in reversed(keys)}
+    assert all(same(forward[key], backward[key]) for key in keys)
+
+
+def test_seed_epoch_and_index_each_make_a_difference(tmp_path: Path) -> None:
+    """With a single image, so that it is the crop and the corruption that differ."""
+    single = stored(tmp_path, [map_of_itself(0, 90, 90)])
+    reference = training(single, [])[Key(1, 1, 32)]
+    for seed, key in ((0, Key(2, 1, 32)), (0, Key(1, 2, 32)), (1, Key(1, 1, 32))):
+        other = training(single, [], seed)[key]
+        assert not torch.equal(other["M"], reference["M"])
+        assert not torch.equal(other["X"], reference["X"])
+
+
+def test_no_two_samples_of_a_training_are_the_same(tmp_path: Path) -> None:
+    samples = training(stored(tmp_path, [map_of_itself(0, 90, 90)]), [])
+    drawn = [samples[Key(epoch, index, 32)] for epoch in range(4) for index in range(epoch * 10, epoch * 10 + 10)]
+    assert len({sample["M"].numpy().tobytes() for sample in drawn}) == 40
+    assert len({sample["X_hat"].numpy().tobytes() for sample in drawn}) == 40
+
+
+def test_from_memory_and_from_disk_is_the_same(maps: list[Sample]) -> None:
+    cached, read = training(maps, list(FLIPS), in_memory=True), training(maps, list(FLIPS), in_memory=False)
+    assert cached.images.cache is not None
+    assert read.images.cache is None
+    assert all(same(cached[key], read[key]) for key in (Key(0, i, 40) for i in range(10)))
+
+
+def test_images_in_memory_are_decoded_once_and_not_changed_by_use(tmp_path: Path) -> None:
+    files = stored(tmp_path, [map_of_itself(0, 60, 60)])
+    samples = training(files, list(FLIPS))
+    files[0].path.unlink()
+    before = samples.images[0][0].copy()
+    for index in range(10):
+        samples[Key(0, index, 0)]
+    assert np.array_equal(samples.images[0][0], before)
+
+
+def test_each_image_comes_once_a_round_in_an_order_of_its_own(maps: list[Sample]) -> None:
+    samples = training(maps, [])
+    rounds = [[samples.image_of(Key(0, 5 * r + place, 32)) for place in range(5)] for r in range(8)]
+    assert all(sorted(order) == list(range(5)) for order in rounds)
+    assert len({tuple(order) for order in rounds}) > 4
+    other = training(maps, [], seed=1)
+    assert rounds != [[other.image_of(Key(0, 5 * r + place, 32)) for place in range(5)] for r in range(8)]
+
+
+# ----------------------------------------------------------------------------------------------------------- batches
+
+
+def batches(steps: int, batch_size: int, epoch: int, done: int = 0, size: int = 32) -> list[list[Key]]:
+    return list(Batches(steps, batch_size, lambda: (epoch, done), lambda: size))
+
+
+def test_batches_count_the_samples_of_all_epochs_on() -> None:
+    assert batches(2, 3, epoch=0) == [[Key(0, i, 32) for i in indices] for indices in ((0, 1, 2), (3, 4, 5))]
+    assert batches(2, 3, epoch=1) == [[Key(1, i, 32) for i in indices] for indices in ((6, 7, 8), (9, 10, 11))]
+    assert len(Batches(7, 3, lambda: (0, 0), lambda: 0)) == 7
+
+
+@pytest.mark.parametrize("done", range(6))
+def test_in_the_middle_of_an_epoch_exactly_the_remaining_batches_come(done: int) -> None:
+    assert batches(5, 4, epoch=3, done=done) == batches(5, 4, epoch=3)[done:]
+
+
+def test_position_and_size_are_asked_anew_for_each_epoch() -> None:
+    now = {"epoch": 0, "size": 32}
+    sampler = Batches(1, 1, lambda: (now["epoch"], 0), lambda: now["size"])
+    assert list(sampler) == [[Key(0, 0, 32)]]
+    now.update(epoch=1, size=64)
+    assert list(sampler) == [[Key(1, 1, 64)]]
+
+
+# -------------------------------------------------------------------------------------------- validation and test sets
+
+
+def pairs(samples: list[Sample], variants: int, seed: int = 0) -> ValidationPairs:
+    return ValidationPairs(Images(samples, PLAIN, True), LocalCorruption([Cutout(0.5)]), variants, seed)
+
+
+def test_validation_pairs_are_fixed(maps: list[Sample]) -> None:
+    """Whatever was asked before, and for a data set made anew: what is watched has to be comparable between epochs."""
+    first, second = pairs(maps, 2), pairs(maps, 2)
+    assert len(first) == 10
+    forward = [first[i] for i in range(10)]
+    backward = [second[i] for i in reversed(range(10))][::-1]
+    assert all(same(a, b) and same(a, first[i]) for i, (a, b) in enumerate(zip(forward, backward, strict=True)))
+
+
+def test_validation_pairs_are_whole_images_in_several_variants(maps: list[Sample]) -> None:
+    drawn = [pairs(maps, 3)[i] for i in range(15)]
+    for i, pair in enumerate(drawn):
+        assert np.array_equal(pixels(pair["X"]), map_of_itself(i // 3, 60, 90))
+        assert pair["M"].shape == (1, 60, 90)
+        assert torch.equal(pair["X_hat"] * (1 - pair["M"]), pair["X"] * (1 - pair["M"]))
+        assert not torch.equal(pair["X_hat"], pair["X"])
+        assert {t.dtype for t in pair.values()} == {torch.float32}
+    assert len({pair["M"].numpy().tobytes() for pair in drawn}) == 15
+    assert not torch.equal(pairs(maps, 3, seed=1)[0]["M"], drawn[0]["M"])
+
+
+def test_test_images_come_as_stored_with_their_truth(tmp_path: Path) -> None:
+    """Truth at the stored resolution: of a defect its mask, of a normal image nothing, and None where it is not known."""
+    sizes = [(40, 60), (50, 30), (24, 24)]
+    files = stored(tmp_path, [map_of_itself(i, *size) for i, size in enumerate(sizes)])
+    mask = np.zeros((50, 30), np.uint8)
+    mask[10:20, 5:9] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    samples = [files[0], Sample(files[1].path, "hole", tmp_path / "mask.png"), Sample(files[2].path, "odd", None)]
+    images = TestImages(samples, Preprocessing(0.5))
+    assert len(images) == 3
+    normal, hole, odd = (images[i] for i in range(3))
+    assert [image["size"] for image in (normal, hole, odd)] == sizes
+    assert [image["index"] for image in (normal, hole, odd)] == [0, 1, 2]
+    assert [tuple(image["X"].shape) for image in (normal, hole, odd)] == [(3, 20, 30), (3, 25, 15), (3, 12, 12)]
+    assert normal["X"].dtype == torch.float32
+    assert normal["truth"].dtype == hole["truth"].dtype == torch.bool
+    assert normal["truth"].shape == (40, 60)
+    assert not normal["truth"].any()
+    assert np.array_equal(hole["truth"].numpy(), mask > 0)
+    assert odd["truth"] is None
+
+
+def test_test_images_are_prepared_as_the_training_images_are(maps: list[Sample]) -> None:
+    prepare = Preprocessing(0.5, "image")
+    images = Images(maps, prepare, in_memory=True)
+    for i, image in enumerate(images[i] for i in range(5)):
+        assert torch.equal(TestImages(maps, prepare)[i]["X"], to_tensor(prepare.unit(*image)))

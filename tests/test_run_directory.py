@@ -1,0 +1,113 @@
+"""A run's directory: its name, who may use it, and the records in it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from anomaly_lab import run_directory
+from anomaly_lab.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ("+category=carpet,objective=amplify", "category=carpet,objective=amplify"),
+        ("category.name=a b/c,x=../../etc", "category.name=a-b-c,x=..-..-etc"),
+        ("category.augmentation=[flip,turn]", "category.augmentation=-flip,turn"),
+        ("~callbacks.early_stopping,x='q*?:|<>'", "callbacks.early_stopping,x=-q"),
+        ("category.name=Größe", "category.name=Größe"),
+        ("", "defaults"),
+        ("..", "defaults"),
+    ],
+)
+def test_overrides_become_a_name_that_any_file_system_takes(overrides: str, name: str) -> None:
+    assert run_directory.directory_name(overrides) == name
+
+
+def test_a_long_name_is_cut_to_what_file_systems_take() -> None:
+    name = run_directory.directory_name(",".join(f"trainer.option_{i}=value" for i in range(100)))
+    assert 50 < len(name.encode()) < 200
+    assert "/" not in name
+
+
+@pytest.mark.parametrize(
+    ("argument", "quoted"),
+    [
+        ("resume=runs/x_category=a,b", "resume='runs/x_category=a,b'"),
+        ("hydra.run.dir=my runs/1", "hydra.run.dir='my runs/1'"),
+        ("resume=it's", r"resume='it\'s'"),
+        ("resume='runs/a=b'", "resume='runs/a=b'"),
+        ('resume="runs/a=b"', 'resume="runs/a=b"'),
+        ("hydra.run.dir=runs/${now:%H}", "hydra.run.dir=runs/${now:%H}"),
+        ("objective.lam=0.3,0.9", "objective.lam=0.3,0.9"),
+        ("--help", "--help"),
+        ("resume", "resume"),
+    ],
+)
+def test_a_run_directory_on_the_command_line_gets_quotes(argument: str, quoted: str) -> None:
+    """The names hold = and , which Hydra would take for an override and a sweep."""
+    assert run_directory.quoted(argument) == quoted
+
+
+def test_only_one_of_many_gets_a_directory(tmp_path: Path) -> None:
+    def attempt(_: int) -> bool:
+        try:
+            run_directory.claim(tmp_path / "run")
+        except UserError as error:
+            assert f"resume={tmp_path}/run" in str(error)
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(40))) == 1
+
+
+def test_a_directory_with_other_files_in_it_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "train.log").write_text("Hydra was here")
+    run_directory.claim(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/run cannot be written to \(Not a directory\)"):
+        run_directory.claim(tmp_path / "file/run")
+
+
+def test_json_is_written_whole_and_never_holds_nan(tmp_path: Path) -> None:
+    run_directory.write_json(tmp_path / "metrics.json", {"tpr": None, "tnr": 0.5})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"tpr": None, "tnr": 0.5}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        run_directory.write_json(tmp_path / "metrics.json", {"tpr": float("nan")})
+    assert json.loads((tmp_path / "metrics.json").read_text())["tnr"] == 0.5
+
+
+def test_the_environment_names_the_commit_of_a_checkout(tmp_path: Path) -> None:
+    record = run_directory.environment()
+    json.dumps(record)
+    assert record["python"] == ".".join(map(str, sys.version_info[:3]))
+    here = Path(__file__).parent
+    if not (here.parent / ".git").exists():
+        assert record["git"] is None
+        return
+    head = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert record["git"]["commit"] == head
+    assert re.fullmatch(r"[0-9a-f]{40}", head)
+
+
+def test_wandb_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert run_directory.wandb_offline()
+    (tmp_path / ".netrc").write_text("machine example.org login me password x\n")
+    assert run_directory.wandb_offline()
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password x\n")
+    assert not run_directory.wandb_offline()
+    os.remove(tmp_path / ".netrc")
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    assert not run_directory.wandb_offline()

@@ -1,0 +1,139 @@
+"""What is read off the normal images: periods that are known, colours that are known."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from anomaly_lab.data.datasets import Images
+from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.statistics import (
+    FINEST_PERIOD,
+    LOOK_AT,
+    SIZES,
+    chosen,
+    fine_period,
+    mean_and_std,
+    mean_color,
+    working_size,
+)
+
+
+def stored(folder: Path, *images: np.ndarray) -> list[Sample]:
+    """Write RGB images, and name them as samples."""
+    samples = []
+    for i, image in enumerate(images):
+        path = folder / f"{i}.png"
+        assert cv2.imwrite(str(path), image[..., ::-1].copy() if image.ndim == 3 else image)
+        samples.append(Sample(path, "good", None))
+    return samples
+
+
+def stripes(period: float, size: tuple[int, int] = (256, 256), angle: float = 0.0, shading: float = 0.0) -> np.ndarray:
+    """Grey sinusoidal stripes, optionally under light that changes once over the image."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    place = columns * np.cos(angle) + rows * np.sin(angle)
+    light = shading * np.cos(2 * np.pi * rows / size[0])
+    return (127 + 60 * np.sin(2 * np.pi * place / period) + light).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("period", [3, 4, 6, 8, 12, 20])
+@pytest.mark.parametrize("angle", [0.0, 0.6, np.pi / 2])
+def test_the_period_of_stripes(tmp_path: Path, period: float, angle: float) -> None:
+    """In any direction."""
+    assert fine_period(stored(tmp_path, stripes(period, angle=angle))) == pytest.approx(period, rel=0.12)
+
+
+@pytest.mark.parametrize("size", [(256, 900), (600, 200), (1100, 1100), (131, 97)])
+def test_the_period_does_not_depend_on_the_images_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    assert fine_period(stored(tmp_path, stripes(10, size))) == pytest.approx(10, rel=0.12)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 400), (33, 47)])
+def test_the_period_in_tiny_images(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Few pixels, little resolution: roughly right, and finer is finer."""
+    fine, coarse = (fine_period(stored(tmp_path, stripes(period, size))) for period in (4, 10))
+    assert fine == pytest.approx(4, rel=0.3)
+    assert coarse == pytest.approx(10, rel=0.5)
+
+
+def test_slow_variation_of_light_does_not_count(tmp_path: Path) -> None:
+    (plain,) = stored(tmp_path, stripes(6))
+    expected = fine_period([plain])
+    (shaded,) = stored(tmp_path, stripes(6, shading=60))
+    assert fine_period([shaded]) == pytest.approx(expected, rel=0.1)
+
+
+def test_images_count_alike_whatever_their_contrast(tmp_path: Path) -> None:
+    """Two strong images with a coarse period and four faint ones with a fine one: the fine ones are the majority."""
+    faint = (127 + (stripes(5).astype(float) - 127) / 20).round().astype(np.uint8)
+    samples = stored(tmp_path, stripes(16), stripes(16), faint, faint, faint, faint)
+    assert fine_period(samples) < 6
+
+
+def test_the_finer_the_texture_the_larger_the_size(tmp_path: Path) -> None:
+    longest = 256
+    sizes = []
+    for period in (40, 8, 6.5, 5.5, 2.5):
+        size, why = working_size(stored(tmp_path, stripes(period)), longest)
+        assert size in SIZES
+        # the texture's period at the working scale is what the network needs, or the size is the largest there is
+        assert size * period / longest > 0.85 * FINEST_PERIOD or size == SIZES[-1]
+        assert str(longest) in why
+        sizes.append(size)
+    assert sizes == sorted(sizes)
+    assert sizes[0] == SIZES[0]
+    assert sizes[-1] == SIZES[-1]
+    assert len(set(sizes)) >= 4
+
+
+def test_a_texture_too_fine_for_any_size_is_named(tmp_path: Path) -> None:
+    size, why = working_size(stored(tmp_path, stripes(3)), 256)
+    assert size == SIZES[-1]
+    assert "largest offered" in why
+    _, why = working_size(stored(tmp_path, stripes(30)), 256)
+    assert "largest offered" not in why
+
+
+@pytest.mark.parametrize("size", [(32, 32), (200, 300), (512, 512)])
+def test_flat_images_need_no_large_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Values that float32 does not represent exactly leave rounding errors, which are no texture."""
+    for value in (0, 7, 100, 255):
+        assert working_size(stored(tmp_path, np.full(size, value, np.uint8)), max(size))[0] == SIZES[0]
+
+
+def test_flat_images_do_not_drown_the_others(tmp_path: Path) -> None:
+    samples = stored(tmp_path, *[np.full((256, 256), 100, np.uint8)] * 3, stripes(5))
+    assert fine_period(samples) == pytest.approx(5, rel=0.12)
+
+
+def test_mean_and_std_by_hand(tmp_path: Path) -> None:
+    """The spread is that within an image: two flat images of different grey have none."""
+    half = np.zeros((4, 4, 3), np.uint8)
+    half[:2] = 255
+    assert mean_and_std(stored(tmp_path, half)) == (pytest.approx(0.5), pytest.approx(0.5))
+    dark, light = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
+    mean, std = mean_and_std(stored(tmp_path, dark, light))
+    assert mean == pytest.approx(0.5)
+    assert 0 < std <= 0.01
+
+
+def test_mean_color_is_that_of_the_prepared_images(tmp_path: Path) -> None:
+    images = [np.full((8, 8, 3), color, np.uint8) for color in ((255, 0, 0), (0, 51, 102))]
+    samples = stored(tmp_path, *images)
+    assert mean_color(Images(samples, Preprocessing(), True)) == pytest.approx([0.5, 0.1, 0.2])
+    stretched = Preprocessing(contrast="category", mean=0.5, std=0.36)  # x ↦ ½ + (x − ½)/2
+    assert mean_color(Images(samples, stretched, False)) == pytest.approx([0.5, 0.3, 0.35])
+    assert all(type(value) is float for value in mean_color(Images(samples, Preprocessing(), False)))
+
+
+@pytest.mark.parametrize("count", [1, 2, LOOK_AT, LOOK_AT + 1, 200])
+def test_chosen_are_spread_evenly(count: int) -> None:
+    samples = [Sample(Path(str(i)), "good", None) for i in range(count)]
+    picked = [int(sample.path.name) for sample in chosen(samples)]
+    assert len(picked) == len(set(picked)) == min(count, LOOK_AT)
+    assert picked[0] == 0
+    assert picked[-1] == count - 1
+    assert np.ptp(np.diff(picked)) <= 1 if count > 1 else True

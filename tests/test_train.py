@@ -1,0 +1,538 @@
+"""The training command from end to end: what a run leaves, what a mistake is answered with, what an interruption costs."""
+
+import csv
+import errno
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, WHOLE, Ended, Finished, stripes, write_category
+from omegaconf import OmegaConf
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from anomaly_lab.callbacks import StopOnDivergence
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.train import CONF
+
+Train = Callable[..., Ended]
+
+UNDEFINED_WITHOUT_IMAGES = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr", "tnr", "tpr_tnr_mean")
+METRICS = """data category objective lam corruption model seed image_size steps train_seconds device image_auroc pixel_auroc
+pixel_ap aupro image_f1 pixel_f1 tpr tnr tpr_tnr_mean threshold min_area score_pooling n_train n_validation n_test""".split()
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    return json.loads((run / "metrics.json").read_text())
+
+
+def scores_of(run: Path) -> list[dict[str, str]]:
+    with (run / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def heatmaps_of(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """"<defect>/<stem>" → (heatmap, truth) as they were saved."""
+    found = {}
+    for path in sorted((run / "heatmaps").rglob("*.npy")):
+        name = path.relative_to(run / "heatmaps").with_suffix("").as_posix()
+        truth = cv2.imread(str(run / "truth" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        found[name] = (np.load(path), truth)
+    return found
+
+
+# ---- what a run leaves
+
+
+def test_a_run_leaves_every_file_of_the_contract(finished: Finished) -> None:
+    names = {path.relative_to(finished.directory).as_posix() for path in finished.directory.rglob("*") if path.is_file()}
+    expected = {"metrics.json", "config.yaml", "environment.json", "metrics.csv", "scores.csv", "train.log"}
+    expected |= {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+    expected |= {f"figures/{name}.png" for name in ("detections", "extremes", "history", "training_pairs")}
+    assert expected <= names
+    images = [f"{kind}/{i:03d}" for kind, count in (("good", 3), ("hole", 2), ("stain", 2)) for i in range(count)]
+    assert {name for name in names if name.startswith("heatmaps/")} == {f"heatmaps/{image}.npy" for image in images}
+    assert {name for name in names if name.startswith("truth/")} == {f"truth/{image}.png" for image in images}
+    assert not [name for name in names if ".part" in name], "nothing half written is left"
+
+
+def test_metrics_hold_every_key_and_say_where_the_numbers_come_from(finished: Finished) -> None:
+    metrics = metrics_of(finished.directory)
+    assert set(METRICS) <= set(metrics)
+    assert not [key for key, value in metrics.items() if isinstance(value, dict | list)], "one flat object"
+    assert (metrics["data"], metrics["category"], metrics["steps"]) == ("mvtec", "stripes", 10)
+    assert (metrics["n_train"], metrics["n_validation"], metrics["n_test"]) == (5, 1, 7)
+    assert metrics["image_size"] == 64
+    assert metrics["train_seconds"] > 0
+
+
+def test_scores_have_one_row_a_test_image(finished: Finished) -> None:
+    rows = scores_of(finished.directory)
+    assert {"path", "defect", "label", "score", "predicted"} <= set(rows[0])
+    stored = {path.relative_to(finished.root / "stripes").as_posix() for path in (finished.root / "stripes/test").rglob("*.png")}
+    assert {row["path"] for row in rows} == stored
+    assert len(rows) == 7
+    for row in rows:
+        assert row["defect"] == row["path"].split("/")[1]
+        assert row["label"] == str(int(row["defect"] != "good"))
+        assert row["predicted"] in ("0", "1")
+
+
+def test_image_metrics_follow_from_scores_csv(finished: Finished) -> None:
+    metrics, rows = metrics_of(finished.directory), scores_of(finished.directory)
+    label, score, predicted = (np.array([float(row[name]) for row in rows]) for name in ("label", "score", "predicted"))
+    assert metrics["image_auroc"] == pytest.approx(roc_auc_score(label, score))
+    assert metrics["tpr"] == pytest.approx(predicted[label == 1].mean())
+    assert metrics["tnr"] == pytest.approx(1 - predicted[label == 0].mean())
+    assert metrics["tpr_tnr_mean"] == pytest.approx((metrics["tpr"] + metrics["tnr"]) / 2)
+
+
+def test_pixel_metrics_scores_and_decisions_follow_from_the_heatmaps(finished: Finished) -> None:
+    metrics, heatmaps = metrics_of(finished.directory), heatmaps_of(finished.directory)
+    heatmap = np.concatenate([h.ravel() for h, _ in heatmaps.values()])
+    truth = np.concatenate([t.ravel() for _, t in heatmaps.values()])
+    assert set(np.unique(truth)) == {0, 255}
+    assert all(h.dtype == np.float32 and h.shape == t.shape == (64, 64) for h, t in heatmaps.values())
+    assert metrics["pixel_auroc"] == pytest.approx(roc_auc_score(truth > 0, heatmap), abs=1e-6)
+    assert metrics["pixel_ap"] == pytest.approx(average_precision_score(truth > 0, heatmap), abs=1e-6)
+    for row in scores_of(finished.directory):
+        h, _ = heatmaps[row["path"].removeprefix("test/").removesuffix(".png")]
+        assert float(row["score"]) == pytest.approx(h.max()), "score_pooling is max"
+        _, _, stats, _ = cv2.connectedComponentsWithStats((h > metrics["threshold"]).astype(np.uint8), connectivity=8)
+        largest = stats[1:, cv2.CC_STAT_AREA].max(initial=0)
+        assert int(row["predicted"]) == int(largest >= metrics["min_area"])
+
+
+def test_config_is_resolved_and_environment_says_what_ran(finished: Finished) -> None:
+    text = (finished.directory / "config.yaml").read_text()
+    assert "${" not in text
+    config = OmegaConf.load(finished.directory / "config.yaml")
+    assert config.category.name == "stripes"
+    assert config.data.root == str(finished.root)
+    environment = json.loads((finished.directory / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__
+    assert {"date", "command", "git", "host", "python", "cores"} <= set(environment)
+
+
+def test_the_checkpoint_is_data_and_gives_the_saved_heatmaps_again(finished: Finished) -> None:
+    """It is complete: network, preprocessing, scoring and threshold are in it, and it needs no code to load."""
+    path = finished.directory / "checkpoints/best.ckpt"
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    assert float(stored["state_dict"]["threshold"]) == metrics_of(finished.directory)["threshold"]
+    assert stored["global_step"] == metrics_of(finished.directory)["selected_step"]
+    module = AnomalyModule.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
+    from anomaly_lab.data.datasets import TestImages
+    from anomaly_lab.data.folder import scan
+    from anomaly_lab.data.preprocessing import Preprocessing
+
+    samples = scan(finished.root, "stripes").test
+    images = TestImages(samples, Preprocessing(**module.hparams["preprocessing"]))
+    saved = heatmaps_of(finished.directory)
+    for i, sample in enumerate(samples):
+        with torch.no_grad():
+            heatmap = module.detect(images[i])["heatmap"].numpy()
+        np.testing.assert_allclose(heatmap, saved[f"{sample.defect}/{sample.path.stem}"][0], rtol=1e-4, atol=1e-7)
+
+
+def test_the_screen_shows_data_sizes_course_metrics_and_places(finished: Finished) -> None:
+    text = re.sub(r"\s+", "", finished.out)
+    for part in ("mvtec(realimages)", "5train,1validation", "3normaland4defective", "64px", "10steps", "imageAUROC", "flatgrey"):
+        assert part in text
+    assert f"{finished.directory.name}/figures" in text
+    assert f"{finished.directory.name}/checkpoints/best.ckpt" in text
+    assert len(re.findall(r"^step +\d+ .*proxy AP", finished.out, re.M)) == 2, "one line a validation"
+
+
+def test_the_run_directory_carries_the_overrides_in_its_name(finished: Finished) -> None:
+    assert re.match(r"\d{4}-\d\d-\d\d_.*category=custom,category.name=stripes,data=mvtec", finished.directory.name)
+    assert "data.root" not in finished.directory.name
+
+
+def test_a_second_run_of_the_same_command_has_a_directory_of_its_own_and_equal_results(
+    train: Train, data_root: Path, finished: Finished
+) -> None:
+    second = train(*stripes(data_root), *WHOLE).directory
+    assert second.name.split("_", 2)[2] == finished.directory.name.split("_", 2)[2]
+    assert second.name != finished.directory.name
+    assert scores_of(second) == scores_of(finished.directory), "a run is deterministic"
+
+
+# ---- every objective, every corruption
+
+
+def choices(group: str) -> list[str]:
+    return sorted({path.stem for path in (CONF / group).glob("*.yaml")} - {"base"})
+
+
+PAIRS = list(zip_longest(choices("objective"), choices("corruption"), fillvalue=""))  # each at least once, in few runs
+
+
+@pytest.mark.parametrize(("objective", "corruption"), PAIRS)
+def test_every_objective_and_every_corruption_trains(
+    train: Train, data_root: Path, objective: str, corruption: str
+) -> None:
+    objective, corruption = objective or "restore", corruption or "elastic"
+    few = ["trainer.max_epochs=1", "data.steps_per_epoch=2"]
+    metrics = metrics_of(train(*stripes(data_root), f"objective={objective}", f"corruption={corruption}", *few).directory)
+    assert (metrics["objective"], metrics["corruption"], metrics["steps"]) == (objective, corruption, 2)
+    assert 0 <= metrics["pixel_auroc"] <= 1
+
+
+def test_the_embedded_data_set_is_the_default(train: Train) -> None:
+    ended = train("+category=carpet", *TINY)
+    metrics = metrics_of(ended.directory)
+    assert (metrics["data"], metrics["category"]) == ("synthetic", "carpet")
+    assert metrics["image_auroc"] is not None
+    assert metrics["aupro"] is not None
+    assert "embedded, synthetic" in ended.out, "it is never taken for real"
+
+
+# ---- unusual data
+
+
+@pytest.mark.parametrize(
+    ("options", "absent", "reason"),
+    [
+        ({"defects": ()}, {"image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr", "tpr_tnr_mean"}, "a defective one"),
+        ({"good": 0}, {"image_auroc", "tnr", "tpr_tnr_mean"}, "a normal one"),
+        ({"masks": False}, {"pixel_auroc", "pixel_ap", "aupro", "pixel_f1"}, "ground-truth masks"),
+        ({"good": 0, "defects": ()}, {*UNDEFINED_WITHOUT_IMAGES}, "there are none"),
+    ],
+    ids=["only_normal", "only_defective", "no_masks", "no_test_images"],
+)
+def test_a_metric_that_cannot_be_computed_is_null_and_the_log_says_why(
+    train: Train, tmp_path: Path, options: dict[str, Any], absent: set[str], reason: str
+) -> None:
+    write_category(tmp_path / "data/stripes", **options)
+    run = train(*stripes(tmp_path / "data")).directory
+    metrics = metrics_of(run)
+    assert {key for key in METRICS if metrics[key] is None} - {"image_f1", "pixel_f1"} == absent - {"image_f1", "pixel_f1"}
+    assert set(METRICS) <= set(metrics)
+    log = (run / "train.log").read_text()
+    for name in absent:
+        assert re.search(rf"\b{name} cannot be computed: .*{reason}", log), name
+
+
+def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_path: Path) -> None:
+    write_category(tmp_path / "data/stripes", sizes=[(64, 64), (48, 80), (90, 50)])
+    run = train(*stripes(tmp_path / "data"), "test.save_heatmaps=true").directory
+    heatmaps = heatmaps_of(run)
+    assert {h.shape for h, _ in heatmaps.values()} == {(64, 64), (48, 80), (90, 50)}
+    assert all(h.shape == t.shape for h, t in heatmaps.values())
+    assert metrics_of(run)["pixel_auroc"] is not None
+
+
+# ---- mistakes: one sentence, exit status 1, no stack trace
+
+
+def sentence(ended: Ended) -> str:
+    """The one line on stderr."""
+    assert ended.status == 1
+    assert "Traceback" not in ended.err + ended.out
+    (line,) = ended.err.strip().splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ([], r"no category: add \+category=carpet"),
+        (["+category=custom"], r"no category: .*category.name=FOLDER"),
+        (["objective.lam=1.5"], r"objective.lam is 1.5: .*\[0, 1\]"),
+        (["objective.lam=-0.1"], r"objective.lam is -0.1"),
+        (["objective.lam=much"], r"objective.lam is much"),
+        (["image_size=16"], r"image_size is 16: .*at least 32"),
+        (["image_size=large"], r"image_size is large: .*auto"),
+        (["data.train_size=8"], r"data.train_size is 8"),
+        (["batch_size=0"], r"batch_size is 0"),
+        (["data.validation_share=1"], r"data.validation_share is 1"),
+        (["data.contrast=vivid"], r"data.contrast is vivid: .*none, category, image"),
+        (["objective.norm=l3"], r"objective.norm is l3"),
+        (["scoring.error=cubic"], r"scoring.error is cubic"),
+        (["scoring.pooling=min"], r"scoring.pooling is min"),
+        (["scoring.tile=small"], r"scoring.tile is small"),
+        (["corruption.size=[0.9,0.1]"], r"corruption: .*size \[0.9, 0.1\]"),
+        (["model.width=0"], r"width must be positive"),
+        (["+model.depth=3"], r"unexpected keyword argument 'depth'"),
+        (["data=mvtec"], r"data.root"),
+        (["data=mvtec", "data.root=nowhere"], r"nowhere is not a folder: set data.root"),
+        (["resume=nothing_here"], r"nothing_here holds no run to resume"),
+        (["resume=file"], r"file holds no run to resume"),
+        (["hydra.run.dir=file/run"], r"file/run cannot be written to \(Not a directory\): .*hydra.run.dir"),
+        (["hydra.sweep.dir=file/run", "-m"], r"file/run cannot be written to"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_answered_in_one_sentence(train: Train, data_root: Path, tmp_path: Path, overrides: list[str], said: str) -> None:
+    (tmp_path / "file").write_text("")
+    first = overrides[0] if overrides else "+category="
+    needed = [] if first.startswith(("+category=", "resume=")) else stripes(data_root)
+    if first.startswith("data="):
+        needed = ["+category=carpet"]
+    assert re.search(said, sentence(train(*needed, *overrides)))
+    assert not list(tmp_path.rglob("metrics.json"))
+    assert not (tmp_path / "nothing_here").exists(), "a mistake leaves no folder behind"
+
+
+def test_a_category_without_training_images_is_named(train: Train, tmp_path: Path) -> None:
+    write_category(tmp_path / "data/stripes", train=0)
+    assert re.search(r"stripes/train/good is missing", sentence(train(*stripes(tmp_path / "data"))))
+
+
+@pytest.mark.parametrize(
+    ("override", "known"), [("+category=nonsense", ["carpet", "zipper"]), ("objective=nonsense", ["amplify", "restore"])]
+)
+def test_hydra_lists_what_there_is_instead_of_an_unknown_choice(train: Train, override: str, known: list[str]) -> None:
+    ended = train(override)
+    assert ended.status == 1
+    assert "Traceback" not in ended.err
+    assert "nonsense" in ended.err
+    assert all(re.search(rf"^\s+{name}$", ended.err, re.M) for name in known)
+
+
+def test_an_existing_run_is_left_as_it_is(train: Train, finished: Finished) -> None:
+    before = {path: path.read_bytes() for path in finished.directory.rglob("*") if path.is_file()}
+    said = sentence(train(*stripes(finished.root), f"hydra.run.dir={finished.directory}", "seed=1"))
+    assert f"{finished.directory} holds a run already: continue it with resume=" in said
+    assert "has finished already" in sentence(train(f"resume={finished.directory}"))
+    assert {path: path.read_bytes() for path in finished.directory.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_divergence_ends_the_run_names_the_step_and_keeps_the_last_good_checkpoint(
+    train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    """The loss becomes NaN in the second step of the last of `epochs` epochs of 5 steps."""
+    step, plain = 5 * (epochs - 1) + 1, AnomalyModule.training_step
+
+    def diverging(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
+        return plain(self, batch, index) * (math.nan if self.global_step == step else 1)
+
+    monkeypatch.setattr(AnomalyModule, "training_step", diverging)
+    ended = train(*stripes(data_root))
+    said = sentence(ended)
+    assert re.search(rf"the loss is nan at step {step + 1}: training has diverged", said)
+    (run,) = ended.directories
+    assert not (run / "metrics.json").exists()
+    assert ("last good checkpoint" in said) == (epochs == 2)
+    assert (run / "checkpoints/last.ckpt").is_file() == (epochs == 2)
+    if epochs == 2:
+        kept = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+        assert kept["global_step"] == 5
+        assert all(torch.isfinite(value).all() for name, value in kept["state_dict"].items() if name != "threshold")
+
+
+def test_an_absurd_learning_rate_ends_in_a_sentence_too(train: Train, data_root: Path) -> None:
+    """The loss of its last step is finite, and only the validation shows that nothing is left of the weights."""
+    said = sentence(train(*stripes(data_root), "optimizer.lr=1e30", "data.steps_per_epoch=1", "optimizer.warmup=0"))
+    assert re.search(r"the .* is (nan|inf) at step \d+: training has diverged, try a smaller optimizer.lr", said)
+
+
+def test_a_full_disk_while_checkpointing_keeps_the_previous_checkpoint(
+    train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = torch.save
+
+    def full(record: Any, path: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(record, dict) and record.get("global_step", 0) > 5:
+            Path(path).write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(record, path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        ended = train(*stripes(data_root))
+    assert re.search(r"\.ckpt could not be written .*No space left.*previous checkpoint is kept", sentence(ended))
+    (run,) = ended.directories
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}, "no debris"
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 5
+    assert metrics_of(resumed(train, run))["steps"] == 10
+
+
+def resumed(train: Train, run: Path) -> Path:
+    """`run`, after it was resumed and has ended well."""
+    ended = train(f"resume={run}")
+    assert ended.status == 0, ended.err + ended.out
+    assert ended.directories == [], "it goes on in place"
+    return run
+
+
+def test_a_full_disk_elsewhere_is_a_sentence_too(train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("anomaly_lab.history.write_text", full)
+    assert re.search(r"metrics.csv could not be written \(No space left", sentence(train(*stripes(data_root))))
+
+
+# ---- interruptions
+
+
+def assert_same_training(run: Path, other: Path) -> None:
+    """The same weights bit for bit, the same history, the same results."""
+    for name in ("last", "best"):
+        a, b = (torch.load(r / f"checkpoints/{name}.ckpt", weights_only=True) for r in (run, other))
+        assert a["global_step"] == b["global_step"]
+        for key, value in a["state_dict"].items():
+            assert torch.equal(value.nan_to_num(), b["state_dict"][key].nan_to_num()), (name, key)
+    assert (run / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
+    assert scores_of(run) == scores_of(other)
+    assert {k: v for k, v in metrics_of(run).items() if k != "train_seconds"} == {
+        k: v for k, v in metrics_of(other).items() if k != "train_seconds"
+    }
+
+
+@pytest.mark.parametrize(
+    ("hook", "step", "kept"),
+    [
+        ("on_train_batch_start", 1, 2),  # in the first epoch, before there is any checkpoint
+        ("on_train_batch_start", 7, 8),  # in the middle of the second
+        ("on_train_batch_start", 4, 5),  # in an epoch's last step
+        ("on_validation_batch_start", 5, 6),
+        ("on_test_batch_start", 10, 10),  # when training is over
+    ],
+)
+def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_through(
+    train: Train, data_root: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch, hook: str, step: int, kept: int
+) -> None:
+    asked = []
+
+    def interrupt(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.global_step == step and not asked:
+            asked.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnDivergence, hook, interrupt)
+        ended = train(*stripes(data_root), *WHOLE)
+    (run,) = ended.directories
+    assert f"resume={run}" in sentence(ended), "it says how to go on"
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == kept
+    assert not (run / "metrics.json").exists()
+    assert_same_training(resumed(train, run), finished.directory)
+
+
+def test_a_crash_is_resumed_from_the_last_epoch(
+    train: Train, data_root: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut: what the history holds beyond the checkpoint is forgotten and logged again."""
+
+    def crash(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.global_step == 8:
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
+        ended = train(*stripes(data_root), *WHOLE)
+    (run,) = ended.directories
+    assert ended.status == 1
+    assert "\n6," in (run / "metrics.csv").read_text()
+    assert_same_training(resumed(train, run), finished.directory)
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
+    train: Train, data_root: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.global_step == 3:
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
+        (run,) = train(*stripes(data_root), *WHOLE).directories
+    assert_same_training(resumed(train, run), finished.directory)
+
+
+def test_ctrl_c_in_a_terminal_reaches_workers_too_and_still_ends_cleanly(data_root: Path, tmp_path: Path) -> None:
+    """A true process with a data-loading worker, and the signal sent to its whole group, as a terminal does."""
+    arguments = [*stripes(data_root), "data.num_workers=1", "trainer.max_epochs=100", "hydra.run.dir=run"]
+    command = [sys.executable, "-m", "anomaly_lab.train", *arguments]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        last, deadline = tmp_path / "run/checkpoints/last.ckpt", time.monotonic() + 90
+        while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert re.search(rf"^error: stopped; continue with: .*resume={re.escape(str(tmp_path))}/run$", err, re.M)
+    assert torch.load(last, weights_only=True)["global_step"] > 0
+
+
+def test_a_time_limit_ends_in_a_validation_a_best_checkpoint_and_complete_metrics(train: Train, data_root: Path) -> None:
+    limit = ["trainer.max_time=00:00:00:02", "trainer.max_epochs=1000", "data.steps_per_epoch=1000"]
+    run = train(*stripes(data_root), *limit).directory
+    metrics = metrics_of(run)
+    assert 0 < metrics["steps"] < 1000, "in the middle of the first epoch"
+    assert metrics["selected_step"] == metrics["steps"]
+    assert 1.5 < metrics["train_seconds"] < 30
+    assert set(METRICS) <= set(metrics)
+    assert metrics["proxy_ap"] is not None
+    assert (run / "checkpoints/best.ckpt").is_file()
+
+
+def test_early_stopping_ends_a_run(train: Train, data_root: Path) -> None:
+    """Nothing is learnt at a learning rate of 0, so that no validation is better than the first."""
+    some = ["optimizer.lr=0", "trainer.max_epochs=20", "data.steps_per_epoch=1", "callbacks.early_stopping.patience=2"]
+    stopped = metrics_of(train(*stripes(data_root), *some).directory)
+    assert stopped["steps"] < 20
+    assert stopped["selected_step"] <= stopped["steps"]
+
+
+# ---- several jobs
+
+
+def test_a_multirun_leaves_complete_directories_named_after_their_overrides(train: Train, data_root: Path) -> None:
+    ended = train("-m", *stripes(data_root), "objective.lam=0.3,0.9", "seed=5")
+    sweep = ended.directory
+    runs = sorted(path for path in sweep.iterdir() if path.is_dir())
+    assert len(runs) == 2
+    for number, (run, lam) in enumerate(zip(runs, (0.3, 0.9), strict=True)):
+        assert run.name.startswith(f"{number}_")
+        assert f"objective.lam={lam}" in run.name
+        assert (metrics_of(run)["lam"], metrics_of(run)["seed"]) == (lam, 5)
+        assert len(scores_of(run)) == 7
+    assert scores_of(runs[0]) != scores_of(runs[1])
+
+
+# ---- the command itself
+
+
+def python(code: str, folder: Path) -> str:
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_help_loads_no_torch_and_training_no_wandb(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.argv = ["train.py", "--help"]
+from anomaly_lab.train import main
+try:
+    main()
+except SystemExit:
+    pass
+print("help:", sorted({"torch", "lightning", "wandb", "cv2"} & set(sys.modules)))
+import anomaly_lab.pipeline
+print("training:", sorted({"torch", "wandb", "tensorboard"} & set(sys.modules)))
+"""
+    out = python(code, tmp_path)
+    assert "objective: amplify" in out
+    assert out.splitlines()[-2:] == ["help: []", "training: ['torch']"]
