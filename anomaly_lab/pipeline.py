@@ -57,6 +57,8 @@ def run(config: DictConfig) -> float | None:
     trainer = make_trainer(config, directory, loggers, [results, Gallery(directory, title, data.test)])
     print_start(config, data, module, trainer, directory)
     try:
+        for logger in loggers:
+            logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
         trainer.fit(module, datamodule=data, ckpt_path=resume_point(last, loggers) if resuming else None)
         proxy = finish(config, trainer, module, data, results, directory)
         course = figures.history(loggers[0].rows, title)  # type: ignore[attr-defined]

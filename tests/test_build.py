@@ -66,7 +66,7 @@ def test_refusal_comes_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_wrong_argument_is_named() -> None:
-    with pytest.raises(ValueError, match="SDCAutoencoder: .*'widht'"):
+    with pytest.raises(ValueError, match=r"SDCAutoencoder: .*'widht'"):
         build({"_target_": SDC, "widht": 1})
-    with pytest.raises(ValueError, match="restore: .*'lambda'"):
+    with pytest.raises(ValueError, match=r"restore: .*'lambda'"):
         build({"_target_": "anomaly_lab.objectives.restore", "lambda": 1})

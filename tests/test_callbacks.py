@@ -58,7 +58,6 @@ def test_progress_is_counted_in_epochs_or_in_time_whichever_is_further(monkeypat
     assert done(7, -1) == 0.0, "without a limit of any kind"
 
 
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_sizes_grow_in_the_batches_of_a_real_training(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
@@ -122,7 +121,9 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: P
     assert signal.getsignal(signal.SIGINT) == before, "after the training Ctrl-C is what it was"
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter failed")])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter failed")]
+)
 def test_a_failing_write_keeps_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

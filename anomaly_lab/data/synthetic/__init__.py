@@ -1,7 +1,8 @@
 """An embedded, procedural data set in the layout of MVTec AD, so that everything runs without a download.
 
-Nine of MVTec AD's categories are imitated: two regular textures (carpet, grid), three random ones (leather, tile,
-wood) and four objects. `ensure` writes a category to disk once; see `catalogue` for what can be wrong with it.
+Nine of MVTec AD's categories are imitated: two regular textures (carpet, grid), three random ones (leather,
+tile, wood) and four objects. `ensure` writes a category to disk once;
+`catalogue` says what can be wrong with it.
 """
 
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE

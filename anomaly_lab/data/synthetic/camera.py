@@ -1,5 +1,7 @@
-"""The camera: lighting, exposure, blur and sensor noise, drawn once and applied alike to a scene with and without
-its defect, so that the two differ by the defect alone."""
+"""The camera: lighting, exposure, blur and sensor noise.
+
+It is drawn once and applied alike to a scene with and without its defect, so that only the defect differs.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ CONTRAST = 0.12  # greatest relative change of its contrast
 
 @dataclass(frozen=True)
 class Camera:
-    """Everything that happens between the scene and the PNG: `light` (SIZE, SIZE) and `grain` (SIZE, SIZE, 3)."""
+    """What happens between scene and PNG: `light` a factor; `grain` (SIZE, SIZE, 3), grey levels."""
 
     light: Field
     brightness: float
@@ -41,8 +43,8 @@ def radical_inverse(index: int, base: int) -> float:
 def sample_camera(rng: np.random.Generator, index: int) -> Camera:
     """Draw the camera of image number `index` of its set.
 
-    Exposure and contrast run through a Halton sequence instead of being drawn: the normal and the defective images
-    of a small test set then cover the same range evenly, and no chance imbalance gives the answer away.
+    Exposure and contrast run through a Halton sequence instead of being drawn: the normal and the defective
+    images of a small test set then cover the same range evenly, and no chance imbalance tells them apart.
     """
     x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
     slope, vignette = rng.uniform(0.02, 0.09), rng.uniform(0.0, 0.05)

@@ -1,8 +1,8 @@
-"""What there is: every category's sampler and its kinds of defect, with their colours, sizes and strengths."""
+"""What there is: each category's sampler and its kinds of defect, with colours, sizes and strengths."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from anomaly_lab.data.synthetic import defects, objects, textures, weaves
 from anomaly_lab.data.synthetic.defects import Scene
 from anomaly_lab.data.synthetic.fields import Image
 
-Spoil = Callable[[Scene, np.random.Generator], Image]
+Spoil = Callable[[Any, np.random.Generator], Image]  # the scene is of the type that `sample` makes
 
 
 class Category(NamedTuple):
@@ -20,24 +20,19 @@ class Category(NamedTuple):
     kinds: dict[str, Spoil]
 
 
-WHITE, BLACK, RED, BLUE, GREEN = (
-    (0.9, 0.9, 0.87),
-    (0.1, 0.1, 0.1),
-    (0.62, 0.2, 0.16),
-    (0.2, 0.3, 0.58),
-    (0.25, 0.5, 0.3),
-)
-STEEL, RUST, SAND = (0.72, 0.74, 0.78), (0.48, 0.28, 0.16), (0.76, 0.66, 0.5)
+WHITE, BLACK, SAND, STEEL = (0.9, 0.9, 0.87), (0.1, 0.1, 0.1), (0.76, 0.66, 0.5), (0.72, 0.74, 0.78)
+RED, BLUE, GREEN, RUST = (0.62, 0.2, 0.16), (0.2, 0.3, 0.58), (0.25, 0.5, 0.3), (0.48, 0.28, 0.16)
+UPRIGHT = np.pi / 2  # the heading of the grain of wood
 
 
-def _across(scene: textures.Surface, rng: np.random.Generator) -> Image:
+def _across(scene: Scene, rng: np.random.Generator) -> Image:
     """Scratches across the grain of wood."""
-    return defects.scratch(scene, rng, (40, 120), (1.4, 3), (0.12, 0.3), 4, (scene.heading or 0) + 1.3)
+    return defects.scratch(scene, rng, (40, 120), (1.4, 3), (0.12, 0.3), 4, UPRIGHT + 1.3)
 
 
-def _split(scene: textures.Surface, rng: np.random.Generator) -> Image:
+def _split(scene: Scene, rng: np.random.Generator) -> Image:
     """A crack that follows the grain of wood."""
-    return defects.crack(scene, rng, (60, 150), (1.8, 4), (0.4, 0.75), 1, scene.heading)
+    return defects.crack(scene, rng, (60, 150), (1.8, 4), (0.4, 0.75), 1, UPRIGHT)
 
 
 CATALOGUE: dict[str, Category] = {
@@ -82,14 +77,14 @@ CATALOGUE: dict[str, Category] = {
         textures.sample_leather,
         {
             "color": partial(
-                defects.stain, colours=(RED, BLUE, (0.75, 0.6, 0.45)), radius=(10, 26), opacity=(0.25, 0.6)
+                defects.stain, colours=(RED, BLUE, (0.75, 0.6, 0.45)), radius=(10, 26), opacity=(0.35, 0.65)
             ),
-            "cut": partial(defects.crack, length=(40, 100), width=(2, 3.5), depth=(0.5, 0.8), branches=0),
-            "fold": partial(defects.fold, length=(90, 190), width=(5, 9), strength=(0.7, 1.3)),
+            "cut": partial(defects.crack, length=(40, 100), width=(2, 3.5), depth=(0.35, 0.65), branches=0),
+            "fold": partial(defects.fold, length=(90, 190), width=(5, 9), strength=(0.3, 0.65)),
             "glue": partial(
-                defects.glue, colour=(0.7, 0.6, 0.5), radius=(9, 18), aspect=(1, 3), opacity=(0.15, 0.35)
+                defects.glue, colour=(0.7, 0.6, 0.5), radius=(9, 18), aspect=(1, 3), opacity=(0.1, 0.25)
             ),
-            "poke": partial(defects.hole, radius=(3, 6), darkness=(0.6, 0.85), count=3),
+            "poke": partial(defects.hole, radius=(3, 6), darkness=(0.4, 0.7), count=3),
         },
     ),
     "tile": Category(
@@ -100,7 +95,7 @@ CATALOGUE: dict[str, Category] = {
                 defects.glue, colour=(0.9, 0.88, 0.82), radius=(12, 20), aspect=(3, 7), opacity=(0.3, 0.5)
             ),
             "gray_stroke": partial(
-                defects.stain, colours=((0.55, 0.55, 0.56),), radius=(10, 20), opacity=(0.5, 0.8)
+                defects.stain, colours=((0.42, 0.42, 0.44),), radius=(10, 20), opacity=(0.5, 0.8)
             ),
             "oil": partial(
                 defects.stain,
@@ -108,7 +103,7 @@ CATALOGUE: dict[str, Category] = {
                 radius=(18, 34),
                 opacity=(0.25, 0.5),
             ),
-            "rough": partial(defects.rough_patch, radius=(18, 32), strength=(0.10, 0.2)),
+            "rough": partial(defects.rough_patch, radius=(18, 32), strength=(0.10, 0.16)),
         },
     ),
     "wood": Category(

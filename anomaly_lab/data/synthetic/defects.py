@@ -1,7 +1,7 @@
-"""Defects that lie on a finished surface: stains, scratches, cracks, threads, holes, folds, glue, fragments, print.
+"""Defects that lie on a finished surface: stains, scratches, cracks, threads, holes and the like.
 
-Each takes the scene and a generator and returns the scene's picture with the defect, before light and camera. The
-masks are not drawn here: `write` takes them from the difference to the picture without the defect.
+Each takes the scene and a generator and returns the scene's picture with the defect, before light and
+camera. The masks are not drawn here: `write` takes them from the difference to the picture without defect.
 """
 
 from typing import Protocol
@@ -19,6 +19,7 @@ from anomaly_lab.data.synthetic.fields import (
     curve,
     mix,
     noise,
+    shifted,
     smoothstep,
     stroke,
 )
@@ -40,9 +41,7 @@ class Scene(Protocol):
 
 def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, float]:
     """A point of the scene's region at least `margin` px from its rim, measured from the image's middle."""
-    inside = cv2.copyMakeBorder(
-        (scene.region > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0
-    )
+    inside = np.pad((scene.region > 0.5).astype(np.uint8), 1)
     room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
     rows, columns = np.nonzero(room >= min(margin, 0.8 * room.max()))
     chosen = rng.integers(len(rows))
@@ -57,13 +56,14 @@ def stain(
     opacity: Span,
     rim: float = 0.0,
 ) -> Image:
-    """A blot that dyes the surface and lets its relief through; `rim` darkens the edge, as dried liquid does."""
+    """A blot that dyes the surface and lets its relief through; `rim` darkens its edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 2.0))
     alpha = smoothstep(-2.5, 2.5, depth + 1.5 * noise(rng, 12))
     picture = scene.render()
     grey = picture.mean(axis=2, keepdims=True)
-    dyed = np.asarray(colours[rng.integers(len(colours))], np.float32) * grey / max(float(grey.mean()), 0.05)
+    usual = float(np.average(grey[..., 0], weights=scene.region))
+    dyed = np.asarray(colours[rng.integers(len(colours))], np.float32) * grey / usual
     strength = rng.uniform(*opacity) * alpha * scene.region
     return mix(picture, dyed, strength) * (1 - rim * scene.region * np.exp(-((depth / 3.0) ** 2)))[..., None]
 
@@ -108,11 +108,11 @@ def crack(
     trunk = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.3, jag, heading)
     gap = stroke(trunk, thick, taper=True)
     for _ in range(rng.integers(0, branches + 1)):
-        x, y = trunk[rng.integers(len(trunk) // 4, 3 * len(trunk) // 4)]
+        fork = trunk[rng.integers(len(trunk) // 4, 3 * len(trunk) // 4)]
         twig = curve(rng, (0.0, 0.0), extent * rng.uniform(0.25, 0.45), 0.3, jag, heading)
-        gap = np.maximum(gap, stroke(twig - twig[0] + np.float32((x, y)), thick * 0.7, taper=True))
+        gap = np.maximum(gap, stroke(twig - twig[0] + fork, thick * 0.7, taper=True))
     gap = gap * scene.region
-    edge = np.clip(np.roll(gap, (1, 1), axis=(0, 1)) - gap, 0, 1)
+    edge = np.clip(shifted(gap, 1) - gap, 0, 1)
     picture = scene.render() * (1 - rng.uniform(*depth) * gap)[..., None]
     return (picture + 0.10 * edge[..., None]).astype(np.float32)
 
@@ -129,7 +129,7 @@ def thread(
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 4)), extent, 0.9)
     body = stroke(points, thick)
-    shadow = np.clip(blur(np.roll(body, (2, 2), axis=(0, 1)), 1.0), 0, 1) * (1 - body)
+    shadow = np.clip(blur(shifted(body, 2), 1.0), 0, 1) * (1 - body)
     lit = stroke(points - np.float32(thick * 0.18), thick * 0.45)
     colour = np.asarray(colours[rng.integers(len(colours))], np.float32)
     yarn = colour * (0.75 + 0.4 * lit)[..., None]
@@ -144,27 +144,25 @@ def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, c
     for _ in range(rng.integers(1, count + 1)):
         size = rng.uniform(*radius)
         spread = 14.0 * (count > 1)
-        depth = blob(
-            rng, (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread)), size, 1.1, 0.06
-        )
+        centre = (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread))
+        depth = blob(rng, centre, size, 1.1, 0.06)
         pit = smoothstep(-1.2, 1.2, depth) * scene.region
         rim = np.exp(-(((depth + 1.5) / 1.6) ** 2)) * scene.region
-        u, v = coordinates((x, y))
+        u, v = coordinates(centre)
         side = np.clip((u + v) / (1.4 * size + 1), -1, 1)
         picture = picture * (1 - rng.uniform(*darkness) * pit)[..., None] + (0.12 * rim * side)[..., None]
     return picture.astype(np.float32)
 
 
 def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, strength: Span) -> Image:
-    """A crease: one flank in the light, the other in the shade, so its mean brightness is that of the surface."""
+    """A crease: one flank lit, the other in the shade, so that the mean brightness stays."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.25)
     ridge = blur(stroke(points, thick, taper=True), thick * 0.45)
     dy, dx = np.gradient(ridge)
     slope = (dx + dy) * thick * 1.2
-    return (scene.render() * (1 - rng.uniform(*strength) * np.clip(slope, -0.9, 0.9))[..., None]).astype(
-        np.float32
-    )
+    relief = 1 - rng.uniform(*strength) * np.clip(slope, -0.9, 0.9)
+    return (scene.render() * relief[..., None]).astype(np.float32)
 
 
 def glue(
@@ -178,7 +176,7 @@ def glue(
     film = mix(blur(picture, 1.8), colour, np.full((SIZE, SIZE), rng.uniform(*opacity), np.float32))
     dy, dx = np.gradient(smoothstep(-3, 5, depth))
     edge = (dx + dy) * scene.region
-    return (mix(picture, film, alpha) + (0.9 * edge)[..., None]).astype(np.float32)
+    return (mix(picture, film, alpha) + (0.4 * edge)[..., None]).astype(np.float32)
 
 
 def fragments(
@@ -195,7 +193,7 @@ def fragments(
         dy, dx = np.gradient(smoothstep(-1, 4, depth))
         colour = np.asarray(colours[rng.integers(len(colours))], np.float32)
         matter = colour * (1 + 0.08 * noise(rng, 4) + 1.2 * (dx + dy))[..., None]
-        shadow = np.roll(blur(body, 1.5), (2, 2), axis=(0, 1)) * (1 - body) * scene.region
+        shadow = shifted(blur(body, 1.5), 2) * (1 - body) * scene.region
         picture = mix(picture * (1 - 0.35 * shadow)[..., None], matter.astype(np.float32), body)
     return picture
 
@@ -216,7 +214,7 @@ def lettering(scene: Scene, rng: np.random.Generator, colour: Colour, height: Sp
 
 
 def rough_patch(scene: Scene, rng: np.random.Generator, radius: Span, strength: Span) -> Image:
-    """A patch where the polish is gone: pitted by fine light and dark grains, of the surface's own mean colour."""
+    """A patch where the polish is gone: light and dark grains about the surface's own colour."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 1.7))
     grain = blur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), 1.1) * 3.5

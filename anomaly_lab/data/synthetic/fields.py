@@ -1,6 +1,6 @@
 """Scalar fields over the image plane: coordinates, smooth noise, cells, blobs and strokes.
 
-All fields are float32 of shape (SIZE, SIZE); lengths are in pixels and angles in radians.
+All fields are of shape (SIZE, SIZE); lengths are in pixels and angles in radians.
 """
 
 import cv2
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 SIZE = 256
 
-Field = NDArray[np.float32]
-Image = NDArray[np.float32]  # (SIZE, SIZE, 3), RGB, nominally 0..1
+Field = NDArray[np.floating]
+Image = NDArray[np.floating]  # (SIZE, SIZE, 3), RGB, nominally 0..1
 
 
 def coordinates(centre: tuple[float, float] = (0.0, 0.0), angle: float = 0.0) -> tuple[Field, Field]:
@@ -38,28 +38,27 @@ def noise(rng: np.random.Generator, period: float, period_y: float | None = None
 def cells(
     rng: np.random.Generator, x: Field, y: Field, pitch: float
 ) -> tuple[Field, Field, NDArray[np.int32]]:
-    """Distances to the nearest and the second nearest of jittered lattice points, and the nearest one's number.
+    """Distances to the nearest and second nearest of jittered lattice points, and the nearest one's number.
 
-    Only the 3 x 3 lattice neighbours are searched, which is many times faster than a k-d tree and right but for
-    rare corner cases that no one sees.
+    Only the 3 x 3 lattice neighbours are searched, which is many times faster than a k-d tree and right but
+    for rare corner cases that no one sees.
     """
-    side = int(2 * SIZE / pitch) + 4
-    jitter = rng.uniform(0.12, 0.88, (side, side, 2)).astype(np.float32)
-    u, v = x / pitch + side / 2, y / pitch + side / 2
-    column, row = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
+    side = 2 * int(SIZE / pitch) + 4  # twice the image's width, so that it may be turned and warped
+    row, column = np.divmod(np.arange(side * side), side)
+    jitter = rng.uniform(0.12, 0.88, (2, side * side))
+    point_x, point_y = (column + jitter[0]).astype(np.float32), (row + jitter[1]).astype(np.float32)
+    u, v = (x / pitch + side / 2).astype(np.float32), (y / pitch + side / 2).astype(np.float32)
+    home = np.floor(v).astype(np.int32) * side + np.floor(u).astype(np.int32)
     first = np.full_like(u, np.inf)
     second = first.copy()
     number = np.zeros(u.shape, np.int32)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            c, r = np.clip(column + dx, 0, side - 1), np.clip(row + dy, 0, side - 1)
-            point = jitter[r, c]
-            distance = np.hypot(c + point[..., 0] - u, r + point[..., 1] - v)
-            nearer = distance < first
-            second = np.where(nearer, first, np.minimum(second, distance))
-            number = np.where(nearer, r * side + c, number)
-            first = np.minimum(first, distance)
-    return first * np.float32(pitch), second * np.float32(pitch), number
+    for step in (-side - 1, -side, -side + 1, -1, 0, 1, side - 1, side, side + 1):
+        neighbour = home + step
+        distance = (point_x[neighbour] - u) ** 2 + (point_y[neighbour] - v) ** 2
+        number = np.where(distance < first, neighbour, number)
+        second = np.minimum(second, np.maximum(first, distance))
+        first = np.minimum(first, distance)
+    return np.sqrt(first) * np.float32(pitch), np.sqrt(second) * np.float32(pitch), number
 
 
 def blob(
@@ -88,7 +87,7 @@ def curve(
     jag: float = 0.0,
     heading: float | None = None,
 ) -> NDArray[np.float32]:
-    """Points (n, 2) along a line that wanders: `bend` is its smooth turning, `jag` its kinks, both in radians."""
+    """Points (n, 2) along a line that wanders: `bend` is its smooth turning, `jag` its kinks (radians)."""
     count = max(8, int(length / 3))
     start = rng.uniform(0, 2 * np.pi) if heading is None else heading
     knots = bend * rng.standard_normal(4)
@@ -99,7 +98,7 @@ def curve(
 
 
 def stroke(points: NDArray[np.float32], width: float, taper: bool = False) -> Field:
-    """Coverage 0..1 of a line through `points`; drawn four times larger, since widths are fractions of a pixel."""
+    """Coverage 0..1 of a line through `points`; drawn larger, as widths are fractions of a pixel."""
     scale = 4
     canvas = np.zeros((SIZE * scale, SIZE * scale), np.uint8)
     pixels = np.round((points + (SIZE - 1) / 2 + 0.5) * scale).astype(np.int32)
@@ -111,22 +110,22 @@ def stroke(points: NDArray[np.float32], width: float, taper: bool = False) -> Fi
     return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-def blur(field: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def blur(field: NDArray[np.floating], sigma: float) -> NDArray[np.floating]:
     """Gaussian blur of a field or an image, by `sigma` pixels."""
-    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def shifted(field: Field, by: int) -> Field:
-    """Move a field `by` px to the right and down, repeating its edge (np.roll would bring in the far side)."""
+    """Move a field `by` px to the right and down, repeating its edge (np.roll would wrap)."""
     return np.pad(field, ((by, 0), (by, 0)), mode="edge")[:SIZE, :SIZE]
 
 
 def shade(height: Field, light: tuple[float, float] = (-0.7, -0.7)) -> Field:
-    """Brightness 0..2 (1 on the flat) of a relief `height` (px) lit from `light`, which points to the upper left."""
+    """Brightness 0..2 (1 on the flat) of a relief `height` (px), lit from where `light` points."""
     dy, dx = np.gradient(height)
-    return np.clip(1 - light[0] * dx - light[1] * dy, 0, 2).astype(np.float32)
+    return np.asarray(np.clip(1 - light[0] * dx - light[1] * dy, 0, 2), np.float32)
 
 
-def mix(under: Image, over: Image | tuple[float, float, float], alpha: Field) -> Image:
+def mix(under: Image, over: Image | tuple[float, ...], alpha: Field) -> Image:
     """Lay `over` (an image or a colour) on `under` with opacity `alpha` 0..1."""
     return (under + (np.asarray(over, np.float32) - under) * alpha[..., None]).astype(np.float32)

@@ -15,6 +15,7 @@ from anomaly_lab.data.synthetic.fields import (
     mix,
     noise,
     shade,
+    shifted,
     smoothstep,
 )
 
@@ -23,7 +24,7 @@ from anomaly_lab.data.synthetic.fields import (
 class Part:
     """An object by its looks: `skin` inside `depth` > 0 (px from the outline), `ground` outside.
 
-    `height` (px) is its relief, `print_` an emboss that is drawn into it, in the object's own coordinates.
+    `centre` and `angle` are its pose; `fracture` is the colour of a broken face.
     """
 
     skin: Image
@@ -31,8 +32,7 @@ class Part:
     depth: Field
     centre: tuple[float, float]
     angle: float
-    fracture: tuple[float, float, float]  # colour of a broken face
-    heading: float | None = None
+    fracture: tuple[float, float, float]
 
     @property
     def region(self) -> Field:
@@ -42,7 +42,7 @@ class Part:
     def render(self) -> Image:
         """Return the picture, (SIZE, SIZE, 3) in 0..1, with a soft shadow to the lower right."""
         cover = self.region
-        shadow = np.roll(blur(cover, 5.0), (5, 5), axis=(0, 1))
+        shadow = shifted(blur(cover, 5.0), 5)
         return mix(self.ground * (1 - 0.35 * shadow)[..., None], self.skin, cover)
 
 
@@ -64,16 +64,15 @@ def sample_hazelnut(rng: np.random.Generator) -> Part:
     radius = np.sqrt((x / length) ** 2 + (y / (width * taper)) ** 2)
     depth = (1 - radius) * width
     dome = np.sqrt(np.clip(1 - radius**2, 0, 1))
-    meridian = np.arcsin(
-        np.clip(y / (width * taper * np.sqrt(np.clip(1 - (x / length) ** 2, 0.05, 1))), -1, 1)
-    )
+    half = width * taper * np.sqrt(np.clip(1 - (x / length) ** 2, 0.05, 1))
+    meridian = np.arcsin(np.clip(y / half, -1, 1))
     lattice = blur(rng.standard_normal((1, 97), dtype=np.float32), 0.6)[0]
     stripe = np.interp(meridian, np.linspace(-np.pi / 2, np.pi / 2, lattice.size), lattice)
     shell = np.asarray((0.58, 0.34, 0.17), np.float32)
     tone = 1 + 0.13 * stripe + 0.03 * noise(rng, 5) + 0.03 * noise(rng, 30)
     skin = shell * tone[..., None]
     edge = x + length * (0.62 + 0.02 * np.cos(9 * meridian + rng.uniform(0, 6.28))) - 6 * np.cos(meridian) + 6
-    cap = (0.70, 0.54, 0.36) * (1 + 0.07 * noise(rng, 3.5) + 0.05 * noise(rng, 12))[..., None]
+    cap = np.asarray((0.70, 0.54, 0.36)) * (1 + 0.07 * noise(rng, 3.5) + 0.05 * noise(rng, 12))[..., None]
     skin = mix(skin.astype(np.float32), cap.astype(np.float32), smoothstep(2.5, -2.5, edge))
     bright = (0.30 + 0.70 * dome) * shade(18 * dome, (-0.35, -0.35))
     skin = skin * bright[..., None] + 0.10 * np.exp(-(((1 - dome) / 0.12) ** 2))[..., None]
@@ -90,17 +89,14 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
     sector = np.remainder(theta + np.pi / 6, np.pi / 3) - np.pi / 6
     flat = 84 - radius * np.cos(sector)
     depth = np.minimum(np.minimum(flat, 93.0 - radius), radius - 37.0)
-    turned = np.interp(
-        radius, np.arange(0, 140, 2.5), blur(rng.standard_normal((1, 56), dtype=np.float32), 0.8)[0]
-    )
+    grooves = blur(rng.standard_normal((1, 56), dtype=np.float32), 0.8)[0]
+    turned = np.interp(radius, np.arange(0, 140, 2.5), grooves)
     world = theta + angle  # the sheen belongs to the lamp, so it does not turn with the nut
     sheen = 0.14 * np.cos(2 * (world - 0.9)) + 0.07 * np.cos(4 * (world - 0.4))
     tone = 0.62 + sheen + 0.035 * turned + 0.012 * noise(rng, 3)
     chamfer = smoothstep(86, 91, radius)
     tone = tone * (1 - 0.25 * chamfer) + 0.20 * chamfer * np.cos(world + 2.3)
-    winding = radius - 11 * theta / (
-        2 * np.pi
-    )  # one turn of the thread's helix advances by one of its periods
+    winding = radius - 11 * theta / (2 * np.pi)  # one turn advances by one period
     thread = smoothstep(52, 50, radius)
     groove = 0.45 + 0.22 * np.sin(2 * np.pi * winding / 11) - 0.15 * np.cos(world + 2.3)
     tone = tone * (1 - thread) + groove * thread
@@ -110,21 +106,20 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
     )
 
 
-def _imprint(part_x: Field, part_y: Field, text: str) -> Field:
-    """The letters `text` (0..1), drawn upright in the object's coordinates."""
+def _imprint(part_x: Field, part_y: Field) -> Field:
+    """The letters FF (0..1), drawn upright in the object's coordinates."""
     canvas = np.zeros((SIZE, SIZE), np.uint8)
-    font, scale, thick = cv2.FONT_HERSHEY_SIMPLEX, 1.5, 5
+    text, font, scale, thick = "FF", cv2.FONT_HERSHEY_SIMPLEX, 1.5, 5
     (width, height), _ = cv2.getTextSize(text, font, scale, thick)
-    cv2.putText(
-        canvas, text, ((SIZE - width) // 2, (SIZE + height) // 2), font, scale, 255, thick, cv2.LINE_AA
-    )
+    origin = ((SIZE - width) // 2, (SIZE + height) // 2)
+    cv2.putText(canvas, text, origin, font, scale, 255, thick, cv2.LINE_AA)
     middle = np.float32((SIZE - 1) / 2)
     drawn = cv2.remap(canvas, part_x + middle, part_y + middle, cv2.INTER_LINEAR)
     return drawn.astype(np.float32) / 255
 
 
-def sample_pill(rng: np.random.Generator, text: str = "FF") -> Part:
-    """A cream tablet with red specks and an embossed `text`, lying nearly level."""
+def sample_pill(rng: np.random.Generator) -> Part:
+    """A cream tablet with red specks and embossed letters, lying nearly level."""
     centre, angle = _pose(rng, np.radians(25), 10)
     x, y = coordinates(centre, angle)
     a, b = 104.0, 62.0
@@ -134,13 +129,12 @@ def sample_pill(rng: np.random.Generator, text: str = "FF") -> Part:
     specks = np.zeros((SIZE, SIZE), np.float32)
     for speck_x, speck_y in rng.uniform(-1, 1, (70, 2)) * (a, b):
         size = rng.uniform(0.7, 1.7)
-        specks = np.maximum(specks, rng.uniform(0.3, 0.8) * (np.hypot(x - speck_x, y - speck_y) < size))
-    skin = (
-        np.asarray((0.86, 0.82, 0.74), np.float32)
-        * (1 + 0.010 * noise(rng, 4) + 0.012 * noise(rng, 30))[..., None]
-    )
+        inside = (x - speck_x) ** 2 + (y - speck_y) ** 2 < size * size
+        specks[inside] = rng.uniform(0.3, 0.8)
+    chalk = 1 + 0.010 * noise(rng, 4) + 0.012 * noise(rng, 30)
+    skin = np.asarray((0.86, 0.82, 0.74), np.float32) * chalk[..., None]
     skin = mix(skin.astype(np.float32), (0.66, 0.26, 0.20), blur(specks, 0.6))
-    letters = blur(_imprint(x, y, text), 1.2)
+    letters = blur(_imprint(x, y), 1.2)
     relief = shade(15 * dome - 1.6 * letters, (-0.35, -0.35)) * (0.55 + 0.45 * dome) * (1 - 0.10 * letters)
     skin = skin * relief[..., None]
     return Part(
@@ -155,8 +149,8 @@ def sample_bottle(rng: np.random.Generator) -> Part:
     x, y = x + 0.5 * noise(rng, 100), y + 0.5 * noise(rng, 100)
     radius, theta = np.hypot(x, y), np.arctan2(y, x)
     stops = [0, 44, 52, 56, 66, 76, 82, 86, 98, 108, 114]
-    level = np.interp(radius, stops, [0.05, 0.07, 0.14, 0.62, 0.88, 0.70, 0.40, 0.22, 0.34, 0.26, 0.12])
-    level = blur(level.astype(np.float32), 1.5)
+    profile = np.interp(radius, stops, [0.05, 0.07, 0.14, 0.62, 0.88, 0.70, 0.40, 0.22, 0.34, 0.26, 0.12])
+    level = blur(profile, 1.5)
     lamps = np.cos(2 * (theta + 0.7)) ** 2
     lip = np.exp(-(((radius - 66) / 4.0) ** 2)) * lamps**2
     shoulder = np.exp(-(((radius - 98) / 5.0) ** 2)) * smoothstep(0.3, 0.95, np.cos(2 * (theta - 0.8)))
@@ -190,19 +184,18 @@ def misprinted(part: Part, rng: np.random.Generator) -> Image:
     worn = smoothstep(-3, 3, blob(rng, part.centre, rng.uniform(14, 24), 1.4))
     smooth = blur(part.skin, 7.0)
     slip = float(rng.uniform(5, 9) * rng.choice([-1, 1]))
-    ghost = blur(_imprint(x - slip, y + slip / 2, "FF"), 1.2)
+    ghost = blur(_imprint(x - slip, y + slip / 2), 1.2)
     lit = shade(-1.6 * ghost, (-0.35, -0.35)) * (1 - 0.10 * ghost)
     return replace(part, skin=mix(part.skin, smooth * lit[..., None], worn)).render()
 
 
 def flattened(part: Part, rng: np.random.Generator) -> Image:
-    """A corner of the nut is hammered out of true: its outline bulges or is pressed in, with a burr of light."""
+    """A corner of the nut is hammered flat, which leaves a light or dark dent beside it."""
     x, y = coordinates(part.centre, part.angle)
     corner = (rng.integers(6) + 0.5) * np.pi / 3
     along = x * np.cos(corner) + y * np.sin(corner)
+    across = y * np.cos(corner) - x * np.sin(corner)
     depth = np.minimum(part.depth, rng.uniform(76, 84) - along)
-    burr = np.exp(-(((along - rng.uniform(66, 74)) / 4.0) ** 2)) * smoothstep(
-        26, 14, np.abs(-x * np.sin(corner) + y * np.cos(corner))
-    )
-    skin = part.skin + (rng.choice([-0.22, 0.25]) * burr)[..., None]
+    dent = np.exp(-(((along - rng.uniform(66, 74)) / 4.0) ** 2)) * smoothstep(26, 14, np.abs(across))
+    skin = part.skin + (rng.choice([-0.22, 0.25]) * dent)[..., None]
     return replace(part, skin=skin.astype(np.float32), depth=depth).render()

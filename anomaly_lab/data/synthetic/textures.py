@@ -20,10 +20,9 @@ from anomaly_lab.data.synthetic.fields import (
 
 @dataclass(frozen=True)
 class Surface:
-    """A finished texture. `heading` (radians) is the direction of its grain, None where it has none."""
+    """A finished texture, (SIZE, SIZE, 3) in 0..1."""
 
     albedo: Image
-    heading: float | None = None
 
     @property
     def region(self) -> Field:
@@ -63,10 +62,11 @@ def sample_tile(rng: np.random.Generator) -> Surface:
     x, y = x + 0.8 * noise(rng, 14), y + 0.8 * noise(rng, 14)
     speckle = 1 + 0.02 * noise(rng, 2.5) + 0.02 * noise(rng, 12)
     image = np.asarray((0.74, 0.72, 0.69), np.float32) * speckle[..., None]
+    # small chips first, the large ones over them
     for pitch, share, mortar in (
         (11.0, 0.35, 3.0),
         (24.0, 0.75, 3.5),
-    ):  # small chips first, the large ones over them
+    ):
         first, second, number = cells(rng, x, y, pitch)
         count = number.max() + 1
         present = rng.uniform(size=count) < share
@@ -80,20 +80,20 @@ def sample_tile(rng: np.random.Generator) -> Surface:
 
 
 def sample_wood(rng: np.random.Generator) -> Surface:
-    """Boards sawn lengthwise: rings 14 to 26 px apart that run upright and drift, with fibres and pores."""
+    """Boards sawn lengthwise: rings about 19 px apart that run upright and drift, with fibres and pores."""
     tilt = np.radians(rng.uniform(-3, 3))
-    x, y = coordinates((rng.uniform(-50, 50), 0), tilt)
+    x, _ = coordinates((rng.uniform(-50, 50), 0), tilt)
     drift = 5.0 * noise(rng, 80, 128) + 1.0 * noise(rng, 30, 85)
     spacing = 1 + 0.25 * np.sin(2 * np.pi * (x + drift) / rng.uniform(120, 180) + rng.uniform(0, 6.28))
     phase = (x + drift) / 19.0 + 0.6 * (spacing - 1)
     ring = phase - np.floor(phase)  # early wood rises slowly to the dark late wood, which ends sharply
-    late = smoothstep(0.25, 0.86, ring) * smoothstep(1.0, 0.92, ring)
+    late = smoothstep(0.2, 0.9, ring) ** 1.5 * smoothstep(1.0, 0.93, ring)
     number = np.floor(phase).astype(int)
     number -= number.min()
-    late *= (1 + 0.18 * rng.uniform(-1, 1, number.max() + 1).astype(np.float32))[number]
+    late *= (1 + 0.3 * rng.uniform(-1, 1, number.max() + 1).astype(np.float32))[number]
     pale, dark = (0.80, 0.60, 0.39), (0.52, 0.32, 0.17)
     wood = mix(np.full((SIZE, SIZE, 3), pale, np.float32), dark, np.clip(late * 0.9, 0, 1))
-    fibre = 0.022 * noise(rng, 3, 50) + 0.015 * noise(rng, 1.5, 20) + 0.025 * noise(rng, 40, 128)
+    fibre = 0.03 * noise(rng, 3, 60) + 0.02 * noise(rng, 1.5, 25) + 0.025 * noise(rng, 40, 128)
     pore = smoothstep(1.9, 2.8, noise(rng, 2.0, 12)) * (0.5 + 0.5 * late)
     image = wood * (1 + fibre - 0.22 * pore)[..., None]
-    return Surface(image.astype(np.float32), heading=np.pi / 2 + tilt)
+    return Surface(image.astype(np.float32))

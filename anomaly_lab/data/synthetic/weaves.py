@@ -141,14 +141,20 @@ def dyed_thread(weave: Weave, rng: np.random.Generator) -> Image:
 
 
 def misweave(weave: Weave, rng: np.random.Generator) -> Image:
-    """A block of crossings woven the wrong way round: over where it should be under, in the right colours."""
+    """A patch where about half of the crossings are the wrong way round: over where it should be under."""
     row, column = rng.integers(50, SIZE - 50, 2)
-    reach = rng.integers(1, 4, 2) if rng.uniform() < 0.6 else np.array([0, 3])
-    block = np.ones((SIZE, SIZE), bool)
-    for threads, extent in zip((weave.warp, weave.weft), rng.permutation(reach), strict=True):
+    wrong = (
+        rng.uniform(size=(9, 9)) < 0.5
+    )  # at random, since a whole block turned round is a perfect weave inside
+    wrong[4, 4] = True
+    indices, inside = [], np.ones((SIZE, SIZE), bool)
+    for threads, reach in zip((weave.warp, weave.weft), rng.integers(0, 4, 2), strict=True):
         number = weave.number(threads)
-        block &= np.abs(number - number[row, column]) <= extent
-    return replace(weave, swap=np.where(block, -1.0, 1.0).astype(np.float32)).render()
+        step = (number - number[row, column]).astype(int)
+        inside &= np.abs(step) <= reach
+        indices.append(np.clip(step, -4, 4) + 4)
+    flipped = inside & wrong[indices[0], indices[1]]
+    return replace(weave, swap=np.where(flipped, -1.0, 1.0)).render()
 
 
 def torn(

@@ -1,10 +1,12 @@
 """Renders a category's images and masks and puts them on disk, whole or not at all."""
 
+import contextlib
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ from anomaly_lab.data.synthetic.camera import sample_camera
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE
 from anomaly_lab.errors import UserError
 
-VERSION = 1  # raise it with every change of what is drawn: each version has a folder of its own
+VERSION = 2  # raise it with every change of what is drawn: each version has a folder of its own
 VISIBLE = 6  # grey levels by which a pixel must differ, in some channel, to belong to the defect
 SMALLEST = 60  # px: a defect that shows in fewer is drawn anew
 
@@ -32,8 +34,9 @@ class Counts(NamedTuple):
     defective: int = 6
 
 
-class Item(NamedTuple):
-    """One image of the plan; `index` counts within the folder, `turn` within all normal or all defective ones."""
+@dataclass(frozen=True)
+class Item:
+    """One image: `index` counts within its folder, `turn` within the split's normal or defective images."""
 
     split: str
     kind: str
@@ -61,8 +64,11 @@ def plan(category: str, counts: Counts) -> Iterator[Item]:
 def defect_mask(normal: Pixels, defective: Pixels) -> Pixels:
     """Mask (0 or 255) of the pixels that show the defect, with the pinholes between them closed."""
     differs = np.abs(normal.astype(np.int16) - defective).max(axis=2) > VISIBLE
-    mask = differs.astype(np.uint8) * np.uint8(255)
-    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    mask = np.pad(
+        np.where(differs, 255, 0).astype(np.uint8), 4
+    )  # or the gap to the image's edge would be closed
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc), np.uint8)[4:-4, 4:-4].copy()
 
 
 def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
@@ -70,15 +76,9 @@ def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
 
     The two images are the same and the mask is empty where the item's kind is "good".
     """
-    key = [
-        VERSION,
-        zlib.crc32(category.encode()),
-        zlib.crc32(f"{item.split}/{item.kind}".encode()),
-        item.index,
-    ]
-    scene_rng, camera_rng, defect_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(key).spawn(3)
-    )
+    names = [zlib.crc32(name.encode()) for name in (category, f"{item.split}/{item.kind}")]
+    seeds = np.random.SeedSequence([*names, item.index]).spawn(3)
+    scene_rng, camera_rng, defect_rng = (np.random.default_rng(seed) for seed in seeds)
     scene = CATALOGUE[category].sample(scene_rng)
     camera = sample_camera(camera_rng, item.turn)
     picture = scene.render()
@@ -95,7 +95,7 @@ def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
 
 def _write_png(path: Path, pixels: Pixels) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _, data = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)
+    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels)
     path.write_bytes(data.tobytes())  # not cv2.imwrite, which hides why it failed
 
 
@@ -122,31 +122,35 @@ def _complete(folder: Path, category: str, counts: Counts) -> bool:
 
 def _publish(finished: Path, target: Path, category: str, counts: Counts) -> None:
     """Move `finished` to `target`; leave it where it is if another process was there first."""
-    try:
-        os.rename(finished, target)
-    except OSError:
+    while True:
+        try:
+            os.rename(finished, target)
+            return
+        except OSError:
+            if not target.exists():
+                raise
         if _complete(target, category, counts):
             return
-        damaged = Path(tempfile.mkdtemp(prefix=f".{category}-", suffix=".old", dir=target.parent))
-        os.rename(target, damaged / category)
-        shutil.rmtree(damaged, ignore_errors=True)
-        os.rename(finished, target)
+        # what is there lacks files: out of the way with it, unless another process has just done so
+        aside = tempfile.TemporaryDirectory(prefix=f".{category}-", suffix=".old", dir=target.parent)
+        with aside as folder, contextlib.suppress(FileNotFoundError):
+            os.rename(target, Path(folder) / category)
 
 
 def _unknown(category: str) -> UserError:
     return UserError(
-        f"The synthetic data set has no category {category!r}, only {', '.join(CATALOGUE)}: MVTec AD has more, is to be "
-        "had at https://www.mvtec.com/company/research/datasets/mvtec-ad and, unpacked in DIR, is used with "
-        "data=mvtec data.root=DIR."
+        f"The synthetic data set has no category {category!r}, only {', '.join(CATALOGUE)}: "
+        "MVTec AD has more, is to be had at https://www.mvtec.com/company/research/datasets/mvtec-ad "
+        "and, unpacked in DIR, is used with data=mvtec data.root=DIR."
     )
 
 
 def ensure(root: Path, category: str, progress: Progress | None = None, counts: Counts | None = None) -> Path:
     """Return the folder of `category` below `root`, after writing it there unless it is there complete.
 
-    The folder is written beside its place and then renamed, so that it is never seen half done and processes that
-    start together each do the work, but the first one's result stands. `progress` is called with the number of
-    images done and their total after each image.
+    The folder is written beside its place and then renamed, so that it is never seen half done. Processes
+    that start together each do the work, and the first one's result stands. `progress` is called after each
+    image with the number of images done and their total.
     """
     if category not in CATALOGUE:
         raise _unknown(category)
@@ -154,12 +158,15 @@ def ensure(root: Path, category: str, progress: Progress | None = None, counts: 
     target = Path(root) / f"v{VERSION}" / category
     if _complete(target, category, counts):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{category}-", suffix=".part", dir=target.parent))
     try:
-        _write(temporary, category, counts, progress)
-        temporary.chmod(0o755)  # mkdtemp makes it 0700
-        _publish(temporary, target, category, counts)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{category}-", suffix=".part", dir=target.parent))
+        try:
+            _write(temporary, category, counts, progress)
+            temporary.chmod(0o755)  # mkdtemp makes it 0700
+            _publish(temporary, target, category, counts)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"Cannot write the synthetic data set below {root}: {error}.") from error
     return target

@@ -1,0 +1,163 @@
+"""Calibration on held-out normal images, and what the test writes."""
+
+import csv
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Finished, small_data, small_module, small_trainer, write_category
+from sklearn.metrics import roc_auc_score
+
+from anomaly_lab.calibration import largest_component_area
+from anomaly_lab.data.folder import NORMAL, Sample
+from anomaly_lab.evaluation import TestResults, calibrate
+from anomaly_lab.module import AnomalyModule
+
+
+@pytest.fixture(scope="module")
+def calibrated(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, AnomalyModule]:
+    torch.manual_seed(0)
+    data, module = small_data(data_root), small_module()
+    data.prepare_data()
+    data.setup()
+    calibrate(small_trainer(tmp_path_factory.mktemp("trainer")), module, data)
+    return data, module
+
+
+def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normals(calibrated: Any) -> None:
+    data, module = calibrated
+    with torch.no_grad():
+        heatmaps = [module.eval().detect(item)["heatmap"].numpy() for item in data.calibration_dataloader()]
+    threshold, min_area = float(module.threshold), module.hparams["min_area"]
+    assert len(heatmaps) == len(data.held_out) == 2
+    assert all(largest_component_area(h, threshold) < min_area for h in heatmaps)
+    values = np.unique(np.concatenate([h.ravel() for h in heatmaps]).astype(np.float64))
+    below = values[values < threshold * (1 - 1e-6)][-1]
+    assert any(largest_component_area(h, below) >= min_area for h in heatmaps), "a lower one would do too"
+
+
+def test_calibration_sees_normal_images_that_were_not_trained_on(calibrated: Any) -> None:
+    data, _ = calibrated
+    seen = {sample.path for sample in data.calibration_dataloader().dataset.samples}
+    trained = {sample.path for sample in data.train_images.samples}
+    assert seen
+    assert not seen & trained
+    assert all("/train/good/" in path.as_posix() for path in seen)
+
+
+def test_calibration_leaves_the_trainer_as_it_was(data_root: Path, tmp_path: Path) -> None:
+    data, module, trainer = small_data(data_root), small_module(), small_trainer(tmp_path)
+    data.prepare_data()
+    data.setup()
+    before = list(trainer.callbacks)  # type: ignore[attr-defined]
+    calibrate(trainer, module, data)
+    assert trainer.callbacks == before  # type: ignore[attr-defined]
+
+
+def outputs(heatmap: torch.Tensor) -> dict[str, torch.Tensor]:
+    flat = torch.zeros_like(heatmap)
+    return {"heatmap": heatmap, "score": heatmap.max(), "flat_heatmap": flat, "flat_score": flat.max()}
+
+
+def results_of(run: Path, cases: list[tuple[str, torch.Tensor, torch.Tensor | None]], save: bool = True) -> TestResults:
+    """(defect, heatmap, truth) of each test image, at a threshold of 0.5 and a smallest area of 4 pixels."""
+    samples = [Sample(Path(f"/data/test/{defect}/{i:03d}.png"), defect, None) for i, (defect, _, _) in enumerate(cases)]
+    module = small_module(min_area=4)
+    module.threshold.fill_(0.5)
+    results = TestResults(run, samples, Path("/data"), save)
+    for i, (_, heatmap, truth) in enumerate(cases):
+        results.on_test_batch_end(None, module, outputs(heatmap), {"index": i, "truth": truth}, i)  # type: ignore[arg-type]
+    results.on_test_end(None, module)  # type: ignore[arg-type]
+    return results
+
+
+def spot(side: int, value: float = 1.0) -> torch.Tensor:
+    heatmap = torch.full((16, 16), 0.1)
+    heatmap[2 : 2 + side, 2 : 2 + side] = value
+    return heatmap
+
+
+NOTHING = torch.zeros(16, 16, dtype=torch.bool)
+
+
+def test_an_image_is_predicted_defective_where_a_component_is_large_enough(tmp_path: Path) -> None:
+    """Two by two pixels over the threshold are; one pixel is not, however high its value."""
+    cases = [("hole", spot(2), spot(2) > 0.5), (NORMAL, spot(1, 9.0), NOTHING), (NORMAL, spot(3, 0.5), NOTHING)]
+    results = results_of(tmp_path, cases)
+    assert [row["predicted"] for row in results.rows] == [1, 0, 0]
+    assert (results.metrics["tpr"], results.metrics["tnr"]) == (1, 1)
+    assert results.metrics["image_auroc"] == 0.5, "the score knows nothing of areas"
+    assert results.metrics["pixel_f1"] == 1
+
+
+def test_rows_heatmaps_and_masks_are_written_exactly(tmp_path: Path) -> None:
+    heatmap = torch.rand(16, 16)
+    results_of(tmp_path, [("hole", heatmap, spot(2) > 0.5), (NORMAL, spot(0), NOTHING)])
+    np.testing.assert_array_equal(np.load(tmp_path / "heatmaps/hole/000.npy"), heatmap.numpy())
+    assert (tmp_path / "truth/hole/000.png").is_file()
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["path"], first["defect"], first["label"]) == ("test/hole/000.png", "hole", "1")
+    assert np.float32(first["score"]) == heatmap.max().numpy(), "nothing is rounded away"
+    assert (second["label"], second["predicted"]) == ("0", "0")
+
+
+def test_nothing_large_is_written_unless_asked_for(tmp_path: Path) -> None:
+    results_of(tmp_path, [("hole", spot(2), spot(2) > 0.5), (NORMAL, spot(0), NOTHING)], save=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_an_image_without_a_mask_counts_for_the_image_metrics_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An empty mask in its place would say that its defect is normal."""
+    with caplog.at_level(logging.WARNING):
+        results = results_of(tmp_path, [("hole", spot(2), None), (NORMAL, spot(0), NOTHING)])
+    assert results.metrics["image_auroc"] == 1
+    assert results.metrics["pixel_auroc"] is None
+    assert "pixel_auroc cannot be computed: the test images lack ground-truth masks" in caplog.text
+    assert not (tmp_path / "truth/hole").exists()
+    assert (tmp_path / "heatmaps/hole/000.npy").is_file()
+
+
+def test_the_trivial_reference_is_the_distance_from_the_mean_colour(finished: Finished) -> None:
+    """Recomputed here from the stored images, which `category` contrast stretches to a common mean and spread."""
+    import json
+
+    from anomaly_lab.data.datasets import TestImages
+    from anomaly_lab.data.folder import scan
+    from anomaly_lab.data.preprocessing import Preprocessing
+
+    module = AnomalyModule.load_from_checkpoint(finished.directory / "checkpoints/best.ckpt", map_location="cpu")
+    images = TestImages(scan(finished.root, "stripes").test, Preprocessing(**module.hparams["preprocessing"]))
+    mean = torch.tensor(module.hparams["mean_color"]).view(3, 1, 1)
+    flat, truth = [], []
+    for i in range(len(images)):
+        item: Any = images[i]
+        distance = (item["X"] - mean).square() if module.hparams["scoring"]["error"] == "squared" else (item["X"] - mean).abs()
+        flat.append(blurred(distance.mean(0).numpy(), module.hparams["scoring"]["sigma"]))
+        truth.append(item["truth"].numpy())
+    metrics = json.loads((finished.directory / "metrics.json").read_text())
+    expected = roc_auc_score(np.concatenate(truth).ravel(), np.concatenate(flat).ravel())
+    assert metrics["flat_pixel_auroc"] == pytest.approx(expected, abs=1e-4)
+
+
+def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(image, sigma, mode="reflect", truncate=4.0)
+
+
+def test_no_test_image_chooses_anything(tmp_path: Path) -> None:
+    """The threshold and the split are the same with any test images, and with none."""
+    thresholds = []
+    for name, options in (("a", {}), ("b", {"defects": ("scratch",), "good": 1}), ("c", {"defects": (), "good": 0})):
+        write_category(tmp_path / name / "stripes", **options)  # type: ignore[arg-type]
+        torch.manual_seed(0)
+        data, module = small_data(tmp_path / name), small_module()
+        data.prepare_data()
+        data.setup()
+        calibrate(small_trainer(tmp_path), module, data)
+        thresholds.append(float(module.threshold))
+    assert thresholds[0] == thresholds[1] == thresholds[2]
