@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint types format picture bench real clean
+.PHONY: help setup train test lint types format picture bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ types: $(READY)  ## check types
 format: $(READY)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)  ## time a training step (2 minutes) and write experiments/benchmarks/training_step.md
+	$(BIN)/python experiments/benchmarks/training_step.py
+
+picture: $(READY)  ## draw README's picture from a finished run on the embedded data: make picture RUN=runs/...
+	$(BIN)/python docs/picture.py "$(RUN)"
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

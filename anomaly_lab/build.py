@@ -39,7 +39,10 @@ def _find(path: str) -> Any:
     module, _, name = path.rpartition(".")
     if not module.startswith("anomaly_lab."):
         raise ValueError(f"{path} is not part of anomaly_lab: records can only name what this package defines")
-    target = getattr(importlib.import_module(module), name, None)
+    try:
+        target = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError:
+        target = None
     # a name that the module merely imported could be anything: os.system is reachable through many of them
     if target is None or getattr(target, "__module__", None) != module:
         raise ValueError(f"{path}: {module} defines no {name}")

@@ -3,7 +3,7 @@
 import math
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,15 @@ from anomaly_lab.schedule import time_share
 class ProgressiveSize(L.Callback):
     """The paper's progressive scheme: "gradually increasing the size of the input images over the course of the training".
 
-    `sizes` maps the share of the training from which on it holds, in [0, 1), to a factor on the final training size. Sizes
-    change between epochs and stay multiples of 8 pixels. Nothing is kept: the size follows from the progress alone, so a
+    `sizes`: pairs of the share of the training, in [0, 1), from which on it holds, and a factor on the final training size.
+    Sizes change between epochs and stay multiples of 8 pixels. Nothing is kept: the size follows from the progress alone, so a
     resumed training goes on at the size it had.
     """
 
-    def __init__(self, sizes: Mapping[float, float]) -> None:
-        self.sizes = sorted((float(share), float(factor)) for share, factor in sizes.items())
+    def __init__(self, sizes: Sequence[tuple[float, float]]) -> None:
+        self.sizes = sorted((float(share), float(factor)) for share, factor in sizes)
         if not self.sizes or self.sizes[0][0] != 0 or any(not 0 <= s < 1 or not 0 < f <= 1 for s, f in self.sizes):
-            raise ValueError(f"progressive sizes {dict(sizes)} must start at 0 and map shares in [0, 1) to factors in (0, 1]")
+            raise ValueError(f"progressive sizes {self.sizes}: shares start at 0 and lie in [0, 1), factors in (0, 1]")
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":

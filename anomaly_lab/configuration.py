@@ -18,6 +18,8 @@ def check(config: DictConfig) -> None:
     category = config.get("category")  # None where it is missing
     if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
         raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
+    if OmegaConf.is_missing(config.data, "root"):
+        raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
     lam = config.objective.get("lam")
     if lam is not None and (not isinstance(lam, int | float) or not 0 <= lam <= 1):
         raise UserError(f"objective.lam is {lam}: λ weights the two terms of the objective and must lie in [0, 1]")

@@ -70,7 +70,7 @@ class Gallery(L.Callback):
         worth = len(rank) < EXTREMES or extreme < rank[-1]["rank"]
         if not (worth or i in self.chosen):
             return
-        example = self._example(pl_module, i, outputs, batch) | {"rank": extreme}
+        example = self.example(pl_module, i, outputs, batch) | {"rank": extreme}
         if i in self.chosen:
             self.examples.append(example)
         if worth:
@@ -78,7 +78,7 @@ class Gallery(L.Callback):
             rank.sort(key=lambda e: e["rank"])
             del rank[EXTREMES:]
 
-    def _example(self, module: Any, i: int, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
+    def example(self, module: Any, i: int, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
         sample, heatmap = self.samples[i], outputs["heatmap"].float().cpu().numpy()
         mask = detect(heatmap, float(module.threshold), module.hparams["min_area"])
         step = -(-max(heatmap.shape) // MAX_SIDE)

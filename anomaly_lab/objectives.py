@@ -75,7 +75,7 @@ def l2(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
 
 
 def ssim(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-    """Baseline AE_SSIM: 1 − SSIM(F(X̂), X), structural similarity with an 11×11 Gaussian window, blind to M. Needs 11 px a side."""
+    """Baseline AE_SSIM: 1 − SSIM(F(X̂), X), structural similarity in 11×11 windows, blind to M. Needs 11 px a side."""
     similarity = structural_similarity_index_measure(output, X, data_range=1.0)
     assert isinstance(similarity, Tensor)  # a tuple only where the full map is asked for
     return 1 - similarity

@@ -72,6 +72,35 @@ class TrainingProgress(ProgressBar):
         found = trainer.callback_metrics
         return "  ".join(f"{label} {float(found[name]):.4g}" for name, label in names.items() if name in found)
 
+    def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._count("Calibrating", trainer.num_predict_batches)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._count("Testing", trainer.num_test_batches)
+
+    def _count(self, what: str, batches: Any) -> None:
+        if self.enabled:
+            columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.task = self.progress.add_task("", total=sum(batches))
+            self.progress.start()
+
+    def on_predict_batch_end(self, *args: Any) -> None:
+        self._advance()
+
+    def on_test_batch_end(self, *args: Any) -> None:
+        self._advance()
+
+    def _advance(self) -> None:
+        if self.progress is not None:
+            self.progress.advance(self.task)
+
+    def on_predict_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._close()
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._close()
+
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._close()
 

@@ -6,6 +6,7 @@ from typing import Any
 import lightning as L
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from anomaly_lab.data.datamodule import AnomalyDataModule
@@ -75,9 +76,8 @@ def _number(value: float | None) -> str:
 
 
 def _print(title: str, rows: dict[str, str]) -> None:
-    table = Table(show_header=False, title=title, title_justify="left", box=None, padding=(0, 1))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    console = Console()
+    console.print(f"[bold]{title}[/bold]")
     for name, value in rows.items():
-        table.add_row(name, value)
-    Console().print(table, highlight=False)
+        # soft wrap: a path broken over two lines can't be copied
+        console.print(f" [bold]{name:<11}[/bold] {escape(value)}", soft_wrap=True, highlight=False)

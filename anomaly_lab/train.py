@@ -22,30 +22,37 @@ from anomaly_lab.errors import UserError
 CONF = next(p for p in (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf") if p.is_dir())
 
 
+failed: list[str] = []  # messages of the jobs that failed in this process
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def job(config: DictConfig) -> float | None:
-    """One run; returns the validation proxy, which a sweeper may maximise."""
+    """One run; returns the validation proxy, which a sweeper may maximise. A job that fails does not end a multirun."""
     try:
         from anomaly_lab.pipeline import run
 
         return run(config)
     except UserError as error:
-        message = str(error)
-    except KeyboardInterrupt:
-        message = "stopped"  # outside of the training, where there is nothing to go on from
+        failed.append(str(error))
+    except KeyboardInterrupt:  # outside of the training, where there is nothing to go on from
+        print("error: stopped", file=sys.stderr)
+        raise SystemExit(1) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         name = error.filename or "a file"
-        message = f"{name} could not be written ({error.strerror}): free some space or choose another folder"
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(1)
+        failed.append(f"{name} could not be written ({error.strerror}): free some space or choose another folder")
+    print(f"error: {failed[-1]}", file=sys.stderr)
+    return None
 
 
 def main() -> None:
     """The command line. Paths in it are quoted: the names of run directories hold = and , which Hydra would take apart."""
     sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
+    failed.clear()
     job()
+    if failed:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -237,7 +237,7 @@ def small_trainer(folder: Path, **changes: Any) -> "L.Trainer":
     """A quiet Trainer that writes nothing."""
     import lightning as L
 
-    from anomaly_lab.pipeline import quiet
+    from anomaly_lab.assembly import quiet
 
     quiet()
     silent: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}

@@ -33,12 +33,14 @@ from anomaly_lab.module import AnomalyModule
     ],
 )
 def test_sizes_follow_the_schedule(done: float, final: int, expected: int) -> None:
-    schedule = ProgressiveSize({0.75: 1.0, 0.0: 0.25, 0.25: 0.5})
+    schedule = ProgressiveSize([(0.75, 1.0), (0.0, 0.25), (0.25, 0.5)])
     assert schedule.size(final, done) == expected
 
 
-@pytest.mark.parametrize("sizes", [{}, {0.1: 1.0}, {0.0: 0.5, 1.0: 1.0}, {0.0: 0.0}, {0.0: 1.5}, {0.0: 0.5, -0.1: 1.0}])
-def test_a_schedule_that_makes_no_sense_is_refused(sizes: dict[float, float]) -> None:
+@pytest.mark.parametrize(
+    "sizes", [[], [(0.1, 1.0)], [(0.0, 0.5), (1.0, 1.0)], [(0.0, 0.0)], [(0.0, 1.5)], [(0.0, 0.5), (-0.1, 1.0)]]
+)
+def test_a_schedule_that_makes_no_sense_is_refused(sizes: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="progressive sizes"):
         ProgressiveSize(sizes)
 
@@ -72,7 +74,7 @@ def test_sizes_grow_in_the_batches_of_a_real_training(
 
     monkeypatch.setattr(AnomalyModule, "training_step", step)
     data = small_data(data_root, num_workers=workers)
-    callbacks = [ProgressiveSize({0.0: 0.5, 0.3: 0.75, 0.6: 1.0})]
+    callbacks = [ProgressiveSize([(0.0, 0.5), (0.3, 0.75), (0.6, 1.0)])]
     data.prepare_data()
     data.setup()
     trainer = small_trainer(tmp_path, max_epochs=3, callbacks=callbacks, limit_val_batches=0)

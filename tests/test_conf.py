@@ -117,14 +117,14 @@ def _corruption(config: DictConfig, name: str, folder: Path) -> None:
 
 
 def _data(config: DictConfig, name: str, folder: Path) -> None:
-    from anomaly_lab.pipeline import datamodule
+    from anomaly_lab.assembly import datamodule
 
     assert config.data.name == name
     assert datamodule(config).name == name
 
 
 def _trainer(config: DictConfig, name: str, folder: Path) -> None:
-    from anomaly_lab.pipeline import make_trainer
+    from anomaly_lab.assembly import make_trainer
 
     trainer = make_trainer(config, folder, [], [])
     assert trainer.max_epochs == config.trainer.max_epochs

@@ -129,9 +129,7 @@ def test_masks_are_tight(data: st.DataObject) -> None:
     normal, defective, mask = render(category, Item("test", kind, index, index))
     difference = np.abs(normal.astype(int) - defective).max(axis=2)
     assert (mask[difference > 8] == 255).all()
-    assert (
-        np.mean(difference[mask == 255] > 6) > 0.5
-    )  # least where a patch is rough: its grains pass through 0
+    assert np.mean(difference[mask == 255] > 6) > 0.5  # least where a patch is rough: its grains pass through 0
     assert difference[mask == 255].max() > 10, "visible to an attentive human"
 
 

@@ -526,6 +526,31 @@ def test_a_multirun_leaves_complete_directories_named_after_their_overrides(trai
 # ---- the command itself
 
 
+def test_a_job_that_fails_does_not_end_a_multirun_but_its_exit_status_says_so(train: Train, data_root: Path) -> None:
+    others = [option for option in stripes(data_root) if not option.startswith("category.name=")]
+    ended = train("-m", *others, "category.name=nowhere,stripes")
+    (sweep,) = ended.directories
+    assert ended.status == 1
+    assert "has no category nowhere" in ended.err and "Traceback" not in ended.err
+    assert len(list(sweep.glob("1_*/metrics.json"))) == 1
+    assert not list(sweep.glob("0_*/metrics.json"))
+
+
+def test_a_mistake_in_the_data_leaves_a_directory_free_for_the_next_try(train: Train, data_root: Path) -> None:
+    overrides = [*stripes(data_root), "hydra.run.dir=runs/mine"]
+    assert train(*overrides, "category.name=nowhere").status == 1
+    assert train(*overrides).status == 0
+
+
+def test_overfitting_two_batches_lowers_the_loss(train: Train, data_root: Path) -> None:
+    options = [option for option in stripes(data_root) if not option.startswith("debug=")]
+    ended = train(*options, "debug=overfit", "trainer.log_every_n_steps=1")
+    with (ended.directory / "metrics.csv").open(newline="") as file:
+        losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert len(losses) == 200
+    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:20])
+
+
 def test_help_answers_without_loading_torch(tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "anomaly_lab.train", "--help"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -140,8 +140,8 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def _position(self) -> tuple[int, int]:
         """(epoch, steps of it already done): more than 0 where a training goes on in the middle of an epoch."""
-        if self.trainer is None:
-            return 0, 0
+        if self.trainer is None or self.trainer.overfit_batches:  # type: ignore[attr-defined]
+            return 0, 0  # to overfit, every epoch has the batches of the first
         epoch = self.trainer.current_epoch
         return epoch, max(0, self.trainer.global_step - epoch * self.steps_per_epoch)
 

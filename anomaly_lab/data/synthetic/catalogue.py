@@ -58,12 +58,8 @@ CATALOGUE: dict[str, Category] = {
         {
             "bent": weaves.bent_wire,
             "broken": weaves.broken_wire,
-            "glue": partial(
-                defects.glue, colour=(0.78, 0.76, 0.68), radius=(10, 20), aspect=(1, 2.5), opacity=(0.2, 0.45)
-            ),
-            "metal_contamination": partial(
-                defects.fragments, colours=(STEEL, (0.3, 0.3, 0.32)), radius=(4, 8), count=3
-            ),
+            "glue": partial(defects.glue, colour=(0.78, 0.76, 0.68), radius=(10, 20), aspect=(1, 2.5), opacity=(0.2, 0.45)),
+            "metal_contamination": partial(defects.fragments, colours=(STEEL, (0.3, 0.3, 0.32)), radius=(4, 8), count=3),
             "thread": partial(
                 defects.thread,
                 colours=(WHITE, RED, BLACK),
@@ -76,14 +72,10 @@ CATALOGUE: dict[str, Category] = {
     "leather": Category(
         textures.sample_leather,
         {
-            "color": partial(
-                defects.stain, colours=(RED, BLUE, (0.75, 0.6, 0.45)), radius=(10, 26), opacity=(0.35, 0.65)
-            ),
+            "color": partial(defects.stain, colours=(RED, BLUE, (0.75, 0.6, 0.45)), radius=(10, 26), opacity=(0.35, 0.65)),
             "cut": partial(defects.crack, length=(40, 100), width=(2, 3.5), depth=(0.35, 0.65), branches=0),
             "fold": partial(defects.fold, length=(90, 190), width=(5, 9), strength=(0.3, 0.65)),
-            "glue": partial(
-                defects.glue, colour=(0.7, 0.6, 0.5), radius=(9, 18), aspect=(1, 3), opacity=(0.1, 0.25)
-            ),
+            "glue": partial(defects.glue, colour=(0.7, 0.6, 0.5), radius=(9, 18), aspect=(1, 3), opacity=(0.1, 0.25)),
             "poke": partial(defects.hole, radius=(3, 6), darkness=(0.4, 0.7), count=3),
         },
     ),
@@ -91,12 +83,8 @@ CATALOGUE: dict[str, Category] = {
         textures.sample_tile,
         {
             "crack": partial(defects.crack, length=(90, 200), width=(1.6, 3), depth=(0.45, 0.75)),
-            "glue_strip": partial(
-                defects.glue, colour=(0.9, 0.88, 0.82), radius=(12, 20), aspect=(3, 7), opacity=(0.3, 0.5)
-            ),
-            "gray_stroke": partial(
-                defects.stain, colours=((0.42, 0.42, 0.44),), radius=(10, 20), opacity=(0.5, 0.8)
-            ),
+            "glue_strip": partial(defects.glue, colour=(0.9, 0.88, 0.82), radius=(12, 20), aspect=(3, 7), opacity=(0.3, 0.5)),
+            "gray_stroke": partial(defects.stain, colours=((0.42, 0.42, 0.44),), radius=(10, 20), opacity=(0.5, 0.8)),
             "oil": partial(
                 defects.stain,
                 colours=((0.56, 0.48, 0.30), (0.48, 0.5, 0.36)),
@@ -128,9 +116,7 @@ CATALOGUE: dict[str, Category] = {
             "broken_large": partial(objects.chipped, size=(20, 32)),
             "broken_small": partial(objects.chipped, size=(8, 13)),
             "contamination": partial(defects.fragments, colours=(SAND, WHITE, GREEN), radius=(4, 9), count=4),
-            "scratch": partial(
-                defects.scratch, length=(40, 90), width=(1.4, 2.5), strength=(0.2, 0.4), count=2
-            ),
+            "scratch": partial(defects.scratch, length=(40, 90), width=(1.4, 2.5), strength=(0.2, 0.4), count=2),
         },
     ),
     "hazelnut": Category(
@@ -139,9 +125,7 @@ CATALOGUE: dict[str, Category] = {
             "crack": partial(defects.crack, length=(60, 120), width=(2, 5), depth=(0.6, 0.9), branches=2),
             "cut": partial(defects.scratch, length=(25, 70), width=(1.8, 3.5), strength=(0.2, 0.4), count=2),
             "hole": partial(defects.hole, radius=(4, 9), darkness=(0.7, 0.9)),
-            "print": partial(
-                defects.lettering, colour=(0.75, 0.74, 0.72), height=(16, 30), opacity=(0.5, 0.8)
-            ),
+            "print": partial(defects.lettering, colour=(0.75, 0.74, 0.72), height=(16, 30), opacity=(0.5, 0.8)),
         },
     ),
     "metal_nut": Category(
@@ -150,20 +134,14 @@ CATALOGUE: dict[str, Category] = {
             "bent": objects.flattened,
             "color": partial(defects.stain, colours=(RUST, BLUE, RED), radius=(7, 18), opacity=(0.25, 0.6)),
             "missing_part": partial(objects.chipped, size=(10, 20)),
-            "scratch": partial(
-                defects.scratch, length=(30, 90), width=(1.2, 2.4), strength=(0.15, 0.35), count=4
-            ),
+            "scratch": partial(defects.scratch, length=(30, 90), width=(1.2, 2.4), strength=(0.15, 0.35), count=4),
         },
     ),
     "pill": Category(
         objects.sample_pill,
         {
-            "color": partial(
-                defects.stain, colours=((0.7, 0.55, 0.2), RED, BLUE), radius=(6, 16), opacity=(0.15, 0.45)
-            ),
-            "contamination": partial(
-                defects.fragments, colours=(RUST, BLACK, GREEN), radius=(2.5, 5), count=3
-            ),
+            "color": partial(defects.stain, colours=((0.7, 0.55, 0.2), RED, BLUE), radius=(6, 16), opacity=(0.15, 0.45)),
+            "contamination": partial(defects.fragments, colours=(RUST, BLACK, GREEN), radius=(2.5, 5), count=3),
             "crack": partial(defects.crack, length=(40, 90), width=(1.4, 2.6), depth=(0.35, 0.7), branches=1),
             "faulty_imprint": objects.misprinted,
             "missing_part": partial(objects.chipped, size=(10, 20)),

@@ -165,9 +165,7 @@ def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, stre
     return (scene.render() * relief[..., None]).astype(np.float32)
 
 
-def glue(
-    scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span
-) -> Image:
+def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span) -> Image:
     """A clear, raised smear: it blurs and tints what is under it, and shines along its upper edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(*aspect))
@@ -179,9 +177,7 @@ def glue(
     return (mix(picture, film, alpha) + (0.4 * edge)[..., None]).astype(np.float32)
 
 
-def fragments(
-    scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int
-) -> Image:
+def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int) -> Image:
     """One to `count` angular chips of foreign matter close together, each with a lit and a dark edge."""
     picture = scene.render()
     x, y = place(scene, rng, 22)

@@ -35,9 +35,7 @@ def noise(rng: np.random.Generator, period: float, period_y: float | None = None
     return 1.4 * cv2.resize(lattice, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
 
 
-def cells(
-    rng: np.random.Generator, x: Field, y: Field, pitch: float
-) -> tuple[Field, Field, NDArray[np.int32]]:
+def cells(rng: np.random.Generator, x: Field, y: Field, pitch: float) -> tuple[Field, Field, NDArray[np.int32]]:
     """Distances to the nearest and second nearest of jittered lattice points, and the nearest one's number.
 
     Only the 3 x 3 lattice neighbours are searched, which is many times faster than a k-d tree and right but

@@ -76,9 +76,7 @@ def sample_hazelnut(rng: np.random.Generator) -> Part:
     skin = mix(skin.astype(np.float32), cap.astype(np.float32), smoothstep(2.5, -2.5, edge))
     bright = (0.30 + 0.70 * dome) * shade(18 * dome, (-0.35, -0.35))
     skin = skin * bright[..., None] + 0.10 * np.exp(-(((1 - dome) / 0.12) ** 2))[..., None]
-    return Part(
-        skin.astype(np.float32), _ground(rng, (0.09, 0.09, 0.10)), depth, centre, angle, (0.80, 0.66, 0.48)
-    )
+    return Part(skin.astype(np.float32), _ground(rng, (0.09, 0.09, 0.10)), depth, centre, angle, (0.80, 0.66, 0.48))
 
 
 def sample_metal_nut(rng: np.random.Generator) -> Part:
@@ -101,9 +99,7 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
     groove = 0.45 + 0.22 * np.sin(2 * np.pi * winding / 11) - 0.15 * np.cos(world + 2.3)
     tone = tone * (1 - thread) + groove * thread
     skin = np.asarray((0.98, 1.0, 1.04), np.float32) * tone[..., None]
-    return Part(
-        skin.astype(np.float32), _ground(rng, (0.15, 0.17, 0.20)), depth, centre, angle, (0.40, 0.40, 0.42)
-    )
+    return Part(skin.astype(np.float32), _ground(rng, (0.15, 0.17, 0.20)), depth, centre, angle, (0.40, 0.40, 0.42))
 
 
 def _imprint(part_x: Field, part_y: Field) -> Field:
@@ -137,9 +133,7 @@ def sample_pill(rng: np.random.Generator) -> Part:
     letters = blur(_imprint(x, y), 1.2)
     relief = shade(15 * dome - 1.6 * letters, (-0.35, -0.35)) * (0.55 + 0.45 * dome) * (1 - 0.10 * letters)
     skin = skin * relief[..., None]
-    return Part(
-        skin.astype(np.float32), _ground(rng, (0.12, 0.14, 0.13)), depth, centre, angle, (0.90, 0.87, 0.80)
-    )
+    return Part(skin.astype(np.float32), _ground(rng, (0.12, 0.14, 0.13)), depth, centre, angle, (0.90, 0.87, 0.80))
 
 
 def sample_bottle(rng: np.random.Generator) -> Part:

@@ -79,9 +79,7 @@ class Weave:
         return np.where((warp_height > weft_height)[..., None], weft_first, warp_first)
 
 
-def _threads(
-    rng: np.random.Generator, across: Field, along: Field, pitch: float, uneven: float, colour: Colour
-) -> Threads:
+def _threads(rng: np.random.Generator, across: Field, along: Field, pitch: float, uneven: float, colour: Colour) -> Threads:
     """One family whose threads differ a little in tone and sit a little off their places."""
     number = np.floor(across / pitch).astype(int)
     number -= number.min()
@@ -143,9 +141,7 @@ def dyed_thread(weave: Weave, rng: np.random.Generator) -> Image:
 def misweave(weave: Weave, rng: np.random.Generator) -> Image:
     """A patch where about half of the crossings are the wrong way round: over where it should be under."""
     row, column = rng.integers(50, SIZE - 50, 2)
-    wrong = (
-        rng.uniform(size=(9, 9)) < 0.5
-    )  # at random, since a whole block turned round is a perfect weave inside
+    wrong = rng.uniform(size=(9, 9)) < 0.5  # at random, since a whole block turned round is a perfect weave inside
     wrong[4, 4] = True
     indices, inside = [], np.ones((SIZE, SIZE), bool)
     for threads, reach in zip((weave.warp, weave.weft), rng.integers(0, 4, 2), strict=True):
@@ -157,9 +153,7 @@ def misweave(weave: Weave, rng: np.random.Generator) -> Image:
     return replace(weave, swap=np.where(flipped, -1.0, 1.0)).render()
 
 
-def torn(
-    weave: Weave, rng: np.random.Generator, radius: tuple[float, float], aspect: tuple[float, float]
-) -> Image:
+def torn(weave: Weave, rng: np.random.Generator, radius: tuple[float, float], aspect: tuple[float, float]) -> Image:
     """Threads cut off inside an outline (a hole, or a slit where `aspect` is large), with frayed ends."""
     centre = tuple(rng.uniform(-75, 75, 2))
     depth = blob(rng, centre, rng.uniform(*radius), rng.uniform(*aspect))

@@ -64,9 +64,7 @@ def plan(category: str, counts: Counts) -> Iterator[Item]:
 def defect_mask(normal: Pixels, defective: Pixels) -> Pixels:
     """Mask (0 or 255) of the pixels that show the defect, with the pinholes between them closed."""
     differs = np.abs(normal.astype(np.int16) - defective).max(axis=2) > VISIBLE
-    mask = np.pad(
-        np.where(differs, 255, 0).astype(np.uint8), 4
-    )  # or the gap to the image's edge would be closed
+    mask = np.pad(np.where(differs, 255, 0).astype(np.uint8), 4)  # or the gap to the image's edge would be closed
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc), np.uint8)[4:-4, 4:-4].copy()
 

@@ -1,0 +1,117 @@
+"""A configuration's parts as objects: data module, LightningModule, loggers, Trainer."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab.build import build
+from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StopOnDivergence
+from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.errors import UserError
+from anomaly_lab.history import History
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.progress import TrainingProgress
+
+MONITOR = "val/proxy_ap"  # what the best checkpoint is chosen by
+
+
+def datamodule(config: DictConfig) -> AnomalyDataModule:
+    """The data module that `config` describes."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    data = plain["data"]
+    try:
+        for name in ("corruption", "validation_corruption"):
+            build(plain[name])
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
+    return AnomalyDataModule(
+        **data,
+        category=plain["category"],
+        image_size=plain["image_size"],
+        batch_size=plain["batch_size"],
+        corruption=plain["corruption"],
+        validation_corruption=plain["validation_corruption"],
+        seed=plain["seed"],
+    )
+
+
+def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModule:
+    """The module that `config` describes, for the data as they were found. UserError for arguments that don't fit."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    scoring = dict(plain["scoring"])
+    if scoring["tile"] == "train_size":
+        scoring["tile"] = data.train_size
+    preprocessing = vars(data.preprocessing)
+    try:
+        return AnomalyModule(
+            network=plain["model"],
+            objective=plain["objective"],
+            optimizer=plain["optimizer"],
+            scoring=scoring,
+            preprocessing=dict(preprocessing),
+            mean_color=data.mean_color,
+            min_area=data.min_area,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
+    """metrics.csv always, and what the group `logger` adds."""
+    added = config.logger or {}
+    return [History(directory / "metrics.csv"), *(instantiate(options) for options in added.values())]
+
+
+def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], extra: list[Callback]) -> L.Trainer:
+    """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
+    options: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    if options["precision"] == "auto":
+        options["precision"] = best_precision()
+    common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
+    best = ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **common)
+    last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
+    callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+    if options["max_time"] is None:
+        callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
+    try:
+        return L.Trainer(
+            **options,
+            default_root_dir=directory,
+            logger=loggers,
+            callbacks=[TrainingProgress(), StopOnDivergence(), SaveOnInterrupt(), best, last, *callbacks, *extra],
+            plugins=[AtomicCheckpointIO()],
+            use_distributed_sampler=False,  # the batches are ours
+        )
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def best_precision() -> str:
+    """bf16 where the processor computes with it, else float32: on others bf16 is emulated, several times slower."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+
+
+def quiet() -> None:
+    """Silence what Lightning says about choices that are made on purpose here."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r".*does not have many workers which may be a bottleneck.*",  # validation and test load one image at a time
+        r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
+        r".*number of training batches \(\d+\) is smaller than the logging interval.*",
+        r".*Experiment logs directory .* exists.*",
+        r".isinstance\(treespec, LeafSpec\). is deprecated",  # Lightning 2.6 on torch 2.13, theirs to mend
+        r"You're resuming from a checkpoint that ended before the epoch ended.*",  # our batches go on where they were
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,39 @@
+"""README's picture, made from a finished run on the embedded data: python docs/picture.py RUN_DIR [PICTURE]
+
+One image of each kind of defect, and a normal one, as the run's own figures show them.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+
+from anomaly_lab import figures
+from anomaly_lab.assembly import datamodule
+from anomaly_lab.gallery import Gallery
+from anomaly_lab.module import AnomalyModule
+
+
+def main(run: Path, picture: Path) -> None:
+    config = OmegaConf.load(run / "config.yaml")
+    if config.data.name != "synthetic":
+        sys.exit("only pictures of the embedded data are ours to show")
+    data = datamodule(config)
+    data.prepare_data()
+    data.setup()
+    module = AnomalyModule.load_from_checkpoint(run / "checkpoints" / "best.ckpt", map_location="cpu").eval()
+    gallery = Gallery(run, "", data.test)
+    first = {sample.defect: i for i, sample in reversed(list(enumerate(data.test)))}
+    examples = []
+    with torch.inference_mode():
+        for i in first.values():
+            batch = data.test_dataloader().dataset[i]
+            examples.append(gallery.example(module, i, module.detect(batch), batch))
+    examples.sort(key=lambda example: example["title"])
+    title = f"{config.data.name} {config.category.name}, objective {config.objective.name}, seed {config.seed}"
+    figures.save(figures.detections(examples, float(module.threshold), title), picture)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "docs/carpet.png"))
