@@ -107,7 +107,7 @@ class Texture:
         shape = (height, int(np.ceil(width / stretch)))
         noise = noise_field(shape, rng.uniform(*self.scale), rng)
         noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-        colour = rng.uniform(0.2, 0.8, 3).astype(np.float32)
+        colour = rng.uniform(0, 1, 3).astype(np.float32)  # real defects may be black or glaring
         foreign = colour + rng.uniform(0.05, 0.25) * noise
         opacity = np.float32(rng.uniform(*self.opacity))
         return np.clip((1 - opacity) * patch + opacity * foreign, 0, 1)

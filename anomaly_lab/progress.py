@@ -1,5 +1,6 @@
 """Progress bars: one for a whole training rather than one an epoch, and a small one for everything else that takes long."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Yield `update(done, total)`. The bar is shown from the first update on and goes away at the end."""
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        transient=True,
+        disable=not sys.stdout.isatty(),
     ) as progress:
         task: list[Any] = []
 
@@ -54,6 +59,7 @@ class TrainingProgress(ProgressBar):
             console=self.console,
             transient=True,
             refresh_per_second=2,
+            disable=not self.console.is_terminal,  # else each bar leaves an empty line in a log
         )
         self.task = self.progress.add_task("", total=1.0)
         self.progress.start()
@@ -81,7 +87,7 @@ class TrainingProgress(ProgressBar):
     def _count(self, what: str, batches: Any) -> None:
         if self.enabled:
             columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
             self.task = self.progress.add_task("", total=sum(batches))
             self.progress.start()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_lab.data.images import resize, to_unit
-from anomaly_lab.data.preprocessing import SPREAD, STRIDE, Preprocessing
+from anomaly_lab.data.preprocessing import STRIDE, Preprocessing
 
 
 def noise(height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
@@ -31,10 +31,9 @@ def test_without_contrast_and_scale_the_pixels_are_only_divided(channels: int, d
 def test_contrast_of_the_category_by_hand() -> None:
     """Grey levels 0.4 and 0.5, where the category's mean is 0.4 and its spread 0.1."""
     image = np.array([[[102], [102 + 25.5]]]).round().astype(np.uint8)
-    prepared = Preprocessing(contrast="category", mean=0.4, std=0.1).unit(image, (0.4, 0.1))
+    prepared = Preprocessing(contrast="category", mean=0.4, std=0.1, spread=0.18).unit(image, (0.4, 0.1))
     expected = 0.5 + 1.8 * (image[..., 0] / 255 - 0.4)
     np.testing.assert_allclose(prepared, np.repeat(expected[..., None], 3, 2), atol=1e-6)
-    assert SPREAD == 0.18
 
 
 def test_contrast_of_the_category_is_the_same_map_for_every_image() -> None:
@@ -44,12 +43,12 @@ def test_contrast_of_the_category_is_the_same_map_for_every_image() -> None:
 
 @given(low=st.integers(0, 200), spread=st.integers(2, 55), dtype=st.sampled_from([np.uint8, np.uint16]))
 def test_contrast_of_the_image_brings_each_to_the_same_mean_and_spread(low: int, spread: int, dtype: type) -> None:
-    """However dark and however faint: unless clipped, the mean is one half and the standard deviation SPREAD."""
+    """However dark and however faint: unless clipped, the mean is one half and the standard deviation `spread`."""
     factor = 257 if dtype is np.uint16 else 1
     image = (factor * (low + noise(40, 40).astype(int) % spread)).astype(dtype)
-    prepared = Preprocessing(contrast="image")(image)
+    prepared = Preprocessing(contrast="image", spread=0.1)(image)
     assert prepared.mean() == pytest.approx(0.5, abs=1e-3)
-    assert prepared.std() == pytest.approx(SPREAD, rel=0.01)
+    assert prepared.std() == pytest.approx(0.1, rel=0.01)
 
 
 @pytest.mark.parametrize("contrast", ["none", "category", "image"])

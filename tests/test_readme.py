@@ -12,17 +12,18 @@ from conftest import Ended, write_category
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRAIN = "python -m anomaly_lab.train "
-COMMANDS = [line.strip().removeprefix(TRAIN) for line in README.splitlines() if line.startswith("    ") and TRAIN in line]
+SHOWN = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+COMMANDS = [line.removeprefix(TRAIN) for line in SHOWN if line.startswith(TRAIN)]
 
 
 def test_readme_shows_training_commands() -> None:
-    assert len(COMMANDS) >= 6
+    assert len(COMMANDS) >= 5
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith("resume")])
 def test_a_training_command_of_the_readme_works(command: str, train: Callable[..., Ended], tmp_path: Path) -> None:
     write_category(tmp_path / "photographs" / "mine", train=3, good=1, each=1)
-    command = command.split("  #")[0].replace("FOLDER", "mine").replace("DIR", "photographs")
+    command = command.replace("FOLDER", "mine").replace("DIR", "photographs")
     tiny = [] if "debug=" in command else ["debug=default"]
     ended = train(*command.split(), *tiny, "data.steps_per_epoch=1", "trainer.max_epochs=1")
     assert ended.status == 0, ended.err + ended.out

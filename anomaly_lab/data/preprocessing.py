@@ -9,22 +9,23 @@ import numpy as np
 
 from anomaly_lab.data.images import resize, to_unit
 
-SPREAD = 0.18  # standard deviation after stretching: ±2.8 of them fit into [0, 1]
 STRIDE = 8  # a side shorter than this leaves nothing in the bottleneck
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize by `scale` (the aspect ratio stays), then x ↦ clip(½ + SPREAD·(x − mean)/std, 0, 1) unless `contrast` is none.
+    """Resize by `scale` (the aspect ratio stays), then x ↦ clip(½ + spread·(x − mean)/std, 0, 1) unless `contrast` is none.
 
     `contrast`: "none"; "category": `mean` and `std` of the normal training images; "image": those of each image itself,
-    against illumination that differs from image to image.
+    against illumination that differs from image to image. `spread`: the standard deviation that comes out; at 0.14, ±3.6 of
+    them fit into [0, 1], so that a black hole or a glare still lies beyond what is normal, and inside the range.
     """
 
     scale: float = 1.0
     contrast: str = "none"
     mean: float = 0.5
-    std: float = SPREAD
+    std: float = 0.14
+    spread: float = 0.14
 
     def __post_init__(self) -> None:
         if self.contrast not in ("none", "category", "image"):
@@ -51,7 +52,7 @@ class Preprocessing:
         if self.contrast == "none":
             return values
         mean, std = levels
-        return np.clip(0.5 + SPREAD / std * (values - mean), 0, 1, dtype=np.float32)
+        return np.clip(0.5 + self.spread / std * (values - mean), 0, 1, dtype=np.float32)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """(H, W, C) as stored → float32 (h, w, 3) in [0, 1], ready for the network."""
