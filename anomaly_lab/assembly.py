@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger
@@ -14,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.build import build
-from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StopOnDivergence
+from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StayStopped, StopOnDivergence
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.errors import UserError
 from anomaly_lab.history import History
@@ -68,17 +69,23 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
 def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
     """metrics.csv always, and what the group `logger` adds."""
     added = config.logger or {}
-    return [History(directory / "metrics.csv"), *(instantiate(options) for options in added.values())]
+    try:
+        return [History(directory / "metrics.csv"), *(instantiate(options) for options in added.values())]
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, ImportError):
+            raise
+        raise UserError(f"the logger {', '.join(added)} is not installed: pip install {' '.join(added)}") from error
 
 
 def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], extra: list[Callback]) -> L.Trainer:
     """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
     options: Any = OmegaConf.to_container(config.trainer, resolve=True)
     if options["precision"] == "auto":
-        options["precision"] = best_precision()
+        options["precision"] = best_precision(options["accelerator"])
     common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
     best = ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **common)
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
+    ours = [TrainingProgress(), StopOnDivergence(), StayStopped(), SaveOnInterrupt()]
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
     if options["max_time"] is None:
         callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
@@ -87,7 +94,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             **options,
             default_root_dir=directory,
             logger=loggers,
-            callbacks=[TrainingProgress(), StopOnDivergence(), SaveOnInterrupt(), best, last, *callbacks, *extra],
+            callbacks=[*ours, best, last, *callbacks, *extra],
             plugins=[AtomicCheckpointIO()],
             use_distributed_sampler=False,  # the batches are ours
         )
@@ -95,11 +102,12 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
-def best_precision() -> str:
+def best_precision(accelerator: str = "auto") -> str:
     """bf16 where the processor computes with it, else float32: on others bf16 is emulated, several times slower."""
-    if torch.cuda.is_available():
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
+    return "bf16-mixed" if on_cpu and torch.cpu._is_avx512_bf16_supported() else "32-true"
 
 
 def quiet() -> None:

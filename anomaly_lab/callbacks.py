@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import EarlyStopping
 
 from anomaly_lab.atomic import replacing
 from anomaly_lab.errors import UserError
@@ -20,8 +21,8 @@ class ProgressiveSize(L.Callback):
     """The paper's progressive scheme: "gradually increasing the size of the input images over the course of the training".
 
     `sizes`: pairs of the share of the training, in [0, 1), from which on it holds, and a factor on the final training size.
-    Sizes change between epochs and stay multiples of 8 pixels. Nothing is kept: the size follows from the progress alone, so a
-    resumed training goes on at the size it had.
+    Sizes stay multiples of 8 pixels. Nothing is kept: the size of a batch follows from its place in the training alone (or from
+    the time, where `max_time` ends the training first), so a resumed training goes on at the size it had.
     """
 
     def __init__(self, sizes: Sequence[tuple[float, float]]) -> None:
@@ -32,7 +33,7 @@ class ProgressiveSize(L.Callback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            data.size_schedule = lambda: self.size(data.train_size, self.done(trainer))
+            data.size_schedule = lambda step: self.size(data.train_size, self.done(trainer, step, data.steps_per_epoch))
 
     def size(self, final: int, done: float) -> int:
         """Pixels at the share `done` of the training; a final size of 0, for whole images, stays 0."""
@@ -40,10 +41,10 @@ class ProgressiveSize(L.Callback):
         return final if factor == 1 or final == 0 else max(8, 8 * round(final * factor / 8))
 
     @staticmethod
-    def done(trainer: L.Trainer) -> float:
-        """Share of the training at the start of this epoch: in epochs or, with `max_time`, in time."""
-        epochs = trainer.max_epochs or -1
-        return max(trainer.current_epoch / epochs if epochs > 0 else 0.0, time_share(trainer))
+    def done(trainer: L.Trainer, step: int, steps_per_epoch: int) -> float:
+        """Share of the training before batch number `step`: in steps or, with `max_time`, in time."""
+        steps = (trainer.max_epochs or -1) * steps_per_epoch
+        return max(step / steps if steps > 0 else 0.0, time_share(trainer))
 
 
 class StopOnDivergence(L.Callback):
@@ -70,6 +71,16 @@ class StopOnDivergence(L.Callback):
         )
 
 
+class StayStopped(L.Callback):
+    """A run that early stopping had ended trains no further when it is resumed: Lightning restores how long early stopping
+    has waited, but not that it had enough."""
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
+                trainer.should_stop = True
+
+
 class SaveOnInterrupt(L.Callback):
     """Ctrl-C ends the training after the step at hand, with checkpoints/last.ckpt to go on from; a second one at once.
 
@@ -89,6 +100,7 @@ class SaveOnInterrupt(L.Callback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        print("stopping after this step or validation; Ctrl-C again stops at once, and loses what came after the checkpoint")
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -18,7 +18,7 @@ def check(config: DictConfig) -> None:
     category = config.get("category")  # None where it is missing
     if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
         raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
-    if OmegaConf.is_missing(config.data, "root"):
+    if config.data.root is None:
         raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
     lam = config.objective.get("lam")
     if lam is not None and (not isinstance(lam, int | float) or not 0 <= lam <= 1):
@@ -45,6 +45,8 @@ def check(config: DictConfig) -> None:
     tile = config.scoring.tile
     if tile != "train_size" and (not isinstance(tile, int) or tile < 0):
         raise UserError(f"scoring.tile is {tile}: it must be train_size, a number of pixels or 0 (whole images)")
+    if config.trainer.devices not in (1, "auto", [0]):
+        raise UserError(f"trainer.devices is {config.trainer.devices}: training runs on one device, so leave it at 1")
     workers = config.data.num_workers
     if workers != "auto" and (not isinstance(workers, int) or workers < 0):
         raise UserError(f"data.num_workers is {workers}: it must be auto or at least 0")

@@ -108,9 +108,9 @@ class Texture:
         noise = noise_field(shape, rng.uniform(*self.scale), rng)
         noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
         colour = rng.uniform(0, 1, 3).astype(np.float32)  # real defects may be black or glaring
-        foreign = colour + rng.uniform(0.05, 0.25) * noise
+        foreign = np.clip(colour + np.float32(rng.uniform(0.05, 0.25)) * noise, 0, 1)
         opacity = np.float32(rng.uniform(*self.opacity))
-        return np.clip((1 - opacity) * patch + opacity * foreign, 0, 1)
+        return (1 - opacity) * patch + opacity * foreign
 
 
 @dataclass
@@ -121,18 +121,6 @@ class Blur:
 
     def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
         return cv2.GaussianBlur(image[box], (0, 0), rng.uniform(*self.sigma), borderType=cv2.BORDER_REFLECT_101)
-
-
-@dataclass
-class Shade:
-    """The patch lighter or darker, by a value that varies smoothly over it."""
-
-    strength: Range = (0.06, 0.3)  # of the full range of grey
-
-    def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
-        patch = image[box]
-        shade = 1 + 0.3 * noise_field(patch.shape[:2], max(8.0, max(patch.shape[:2]) / 2), rng)
-        return np.clip(patch + rng.choice((-1, 1)) * np.float32(rng.uniform(*self.strength)) * shade, 0, 1)
 
 
 def blob(size: tuple[int, int], rng: Generator) -> np.ndarray:

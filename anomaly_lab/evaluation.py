@@ -82,11 +82,10 @@ class TestResults(L.Callback):
             self._save(sample, heatmap, truth)
 
     def _save(self, sample: Sample, heatmap: Tensor, truth: Tensor | None) -> None:
-        place = Path(sample.defect) / sample.path.stem
-        with replacing((self.run / "heatmaps" / place).with_suffix(".npy")) as temporary:
+        with replacing(self.run / "heatmaps" / sample.defect / f"{sample.path.stem}.npy") as temporary:
             np.save(temporary, heatmap.numpy())
         if truth is not None:
-            with replacing((self.run / "truth" / place).with_suffix(".png")) as temporary:
+            with replacing(self.run / "truth" / sample.defect / f"{sample.path.stem}.png") as temporary:
                 cv2.imwrite(str(temporary), truth.cpu().numpy().astype(np.uint8) * 255)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:

@@ -58,7 +58,7 @@ class Gallery(L.Callback):
         training = data.train_dataloader().dataset
         drawn = [training[Key(0, i, data.train_size)] for i in range(6)]
         pairs = [(to_image(p["X"]), to_image(p["X_hat"]), to_image(p["M"])[..., 0]) for p in drawn]
-        self._publish(trainer, "training_pairs", figures.training_pairs(pairs, f"{self.title}: training pairs"))
+        self.publish(trainer, "training_pairs", figures.training_pairs(pairs, f"{self.title}: training pairs"))
 
     def on_test_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -94,12 +94,13 @@ class Gallery(L.Callback):
         threshold = float(pl_module.threshold)
         if self.examples:
             figure = figures.detections(self.examples, threshold, f"{self.title}: the first of each kind")
-            self._publish(trainer, "detections", figure)
+            self.publish(trainer, "detections", figure)
         if extremes := self.missed + self.alarms:
             title = f"{self.title}: lowest-scoring defective and highest-scoring normal images"
-            self._publish(trainer, "extremes", figures.detections(extremes, threshold, title))
+            self.publish(trainer, "extremes", figures.detections(extremes, threshold, title))
 
-    def _publish(self, trainer: L.Trainer, name: str, figure: Figure) -> None:
+    def publish(self, trainer: L.Trainer, name: str, figure: Figure) -> None:
+        """Write figures/<name>.png and show it in the loggers that take pictures."""
         try:
             log_figure(trainer, name, figure)
             figures.save(figure, self.folder / f"{name}.png")

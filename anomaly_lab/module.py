@@ -45,7 +45,7 @@ class AnomalyModule(L.LightningModule):
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
         self.objective = build(objective)
-        self.register_buffer("threshold", torch.tensor(math.nan, dtype=torch.float64))  # set by calibration
+        self.register_buffer("threshold", torch.tensor(math.nan))  # set by calibration, to one of the heatmaps' values
         self.register_buffer("mean_color", torch.tensor(mean_color).view(3, 1, 1), persistent=False)
         self.proxy = PixelMetrics()
         self.squares = torch.zeros(3, dtype=torch.float64)
@@ -100,8 +100,8 @@ class AnomalyModule(L.LightningModule):
         self.proxy.update(heatmap, truth, torch.zeros_like(truth))
         self.squares += (
             torch.stack([(clean - X).square().sum(), spread.square().sum(), (M * (restored - X)).square().sum() / M.sum() / 3])
-            .double()
             .cpu()
+            .double()
         )
         return heatmap.mean()  # for StopOnDivergence
 

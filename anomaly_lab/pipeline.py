@@ -18,8 +18,9 @@ from anomaly_lab.atomic import write_text
 from anomaly_lab.callbacks import AtomicCheckpointIO
 from anomaly_lab.configuration import check
 from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.errors import UserError
 from anomaly_lab.evaluation import TestResults, calibrate
-from anomaly_lab.gallery import Gallery, log_figure
+from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.summary import print_metrics, print_start
 
@@ -29,41 +30,51 @@ log = logging.getLogger(__name__)
 def run(config: DictConfig) -> float | None:
     """Train and test as `config` says, in Hydra's output directory; returns the best validation proxy."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    last = directory / "checkpoints" / "last.ckpt"
     resuming = config.resume is not None
     if resuming:
+        others = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
+        if others:
+            raise UserError(f"resume goes on with the configuration stored in the run: leave out {' '.join(others)}")
         config = run_directory.stored_config(directory)
     check(config)
+    if not resuming:
+        OmegaConf.resolve(config)
+        config.data.root = str(Path(config.data.root).expanduser().resolve())  # to be resumed from any directory
     quiet()
     L.seed_everything(config.seed, workers=True, verbose=False)
     data = datamodule(config)
     data.prepare_data()
     data.setup()
-    if not resuming:  # only now: a mistake in the data leaves no directory that looks like a run
-        run_directory.claim(directory)
-        OmegaConf.resolve(config)
-        write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
-    run_directory.write_json(directory / "environment.json", run_directory.environment())
+    # held only now: a mistake in the data leaves no directory that looks like a run
+    with run_directory.held(directory, new=not resuming):
+        if not resuming:
+            write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
+        run_directory.write_environment(directory)
+        return train_and_test(config, data, directory, resuming)
+
+
+def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
+    """Fit, calibrate and test in `directory`, and end every logger whatever happens."""
     module = lightning_module(config, data)
     loggers = make_loggers(config, directory)
     title = f"{config.data.name} {config.category.name}, {config.objective.name}"
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
-    trainer = make_trainer(config, directory, loggers, [results, Gallery(directory, title, data.test)])
+    gallery = Gallery(directory, title, data.test)
+    trainer = make_trainer(config, directory, loggers, [results, gallery])
     print_start(config, data, module, trainer, directory)
+    last = directory / "checkpoints" / "last.ckpt"
     try:
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
-        trainer.fit(module, datamodule=data, ckpt_path=resume_point(last, loggers) if resuming else None)
-        proxy = finish(config, trainer, module, data, results, directory)
-        course = figures.history(loggers[0].rows, title)  # type: ignore[attr-defined]
-        log_figure(trainer, "history", course)
-        figures.save(course, directory / "figures" / "history.png")
+        start = resume_point(last, loggers) if resuming else None
+        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
+        gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
+        return finish(config, trainer, module, data, results, directory)
     except (KeyboardInterrupt, SystemExit):
         print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
         raise SystemExit(1) from None  # of a multirun too
     finally:
         close(loggers)
-    return proxy
 
 
 def resume_point(last: Path, loggers: list[Logger]) -> Path | None:

@@ -7,16 +7,24 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.atomic import write_text
 from anomaly_lab.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
 CLAIM = ".claimed"  # the file that makes a directory one process's own
@@ -38,9 +46,16 @@ def quoted(argument: str) -> str:
 
 
 def wandb_offline() -> bool:
-    """Whether W&B has no key to send with: an environment variable or an entry in ~/.netrc."""
+    """Whether W&B has no key to send with (an environment variable or an entry in ~/.netrc), or no network."""
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     netrc = Path("~/.netrc").expanduser()
-    return not (os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "api.wandb.ai" in netrc.read_text()))
+    if not (os.environ.get("WANDB_API_KEY") or (netrc.is_file() and host in netrc.read_text())):
+        return True
+    try:
+        socket.create_connection((host, 443), timeout=3).close()
+    except OSError:
+        return True
+    return False
 
 
 OmegaConf.register_new_resolver("directory_name", directory_name, replace=True)
@@ -56,8 +71,8 @@ class Guard(Callback):
         try:
             if config.resume is not None:
                 stored_config(run)
-            elif (run / CLAIM).exists():
-                claim(run)
+            else:
+                refuse_existing(run)
             _make(run)
         except UserError as error:
             # no exception but this one gets through: Hydra makes warnings of them
@@ -81,19 +96,44 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def claim(run: Path) -> None:
-    """Make `run` this process's directory. UserError where it holds a run already, or can't be written to."""
-    try:
-        _make(run)
-        # created exclusively: of two processes that start at the same moment, one gets it
-        os.close(os.open(run / CLAIM, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
+def refuse_existing(run: Path) -> None:
+    """UserError where `run` holds a run already, finished or not."""
+    if (run / CLAIM).exists() or (run / "config.yaml").exists():
         raise UserError(
             f"{run} holds a run already: continue it with resume={run}, or choose another directory with hydra.run.dir="
-        ) from None
+        )
+
+
+@contextmanager
+def held(run: Path, new: bool) -> Iterator[None]:
+    """Hold `run` as this process's own while the block runs. UserError where another process does, or, for a new run, where
+    there is one already."""
+    _make(run)
+    if new:
+        refuse_existing(run)
+    try:
+        # created exclusively: of two processes that start at the same moment, one gets it
+        file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR | (os.O_EXCL if new else 0))
+    except FileExistsError:
+        refuse_existing(run)
+        raise
     except OSError as error:
         why = f"{run} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir="
         raise UserError(why) from error
+    try:
+        _lock(file, run)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, run: Path) -> None:
+    """Lock an open file; the system lets go of it when the process ends, however it ends."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UserError(f"{run} is in use by another process: wait for its end") from None
 
 
 def stored_config(run: Path) -> Any:
@@ -123,6 +163,16 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
+
+
+def write_environment(run: Path) -> None:
+    """environment.json; where the run is resumed, another entry in its list "resumed"."""
+    path = run / "environment.json"
+    record = environment()
+    if path.is_file():
+        first = json.loads(path.read_text())
+        record = first | {"resumed": [*first.get("resumed", []), record]}
+    write_json(path, record)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

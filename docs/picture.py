@@ -1,6 +1,6 @@
 """README's picture, made from a finished run on the embedded data: python docs/picture.py RUN_DIR [PICTURE]
 
-One image of each kind of defect, and a normal one, as the run's own figures show them.
+The first image of each of the first kinds in alphabetical order, hits and misses alike, as the run's own figures show them.
 """
 
 import sys
@@ -13,6 +13,8 @@ from anomaly_lab import figures
 from anomaly_lab.assembly import datamodule
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
+
+KINDS = 5  # rows of the picture
 
 
 def main(run: Path, picture: Path) -> None:
@@ -30,7 +32,8 @@ def main(run: Path, picture: Path) -> None:
         for i in first.values():
             batch = data.test_dataloader().dataset[i]
             examples.append(gallery.example(module, i, module.detect(batch), batch))
-    examples.sort(key=lambda example: example["title"])
+    examples = sorted(examples, key=lambda example: example["title"])[:KINDS]
+    figures.DPI = 75
     title = f"{config.data.name} {config.category.name}, objective {config.objective.name}, seed {config.seed}"
     figures.save(figures.detections(examples, float(module.threshold), title), picture)
 

@@ -45,19 +45,19 @@ def test_a_schedule_that_makes_no_sense_is_refused(sizes: list[tuple[float, floa
         ProgressiveSize(sizes)
 
 
-def test_progress_is_counted_in_epochs_or_in_time_whichever_is_further(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_counted_in_steps_or_in_time_whichever_is_further(monkeypatch: pytest.MonkeyPatch) -> None:
     timer = Timer(duration={"seconds": 100})
     monkeypatch.setattr(timer, "time_elapsed", lambda stage=None: 60.0)
 
-    def done(epoch: int, epochs: int, *callbacks: Any) -> float:
-        trainer: Any = SimpleNamespace(current_epoch=epoch, max_epochs=epochs, callbacks=list(callbacks))
-        return ProgressiveSize.done(trainer)
+    def done(step: int, epochs: int, *callbacks: Any) -> float:
+        trainer: Any = SimpleNamespace(max_epochs=epochs, callbacks=list(callbacks))
+        return ProgressiveSize.done(trainer, step, steps_per_epoch=10)
 
-    assert done(2, 8) == 0.25
-    assert done(2, 8, timer) == 0.6
-    assert done(7, 8, timer) == 0.875
-    assert done(7, -1, timer) == 0.6
-    assert done(7, -1) == 0.0, "without a limit of any kind"
+    assert done(20, 8) == 0.25
+    assert done(20, 8, timer) == 0.6
+    assert done(70, 8, timer) == 0.875
+    assert done(70, -1, timer) == 0.6
+    assert done(70, -1) == 0.0, "without a limit of any kind"
 
 
 @pytest.mark.parametrize("workers", [0, 2])

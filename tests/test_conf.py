@@ -1,6 +1,8 @@
 """Every file in conf/ composes through the real entry, and what it describes can be built."""
 
+import re
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -185,15 +187,17 @@ def test_the_defaults_stay_out_of_category() -> None:
     assert OmegaConf.is_missing(composed(), "category")
 
 
-def test_a_local_file_is_used_where_there_is_one(tmp_path: Path) -> None:
+def test_the_local_file_that_readme_shows_gives_the_root_of_real_data_and_of_no_other(tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"((?:^ +# @package _global_\n)(?: +\S.*\n)+)", readme, flags=re.MULTILINE)
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder, ignore=shutil.ignore_patterns("local"))
-    assert composed("+category=carpet", folder=folder).seed == 0
+    plain = composed("+category=carpet", folder=folder)
     (folder / "local").mkdir()
-    (folder / "local/default.yaml").write_text("# @package _global_\nseed: 77\ndata: {root: /my/data}\n")
-    config = composed("+category=carpet", "data=mvtec", folder=folder)
-    assert (config.seed, config.data.root) == (77, "/my/data")
-    assert composed("+category=carpet", "seed=1", folder=folder).seed == 1, "the command line has the last word"
+    (folder / "local/default.yaml").write_text(textwrap.dedent(shown))
+    assert composed("+category=carpet", "data=mvtec", folder=folder).data.root == "/my/images"
+    assert composed("+category=carpet", "data=mvtec", "data.root=elsewhere", folder=folder).data.root == "elsewhere"
+    assert composed("+category=carpet", folder=folder).data == plain.data
 
 
 def test_a_local_file_reaches_the_command_through_config_dir(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from anomaly_lab.corruption import (
     Cutout,
     Elastic,
     LocalCorruption,
-    Shade,
     Swap,
     Texture,
     noise_field,
@@ -30,7 +29,7 @@ from anomaly_lab.train import CONF
 NAMES = sorted(path.stem for path in (CONF / "corruption").glob("*.yaml") if path.stem != "base")
 LEVEL = 1 / 255
 # every content by itself, whatever the configurations use
-CONTENTS = [Elastic(), Cutout(), Swap(), Texture(), Blur(), Shade()]
+CONTENTS = [Elastic(), Cutout(), Swap(), Texture(), Blur()]
 EVERYWHERE = (slice(None), slice(None))
 
 
@@ -344,21 +343,6 @@ def test_blur_takes_the_fine_structure_and_keeps_the_mean() -> None:
     np.testing.assert_allclose(patch.mean((0, 1)), X.mean((0, 1)), atol=0.01)
     # white noise after a Gaussian of σ: standard deviation / (2 σ √π)
     assert patch.std() == pytest.approx(X.std() / (4 * np.sqrt(np.pi)), rel=0.1)
-
-
-def test_shade_makes_lighter_or_darker_by_its_strength() -> None:
-    X = np.full((64, 64, 3), 0.5, np.float32)
-    changes = [float((Shade((0.1, 0.1))(X, EVERYWHERE, np.random.default_rng(seed)) - X).mean()) for seed in range(40)]
-    assert 8 < sum(change > 0 for change in changes) < 32
-    assert np.mean(np.abs(changes)) == pytest.approx(0.1, rel=0.15)
-
-
-def test_shade_varies_smoothly_and_leaves_the_structure() -> None:
-    X = 0.4 + 0.2 * picture("noise", 64, 64, grey=False)
-    change = (Shade((0.1, 0.1))(X, EVERYWHERE, np.random.default_rng(0)) - X)[..., 0]
-    assert change.std() > 0.005
-    assert np.abs(np.diff(change, axis=0)).max() < 0.02
-    assert np.abs(np.diff(change, axis=1)).max() < 0.02
 
 
 def correlation(field: np.ndarray, lag: int) -> float:

@@ -1,12 +1,12 @@
 """A run's directory: its name, who may use it, and the records in it."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,7 +58,8 @@ def test_a_run_directory_on_the_command_line_gets_quotes(argument: str, quoted: 
 def test_only_one_of_many_gets_a_directory(tmp_path: Path) -> None:
     def attempt(_: int) -> bool:
         try:
-            run_directory.claim(tmp_path / "run")
+            with run_directory.held(tmp_path / "run", new=True):
+                pass
         except UserError as error:
             assert f"resume={tmp_path}/run" in str(error)
             return False
@@ -70,13 +71,44 @@ def test_only_one_of_many_gets_a_directory(tmp_path: Path) -> None:
 
 def test_a_directory_with_other_files_in_it_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "train.log").write_text("Hydra was here")
-    run_directory.claim(tmp_path)
+    with run_directory.held(tmp_path, new=True):
+        pass
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/run cannot be written to \(Not a directory\)"):
-        run_directory.claim(tmp_path / "file/run")
+    with (
+        pytest.raises(UserError, match=r"file/run cannot be written to \(Not a directory\)"),
+        run_directory.held(tmp_path / "file/run", new=True),
+    ):
+        pass
+
+
+def test_a_run_in_progress_cannot_be_resumed_beside_it_but_afterwards(tmp_path: Path) -> None:
+    with (
+        run_directory.held(tmp_path, new=True),
+        pytest.raises(UserError, match="in use by another process"),
+        run_directory.held(tmp_path, new=False),
+    ):
+        pass
+    with run_directory.held(tmp_path, new=False):
+        pass
+
+
+def test_a_copied_run_without_its_claim_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: 0")
+    with pytest.raises(UserError, match="holds a run already"), run_directory.held(tmp_path, new=True):
+        pass
+
+
+def test_the_environment_of_each_resume_is_kept(tmp_path: Path) -> None:
+    run_directory.write_environment(tmp_path)
+    first = json.loads((tmp_path / "environment.json").read_text())
+    run_directory.write_environment(tmp_path)
+    run_directory.write_environment(tmp_path)
+    record = json.loads((tmp_path / "environment.json").read_text())
+    assert {k: v for k, v in record.items() if k != "resumed"} == first
+    assert [entry["command"] for entry in record["resumed"]] == [first["command"]] * 2
 
 
 def test_json_is_written_whole_and_never_holds_nan(tmp_path: Path) -> None:
@@ -100,14 +132,28 @@ def test_the_environment_names_the_commit_of_a_checkout(tmp_path: Path) -> None:
     assert re.fullmatch(r"[0-9a-f]{40}", head)
 
 
-def test_wandb_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_is_offline_without_a_key_or_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def connect(address: tuple[str, int], timeout: float) -> SimpleNamespace:
+        asked.append(address)
+        return SimpleNamespace(close=lambda: None)
+
+    def no_network(address: tuple[str, int], timeout: float) -> None:
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", connect)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     assert run_directory.wandb_offline()
     (tmp_path / ".netrc").write_text("machine example.org login me password x\n")
     assert run_directory.wandb_offline()
+    assert not asked, "without a key nobody is called"
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password x\n")
     assert not run_directory.wandb_offline()
-    os.remove(tmp_path / ".netrc")
+    (tmp_path / ".netrc").unlink()
     monkeypatch.setenv("WANDB_API_KEY", "x")
     assert not run_directory.wandb_offline()
+    assert asked == [("api.wandb.ai", 443)] * 2
+    monkeypatch.setattr("socket.create_connection", no_network)
+    assert run_directory.wandb_offline()

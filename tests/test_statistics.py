@@ -124,7 +124,7 @@ def test_mean_color_is_that_of_the_prepared_images(tmp_path: Path) -> None:
     images = [np.full((8, 8, 3), color, np.uint8) for color in ((255, 0, 0), (0, 51, 102))]
     samples = stored(tmp_path, *images)
     assert mean_color(Images(samples, Preprocessing(), True)) == pytest.approx([0.5, 0.1, 0.2])
-    stretched = Preprocessing(contrast="category", mean=0.5, std=0.36)  # x ↦ ½ + (x − ½)/2
+    stretched = Preprocessing(contrast="category", mean=0.5, std=0.36, spread=0.18)  # x ↦ ½ + (x − ½)/2
     assert mean_color(Images(samples, stretched, False)) == pytest.approx([0.5, 0.3, 0.35])
     assert all(type(value) is float for value in mean_color(Images(samples, Preprocessing(), False)))
 

@@ -548,7 +548,7 @@ def test_overfitting_two_batches_lowers_the_loss(train: Train, data_root: Path) 
     with (ended.directory / "metrics.csv").open(newline="") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
     assert len(losses) == 200
-    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:20])
+    assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:20])
 
 
 def test_help_answers_without_loading_torch(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class AnomalyDataModule(L.LightningDataModule):
     - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
     - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
-      is asked instead at the start of each epoch.
+      is asked instead for each batch, by its number.
     - `validation_share`: of the normal training images that is held out, at least one image.
     - `num_workers`: processes that prepare samples, or "auto"; the samples do not depend on it.
     - `memory`: GiB of decoded images up to which they are kept in memory.
@@ -64,7 +64,7 @@ class AnomalyDataModule(L.LightningDataModule):
         self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
         self.validation_share, self.memory, self.seed = validation_share, memory, seed
         self.num_workers = default_workers() if num_workers == "auto" else int(num_workers)
-        self.size_schedule: Callable[[], int] | None = None  # set by the progressive-size callback
+        self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
         self.found: Category | None = None
 
     def prepare_data(self) -> None:
@@ -145,8 +145,8 @@ class AnomalyDataModule(L.LightningDataModule):
         epoch = self.trainer.current_epoch
         return epoch, max(0, self.trainer.global_step - epoch * self.steps_per_epoch)
 
-    def _size(self) -> int:
-        return self.size_schedule() if self.size_schedule else self.train_size
+    def _size(self, step: int) -> int:
+        return self.size_schedule(step) if self.size_schedule else self.train_size
 
     @staticmethod
     def _workers(count: int) -> dict[str, Any]:

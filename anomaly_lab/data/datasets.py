@@ -99,20 +99,23 @@ class Batches(Sampler[list[Key]]):
     """`steps` batches of keys an epoch.
 
     `position` gives (epoch, steps already done), more than 0 of them where a training goes on in the middle of an epoch;
-    `size` the side of the crops. Both are asked in the main process, when the epoch's iteration begins.
+    `size` the side of the crops of a batch, from its number in the whole training. Both are asked in the main process.
     """
 
-    def __init__(self, steps: int, batch_size: int, position: Callable[[], tuple[int, int]], size: Callable[[], int]) -> None:
+    def __init__(
+        self, steps: int, batch_size: int, position: Callable[[], tuple[int, int]], size: Callable[[int], int]
+    ) -> None:
         self.steps, self.batch_size, self.position, self.size = steps, batch_size, position, size
 
     def __len__(self) -> int:
         return self.steps
 
     def __iter__(self) -> Iterator[list[Key]]:
-        (epoch, done), size = self.position(), self.size()
+        epoch, done = self.position()
         first = epoch * self.steps * self.batch_size
         for step in range(done, self.steps):
             start = first + step * self.batch_size
+            size = self.size(epoch * self.steps + step)
             yield [Key(epoch, index, size) for index in range(start, start + self.batch_size)]
 
 
