@@ -41,6 +41,12 @@ def few_threads() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts() -> None:
+    """In a job that a shell started in the background, SIGINT is ignored, and Lightning ignores it after the first one."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def texture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """(h, w, 3) uint8: coloured stripes of a random phase under a little noise, so that there is something to learn."""
     rows, columns = np.mgrid[: size[0], : size[1]]
