@@ -51,14 +51,13 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
     scoring = dict(plain["scoring"])
     if scoring["tile"] == "train_size":
         scoring["tile"] = data.train_size
-    preprocessing = vars(data.preprocessing)
     try:
         return AnomalyModule(
             network=plain["model"],
             objective=plain["objective"],
             optimizer=plain["optimizer"],
             scoring=scoring,
-            preprocessing=dict(preprocessing),
+            preprocessing=dict(vars(data.preprocessing)),
             mean_color=data.mean_color,
             min_area=data.min_area,
         )

@@ -61,7 +61,7 @@ class AnomalyModule(L.LightningModule):
         output = self(X_hat)
         with torch.autocast(X.device.type, enabled=False):
             loss = self.objective(output.float(), X, X_hat, M)
-        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/loss", loss)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -114,9 +114,9 @@ class AnomalyModule(L.LightningModule):
         figures = self.proxy.compute()
         error, spread, restored = self.squares.tolist()
         pairs = len(self.trainer.val_dataloaders.dataset)  # type: ignore[union-attr]
-        self.log("val/proxy_ap", figures["pixel_ap"] or 0.0, prog_bar=True)
+        self.log("val/proxy_ap", figures["pixel_ap"] or 0.0)
         self.log("val/proxy_auroc", figures["pixel_auroc"] or 0.0)
-        self.log("val/relative_error", error / max(spread, 1e-12), prog_bar=True)
+        self.log("val/relative_error", error / max(spread, 1e-12))
         self.log("val/restoration_error", restored / pairs)
         self.proxy.reset()  # it holds every pixel
 

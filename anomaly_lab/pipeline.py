@@ -1,6 +1,5 @@
 """One run, from its configuration to metrics.json: data → training → calibration → test → records."""
 
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ from anomaly_lab.evaluation import TestResults, calibrate
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.summary import print_metrics, print_start
-
-log = logging.getLogger(__name__)
 
 
 def run(config: DictConfig) -> float | None:

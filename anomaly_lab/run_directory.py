@@ -68,32 +68,37 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         run = Path(config.hydra.run.dir)
-        try:
+        with _ending_in_a_sentence():
             if config.resume is not None:
                 stored_config(run)
             else:
                 refuse_existing(run)
             _make(run)
-        except UserError as error:
-            # no exception but this one gets through: Hydra makes warnings of them
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        try:
+        with _ending_in_a_sentence():
             _make(Path(config.hydra.sweep.dir))
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
+
+
+@contextmanager
+def _ending_in_a_sentence() -> Iterator[None]:
+    """Inside Hydra's callbacks no exception but SystemExit gets through: Hydra makes warnings of the others."""
+    try:
+        yield
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir="
-        ) from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir=")
 
 
 def refuse_existing(run: Path) -> None:
@@ -118,8 +123,7 @@ def held(run: Path, new: bool) -> Iterator[None]:
         refuse_existing(run)
         raise
     except OSError as error:
-        why = f"{run} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir="
-        raise UserError(why) from error
+        raise _unwritable(run, error) from error
     try:
         _lock(file, run)
         yield

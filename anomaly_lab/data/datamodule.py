@@ -1,6 +1,5 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
-import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +19,6 @@ from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import mean_and_std, mean_color, working_size
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
-
-log = logging.getLogger(__name__)
 
 VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
 
