@@ -39,7 +39,7 @@ def directory_name(overrides: str) -> str:
 def quoted(argument: str) -> str:
     """A command-line argument as Hydra understands it: a run directory given as it is called gets quotes around it."""
     name, equals, value = argument.partition("=")
-    if name not in ("resume", "hydra.run.dir") or not equals or value.startswith(("'", '"')) or "${" in value:
+    if name not in ("resume", "run", "out", "hydra.run.dir") or not equals or value.startswith(("'", '"')) or "${" in value:
         return argument
     escaped = value.replace("'", r"\'")
     return f"{name}='{escaped}'"
@@ -68,7 +68,7 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         run = Path(config.hydra.run.dir)
-        with _ending_in_a_sentence():
+        with ending_in_a_sentence():
             if config.resume is not None:
                 stored_config(run)
             else:
@@ -76,12 +76,12 @@ class Guard(Callback):
             _make(run)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        with _ending_in_a_sentence():
+        with ending_in_a_sentence():
             _make(Path(config.hydra.sweep.dir))
 
 
 @contextmanager
-def _ending_in_a_sentence() -> Iterator[None]:
+def ending_in_a_sentence() -> Iterator[None]:
     """Inside Hydra's callbacks no exception but SystemExit gets through: Hydra makes warnings of the others."""
     try:
         yield
@@ -144,6 +144,8 @@ def stored_config(run: Path) -> Any:
     """The configuration of the run in `run`. UserError where there is none or the run has finished."""
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} holds no run to resume: it has no config.yaml")
+    if (run / "source.json").is_file():
+        raise UserError(f"{run} is an evaluation and holds no training to resume: start python -m anomaly_lab.evaluate again")
     if (run / "metrics.json").is_file():
         raise UserError(f"{run} has finished already: its metrics are in {run / 'metrics.json'}")
     return OmegaConf.load(run / "config.yaml")

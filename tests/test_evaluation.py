@@ -107,7 +107,7 @@ def test_rows_heatmaps_and_masks_are_written_exactly(tmp_path: Path) -> None:
 
 def test_nothing_large_is_written_unless_asked_for(tmp_path: Path) -> None:
     results_of(tmp_path, [("hole", spot(2), spot(2) > 0.5), (NORMAL, spot(0), NOTHING)], save=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["levels.csv", "metrics_by_defect.csv", "scores.csv"]
 
 
 def test_an_image_without_a_mask_counts_for_the_image_metrics_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
