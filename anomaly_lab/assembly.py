@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from anomaly_lab import dashboards
 from anomaly_lab.build import build
 from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StayStopped, StopOnDivergence
 from anomaly_lab.data.datamodule import AnomalyDataModule
@@ -79,7 +80,8 @@ def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
     """metrics.csv always, and what the group `logger` adds."""
     added = config.logger or {}
     try:
-        return [History(directory / "metrics.csv"), *(instantiate(options) for options in added.values())]
+        made = (instantiate(options, **dashboards.identity(config, name, directory)) for name, options in added.items())
+        return [History(directory / "metrics.csv"), *made]
     except InstantiationException as error:
         if not isinstance(error.__cause__, ImportError):
             raise

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -20,7 +21,6 @@ log = logging.getLogger(__name__)
 
 PER_DEFECT = 2  # examples of each kind of defect, and of normal images
 EXTREMES = 4  # lowest-scoring defective and highest-scoring normal images
-MAX_SIDE = 512  # pixels of a picture in a figure; larger ones only cost memory
 
 
 def to_image(x: Tensor) -> np.ndarray:
@@ -28,12 +28,18 @@ def to_image(x: Tensor) -> np.ndarray:
     return x.detach().float().cpu().numpy().transpose(1, 2, 0)
 
 
+def takes_pictures(logger: Logger) -> bool:
+    """Whether `log_figure` shows figures in it."""
+    return hasattr(logger, "log_image") or isinstance(logger, TensorBoardLogger)
+
+
 def log_figure(trainer: L.Trainer, name: str, figure: Figure) -> None:
     """Show a figure in every logger that takes pictures."""
     for logger in trainer.loggers:
         if hasattr(logger, "log_image"):  # W&B
             figure.canvas.draw()
-            logger.log_image(name, [np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()])  # type: ignore[attr-defined]
+            picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
+            logger.log_image(name, [picture], step=trainer.global_step)
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_figure(name, figure, trainer.global_step, close=False)
 
@@ -81,7 +87,7 @@ class Gallery(L.Callback):
     def example(self, module: Any, i: int, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
         sample, heatmap = self.samples[i], outputs["heatmap"].float().cpu().numpy()
         mask = detect(heatmap, float(module.threshold), module.hparams["min_area"])
-        step = -(-max(heatmap.shape) // MAX_SIDE)
+        step = -(-max(heatmap.shape) // figures.MAX_SIDE)
         small = {"heatmap": heatmap, "mask": mask, "truth": None if batch["truth"] is None else batch["truth"].cpu().numpy()}
         return {
             "image": to_image(batch["X"]),

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import figures, run_directory
+from anomaly_lab import dashboards, figures, run_directory
 from anomaly_lab.assembly import MONITOR, check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.callbacks import AtomicCheckpointIO
@@ -22,6 +22,7 @@ from anomaly_lab.evaluation import TestResults, calibrate
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
+from anomaly_lab.panels import Panels
 from anomaly_lab.summary import print_metrics, print_start
 
 
@@ -59,12 +60,11 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
     title = f"{config.data.name} {config.category.name}, {config.objective.name}"
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
     gallery = Gallery(directory, title, data.test)
-    trainer = make_trainer(config, directory, loggers, [results, gallery])
+    trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
     print_start(config, data, module, trainer, directory)
     last = directory / "checkpoints" / "last.ckpt"
     try:
-        for logger in loggers:
-            logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
+        dashboards.begin(loggers, config)
         start = resume_point(last, loggers) if resuming else None
         trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
         gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
@@ -122,8 +122,7 @@ def finish(
         "n_train": len(data.train_images),
     }
     metrics = metrics_record(config, module, data, results, training)
-    for logger in trainer.loggers:
-        logger.log_metrics({f"test/{k}": v for k, v in results.metrics.items() if v is not None}, steps)
+    dashboards.conclude(trainer.loggers, config, metrics, results.rows)
     run_directory.write_json(directory / "metrics.json", metrics)
     print_metrics(metrics, directory)
     return proxy

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -58,6 +59,14 @@ def wandb_offline() -> bool:
     return False
 
 
+def study() -> str | None:
+    """The name of the multirun that a job belongs to, None for a single run."""
+    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().job, "num"):
+        return None
+    return Path(HydraConfig.get().runtime.output_dir).parent.name
+
+
+OmegaConf.register_new_resolver("study", study, replace=True)
 OmegaConf.register_new_resolver("directory_name", directory_name, replace=True)
 OmegaConf.register_new_resolver("resume_or", lambda resume, new: resume or new, replace=True)
 OmegaConf.register_new_resolver("wandb_offline", wandb_offline, replace=True)

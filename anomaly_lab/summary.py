@@ -62,11 +62,14 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
         table.add_row(label, _number(metrics[name]), _number(metrics[f"flat_{name}"]) if f"flat_{name}" in metrics else "")
     console = Console()
     console.print(table)
+    rule, parameter = metrics["calibration"], metrics["calibration_parameter"]
+    rule = rule if parameter is None else f"{rule} {parameter:g}"
+    unfinished = metrics["steps"] is None  # the run that is scored again
+    course = "" if unfinished else f"{metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, "
     console.print(
-        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images, defects from "
-        f"{metrics['min_area']} px on; {metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, weights of step "
-        f"{metrics['selected_step']}\n[dim]flat grey: the distance from the training images' mean colour, which takes no "
-        "training[/dim]",
+        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), defects from "
+        f"{metrics['min_area']} px on; {course}weights of step {metrics['selected_step']}\n[dim]flat grey: the distance from the "
+        "training images' mean colour, which takes no training[/dim]",
         highlight=False,
     )
     _print("results", {"pictures": f"{directory}/figures", "checkpoint": f"{directory}/checkpoints/best.ckpt"})
