@@ -10,6 +10,7 @@ from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.atomic import write_text
+from anomaly_lab.evaluation import TestResults
 
 WANDB_ID = "wandb_id"  # in the run directory: a resumed run goes on in the W&B run that it began
 
@@ -45,21 +46,20 @@ def begin(loggers: Sequence[Logger], config: DictConfig) -> None:
         logger.log_hyperparams({**OmegaConf.to_container(config), **columns(config)})  # type: ignore[dict-item, arg-type]
 
 
-def conclude(loggers: Sequence[Logger], config: DictConfig, metrics: Mapping[str, Any], rows: Sequence[Mapping]) -> None:
-    """The final figures and a table with a row a test image. `metrics`: what metrics.json holds."""
-    figures = {k: v for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    step = metrics["steps"]
-    names = list(rows[0]) if rows else []
+def conclude(loggers: Sequence[Logger], config: DictConfig, metrics: Mapping[str, Any], results: TestResults) -> None:
+    """The test's figures, and a table with a row a test image. `metrics`: what metrics.json holds."""
+    step, rows = metrics["steps"], results.rows
+    figures = {f"test/{name}": value for name, value in results.metrics.items() if value is not None}
     for logger in loggers:
-        logger.log_metrics({f"test/{k}": v for k, v in figures.items() if k not in columns(config)}, step)
+        logger.log_metrics(figures, step)
         if hasattr(logger, "log_table"):  # W&B
             logger.experiment.summary.update({k: v for k, v in metrics.items() if v is not None})  # type: ignore[attr-defined]
             if rows:
-                logger.log_table("test/images", columns=names, data=[list(row.values()) for row in rows], step=step)
+                logger.log_table("test/images", columns=list(rows[0]), data=[list(row.values()) for row in rows], step=step)
         elif isinstance(logger, TensorBoardLogger):
-            given = {k: "none" if v is None else v for k, v in columns(config).items()}
-            logger.log_hyperparams(given, {f"test/{k}": v for k, v in figures.items() if k not in given}, step)
-            logger.experiment.add_text("test/images", markdown(names, rows), step)
+            logger.log_hyperparams({k: "none" if v is None else v for k, v in columns(config).items()}, figures, step)
+            if rows:
+                logger.experiment.add_text("test/images", markdown(list(rows[0]), rows), step)
 
 
 def markdown(names: Sequence[str], rows: Sequence[Mapping]) -> str:

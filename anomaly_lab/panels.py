@@ -18,7 +18,7 @@ KINDS = 4  # test images, the first of so many kinds
 
 
 class Panels(L.Callback):
-    """ "panels/validation": X̂, F(X̂), heatmap and M of fixed pairs; "panels/test": image, F(X), heatmap, truth of fixed images."""
+    """panels/validation: X̂, F(X̂), heatmap and M of fixed pairs; panels/test: image, F(X), heatmap and truth of fixed images."""
 
     def __init__(self, title: str) -> None:
         self.title = title

@@ -122,7 +122,7 @@ def finish(
         "n_train": len(data.train_images),
     }
     metrics = metrics_record(config, module, data, results, training)
-    dashboards.conclude(trainer.loggers, config, metrics, results.rows)
+    dashboards.conclude(trainer.loggers, config, metrics, results)
     run_directory.write_json(directory / "metrics.json", metrics)
     print_metrics(metrics, directory)
     return proxy

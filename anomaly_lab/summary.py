@@ -68,8 +68,8 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     course = "" if unfinished else f"{metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, "
     console.print(
         f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), defects from "
-        f"{metrics['min_area']} px on; {course}weights of step {metrics['selected_step']}\n[dim]flat grey: the distance from the "
-        "training images' mean colour, which takes no training[/dim]",
+        f"{metrics['min_area']} px on; {course}weights of step {metrics['selected_step']}\n[dim]flat grey: the distance "
+        "from the training images' mean colour, which takes no training[/dim]",
         highlight=False,
     )
     _print("results", {"pictures": f"{directory}/figures", "checkpoint": f"{directory}/checkpoints/best.ckpt"})
