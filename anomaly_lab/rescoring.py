@@ -26,7 +26,6 @@ from anomaly_lab.outcome import metrics_record
 from anomaly_lab.summary import print_metrics
 
 log = logging.getLogger(__name__)
-KEPT = ("state_dict", "hyper_parameters", "epoch", "global_step", "pytorch-lightning_version")  # enough to score with
 
 
 def evaluate(given: DictConfig) -> None:
@@ -99,9 +98,8 @@ def score(
         results.levels += calibrate(trainer, module, data)
     else:
         results.levels += stored_levels(source)
-    kept = {name: checkpoint[name] for name in KEPT}
-    kept["state_dict"] = {k: v.cpu() for k, v in module.state_dict().items()}
-    kept["hyper_parameters"] = dict(module.hparams)
+    weights = {k: v.cpu() for k, v in module.state_dict().items()}
+    kept = checkpoint | {"state_dict": weights, "hyper_parameters": dict(module.hparams)}
     AtomicCheckpointIO().save_checkpoint(kept, directory / "checkpoints" / "best.ckpt")
     if data.test:
         trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
@@ -111,6 +109,7 @@ def score(
     training |= {"device": str(trainer.strategy.root_device), "selected_step": checkpoint["global_step"]}
     metrics = metrics_record(config, module, data, results, training)
     metrics["source_run"] = str(source)
+    metrics["trained_on"] = OmegaConf.load(source / "config.yaml").data.name
     metrics["threshold_from"] = str(data.found.root) if anew else str(source)
     if not anew and finished is not None:
         metrics["n_validation"] = finished["n_validation"]

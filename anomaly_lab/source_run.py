@@ -19,6 +19,7 @@ CHANGEABLE = (
     "data", "data.root", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
     "scoring.pooling", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
+NEEDED = ("state_dict", "hyper_parameters", "epoch", "global_step", "pytorch-lightning_version")  # to score with
 DECISIVE = ("calibration", "category", "scoring")  # what the threshold depends on: where one is given, it is calibrated anew
 
 
@@ -37,8 +38,10 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         new = Path(config.hydra.run.dir)
         with run_directory.ending_in_a_sentence():
-            require_run(config.run)
+            source = require_run(config.run).resolve()
             changed_keys(config.hydra.overrides.task)
+            if source == new.resolve() or source in new.resolve().parents:
+                raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
             if (new / "config.yaml").exists():
                 raise UserError(f"{new} holds a run already: choose a new directory with out=")
 
@@ -77,12 +80,13 @@ def finished_metrics(run: Path) -> dict[str, Any] | None:
 
 
 def load_checkpoint(run: Path) -> dict[str, Any]:
-    """checkpoints/best.ckpt as data. UserError for a damaged file, or one that holds more than data."""
+    """What is needed of checkpoints/best.ckpt, as data. UserError for a damaged file, or one that holds more than data."""
     import torch
 
     path = best_checkpoint(run)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: found[name] for name in NEEDED}
     except Exception as error:  # zip, pickle and end-of-file errors, each of another type
         raise UserError(f"{path} is damaged or no checkpoint of a run ({type(error).__name__}): copy it again") from error
 
@@ -100,7 +104,9 @@ def changed_keys(overrides: Sequence[str]) -> list[str]:
 
 
 def overlaid(stored: Any, given: DictConfig, keys: Sequence[str]) -> Any:
-    """The run's configuration with what the command line gave."""
+    """The run's configuration with what the command line gave. UserError where real images would count as the embedded ones."""
+    if "data.root" in keys and "data" not in keys and stored.data.name == "synthetic":
+        raise UserError("the run was trained on the embedded data set: to score other images say so, data=mvtec data.root=DIR")
     config: Any = OmegaConf.create(OmegaConf.to_container(stored))
     for key in keys:
         if key == "data":

@@ -23,7 +23,12 @@ from anomaly_lab.module import AnomalyModule
 from anomaly_lab.source_run import evaluation_name
 
 Evaluate = Callable[..., Ended]
-SAME = {"source_run", "threshold_from", "device"}  # what an evaluation that changes nothing says otherwise, or adds
+SAME = {
+    "source_run",
+    "threshold_from",
+    "trained_on",
+    "device",
+}  # what an evaluation that changes nothing says otherwise, or adds
 
 
 @pytest.fixture
@@ -124,6 +129,17 @@ def test_other_images_are_judged_by_the_run_s_own_threshold(evaluate: Evaluate, 
     assert re.search(r"stripes/train/good holds no two normal images.*calibrated anew", said)
 
 
+def test_real_images_never_count_as_the_embedded_ones(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    run = tmp_path / "synthetic"
+    shutil.copytree(finished.directory, run)
+    config = OmegaConf.load(run / "config.yaml")
+    config.data.name = "synthetic"
+    OmegaConf.save(config, run / "config.yaml")
+    assert "say so, data=mvtec data.root=DIR" in sentence(evaluate(f"run={run}", f"data.root={finished.root}"))
+    metrics = metrics_of(evaluate(f"run={run}", "data=mvtec", f"data.root={finished.root}").directory)
+    assert (metrics["data"], metrics["trained_on"]) == ("mvtec", "synthetic")
+
+
 def test_a_rule_can_be_chosen_and_travels_on(evaluate: Evaluate, finished: Finished) -> None:
     new = evaluate(f"run={finished.directory}", "calibration=conformal", "calibration.alpha=0.5").directory
     metrics = metrics_of(new)
@@ -186,7 +202,8 @@ def test_a_run_from_before_there_was_a_choice_of_rules(evaluate: Evaluate, finis
         (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: 1 held-out .* and 9 of them are needed"),
         (["run={run}", "category.min_area=100000"], "category.min_area is 100000: no validation image"),
         (["run={run}", "data.root=nowhere"], "nowhere is not a folder"),
-        (["run={run}", "out={run}"], "holds a run already: choose a new directory with out="),
+        (["run={run}", "out={run}"], "lies in the run itself"),
+        (["run={run}", "out={run}/again"], "lies in the run itself"),
         (["-m", "run={run}", "out=x", "scoring.sigma=1,2"], "out= names one directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -222,6 +239,7 @@ def test_a_run_without_or_with_a_damaged_checkpoint(evaluate: Evaluate, finished
 
 def test_an_evaluation_can_be_evaluated_but_not_resumed(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
     new = evaluate(f"run={finished.directory}", "scoring.sigma=2", "out=first").directories or [tmp_path / "first"]
+    assert "holds a run already: choose a new directory" in sentence(evaluate(f"run={finished.directory}", "out=first"))
     second = evaluate(f"run={new[0]}").directory
     assert metrics_of(second)["sigma"] == 2
     assert metrics_of(second)["threshold"] == metrics_of(new[0])["threshold"]
