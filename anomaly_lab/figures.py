@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from anomaly_lab.atomic import replacing
 
 DPI = 100
-MAX_SIDE = 512  # pixels of a picture in a figure; larger ones only cost memory
 
 
 def save(figure: Figure, path: Path) -> None:

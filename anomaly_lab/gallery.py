@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PER_DEFECT = 2  # examples of each kind of defect, and of normal images
 EXTREMES = 4  # lowest-scoring defective and highest-scoring normal images
+MAX_SIDE = 512  # pixels of a picture in a figure; larger ones only cost memory
 
 
 def to_image(x: Tensor) -> np.ndarray:
@@ -87,7 +88,7 @@ class Gallery(L.Callback):
     def example(self, module: Any, i: int, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
         sample, heatmap = self.samples[i], outputs["heatmap"].float().cpu().numpy()
         mask = detect(heatmap, float(module.threshold), module.hparams["min_area"])
-        step = -(-max(heatmap.shape) // figures.MAX_SIDE)
+        step = -(-max(heatmap.shape) // MAX_SIDE)
         small = {"heatmap": heatmap, "mask": mask, "truth": None if batch["truth"] is None else batch["truth"].cpu().numpy()}
         return {
             "image": to_image(batch["X"]),

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 from anomaly_lab import figures
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.gallery import log_figure, takes_pictures, to_image
+from anomaly_lab.gallery import MAX_SIDE, log_figure, takes_pictures, to_image
 
 PAIRS = 3  # corrupted validation images
 KINDS = 4  # test images, the first of so many kinds
@@ -65,6 +65,6 @@ def first_of_each_kind(kinds: list[str]) -> list[int]:
 def example(image: torch.Tensor, output: torch.Tensor, heatmap: torch.Tensor, truth: Any, title: str) -> dict[str, Any]:
     """A row of `figures.panels`."""
     small = {"heatmap": heatmap.float(), "truth": truth}
-    step = -(-max(heatmap.shape) // figures.MAX_SIDE)
+    step = -(-max(heatmap.shape) // MAX_SIDE)
     arrays = {name: None if x is None else x.cpu().numpy()[::step, ::step] for name, x in small.items()}
     return {"image": to_image(image), "reconstruction": to_image(output), "title": title, **arrays}
