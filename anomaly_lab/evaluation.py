@@ -18,7 +18,7 @@ from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import UserError
-from anomaly_lab.metrics import ImageMetrics, PixelMetrics
+from anomaly_lab.metrics import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.rules import PAPER, areas_around, p_value
 
@@ -129,7 +129,7 @@ class TestResults(L.Callback):
 
     def conclude(self) -> None:
         """Compute the metrics, say which can't be, and write scores.csv, levels.csv and metrics_by_defect.csv."""
-        image, pixel = _of(ImageMetrics, self.image.values()), _of(PixelMetrics, self.pixel.values())
+        image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
         self.metrics = {**image.compute(), **pixel.compute()}
         self.metrics |= {f"flat_{name}": flat[name] for name in ("image_auroc", "pixel_auroc", "aupro")}
@@ -149,8 +149,8 @@ class TestResults(L.Callback):
             if kind == NORMAL:
                 continue
             pair = [k for k in (NORMAL, kind) if k in self.image]
-            image = _of(ImageMetrics, (self.image[k] for k in pair)).compute()
-            pixel = _of(PixelMetrics, (self.pixel[k] for k in pair)).compute()
+            image = pooled(ImageMetrics, (self.image[k] for k in pair)).compute()
+            pixel = pooled(PixelMetrics, (self.pixel[k] for k in pair)).compute()
             row = {k: "" if v is None else repr(float(v)) for k, v in (image | pixel).items() if k in BY_DEFECT}
             rows.append({"defect": kind, "n": sum(s.defect == kind for s in self.samples), "n_normal": normal} | row)
         return rows
@@ -162,11 +162,3 @@ class TestResults(L.Callback):
         if 0 not in labels and name != "tpr":
             return "a normal one"
         return "a defective one" if 1 not in labels else "ground-truth masks"
-
-
-def _of(kind: Any, parts: Any) -> Any:
-    """One metric over what the metrics `parts` have seen."""
-    total = kind()
-    for part in parts:
-        total.merge_state(part)
-    return total

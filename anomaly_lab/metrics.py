@@ -4,7 +4,8 @@ Pixels are pooled over all images of a category, per-region overlap (PRO) is ave
 and the mean of TPR and TNR is what the paper's Table 2 reports. The figures themselves are defined in `curves`.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from torchmetrics import Metric
 from anomaly_lab import curves, histogram
 from anomaly_lab.curves import auroc, f1
 
+M = TypeVar("M", bound=Metric)
 PENDING = 2**22  # pixels that are counted at once
 
 
@@ -178,3 +180,11 @@ class PixelMetrics(_Counted):
 
 def _length(parts: list[Tensor]) -> int:
     return sum(part.numel() for part in parts)
+
+
+def pooled(kind: type[M], parts: Iterable[M]) -> M:
+    """One metric over what all of `parts` have seen; these stay as they are."""
+    total = kind()
+    for part in parts:
+        total.merge_state(part)
+    return total

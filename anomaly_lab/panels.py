@@ -3,6 +3,7 @@
 They are only looked at. Test images choose nothing, and the pictures go to no file of the run's own.
 """
 
+import logging
 from typing import Any
 
 import lightning as L
@@ -12,6 +13,8 @@ from matplotlib import pyplot as plt
 from anomaly_lab import figures
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.gallery import MAX_SIDE, log_figure, takes_pictures, to_image
+
+log = logging.getLogger(__name__)
 
 PAIRS = 3  # corrupted validation images
 KINDS = 4  # test images, the first of so many kinds
@@ -32,7 +35,10 @@ class Panels(L.Callback):
         for name, examples in shown.items():
             if examples:
                 figure = figures.panels(examples, f"{self.title}: {name} images after {trainer.global_step} steps")
-                log_figure(trainer, f"panels/{name}", figure)
+                try:
+                    log_figure(trainer, f"panels/{name}", figure)
+                except OSError as error:  # a picture is never worth a run
+                    log.warning("panels/%s could not be written: %s", name, error)
                 plt.close(figure)
 
     @staticmethod

@@ -23,7 +23,7 @@ from anomaly_lab.evaluation import TestResults, calibrate
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
-from anomaly_lab.summary import print_metrics
+from anomaly_lab.summary import print_metrics, print_source
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,9 @@ def evaluate(given: DictConfig) -> None:
         check_calibration(config, len(data.held_out))
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     run_directory.write_json(directory / "environment.json", run_directory.environment())
-    run_directory.write_json(directory / source_run.RECORD, record(source, hydra.overrides.task, keys))
+    origin = record(source, hydra.overrides.task, keys)
+    run_directory.write_json(directory / source_run.RECORD, origin)
+    print_source(origin, config.data.name, data, anew, directory)
     score(config, module, checkpoint, data, source, directory, anew)
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.module import AnomalyModule
 
 SHOWN = {
@@ -48,6 +49,22 @@ def print_start(
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
         "training": f"{steps} steps of {data.batch_size}{limit}, {trainer.precision} on {trainer.strategy.root_device}",
         "run": str(directory),
+    }
+    _print("anomaly_lab", rows)
+
+
+def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: bool, directory: Path) -> None:
+    """What is scored again, on what, with what changed. `source`: what source.json holds, `name`: of the data."""
+    kind = "embedded, synthetic" if name == "synthetic" else "real images"
+    defective = sum(sample.label for sample in data.test)
+    kept = "the run's own" if not anew else f"calibrated anew on {len(data.held_out)} held-out normal images"
+    rows = {
+        "scored": source["run"] + ("" if source["finished"] else " (has not finished)"),
+        "changed": " ".join(source["changed"]) or "nothing",
+        "data": f"{name} ({kind}), {data.found.root}",
+        "images": f"{len(data.test) - defective} normal and {defective} defective test, {data.image_size} px",
+        "threshold": kept,
+        "results": str(directory),
     }
     _print("anomaly_lab", rows)
 

@@ -80,8 +80,11 @@ def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpo
     evaluate: Evaluate, finished: Finished
 ) -> None:
     changes = ["scoring.sigma=1", "scoring.pooling=mean_top", "scoring.error=absolute", "test.save_heatmaps=true"]
-    new = evaluate(f"run={finished.directory}", *changes).directory
+    ended = evaluate(f"run={finished.directory}", *changes)
+    new = ended.directory
     metrics = metrics_of(new)
+    for shown in (" ".join(changes), "mvtec (real images)", "3 normal and 4 defective test", "calibrated anew on 1 held-out"):
+        assert shown in ended.out
     assert (metrics["sigma"], metrics["score_pooling"]) == (1, "mean_top")
     assert metrics["threshold"] != metrics_of(finished.directory)["threshold"]
     assert metrics["threshold_from"] == str(finished.root / "stripes")
