@@ -63,7 +63,7 @@ def study() -> str | None:
     """The name of the multirun that a job belongs to, None for a single run."""
     if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().job, "num"):
         return None
-    return Path(HydraConfig.get().runtime.output_dir).parent.name
+    return Path(HydraConfig.get().runtime.output_dir).parent.name[:128]  # longer groups are refused by W&B
 
 
 OmegaConf.register_new_resolver("study", study, replace=True)
