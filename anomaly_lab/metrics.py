@@ -106,6 +106,7 @@ class PixelMetrics(_Counted):
     found: list[Tensor]
     weight: list[Tensor]
     shift: Tensor
+    nan: Tensor
 
     def __init__(self, bins: int = histogram.BINS) -> None:
         # of normal scores: keys not yet counted; distinct keys and how many there are. Of defective ones: distinct keys, how
@@ -113,18 +114,23 @@ class PixelMetrics(_Counted):
         keys, counts = torch.int32, torch.int64
         super().__init__(pending=keys, negative=keys, count=counts, positive=keys, found=counts, weight=torch.float64)
         self.add_state("shift", default=torch.tensor(0), dist_reduce_fx="max")
+        self.add_state("nan", default=torch.tensor(0), dist_reduce_fx="sum")
         self.bins, self.bound = bins, 0.0
 
     def update(self, heatmap: Tensor, truth: Tensor, predicted: Tensor) -> None:
         """Add an image: heatmap (H, W), taken as float32; truth and predicted (H, W), bool.
 
         An anomalous image without a ground truth must be left out: an empty truth says that all is normal.
-        ValueError when the shapes differ or are not (H, W), and for NaN in the heatmap.
+        ValueError when the shapes differ or are not (H, W).
         """
         if heatmap.ndim != 2 or not heatmap.shape == truth.shape == predicted.shape:
             shapes = [tuple(x.shape) for x in (heatmap, truth, predicted)]
             raise ValueError(f"heatmap, truth and predicted must share one shape (H, W), not {shapes}")
-        keys = histogram.keys(heatmap.detach().to("cpu", torch.float32).numpy().ravel())
+        scores = heatmap.detach().to("cpu", torch.float32).numpy().ravel()
+        if nan := int(np.isnan(scores).sum()):
+            self.nan += nan
+            return
+        keys = histogram.keys(scores)
         defective, marked = (mask.to("cpu", torch.bool).numpy() for mask in (truth, predicted))
         inside = np.flatnonzero(defective)
         self._append(("pending",), np.delete(keys, inside) if inside.size else keys)
@@ -144,7 +150,9 @@ class PixelMetrics(_Counted):
         super().sync(*args, **kwargs)
 
     def compute(self) -> dict[str, float | None]:
-        """The four figures over all pixels so far."""
+        """The four figures over all pixels so far. ValueError for NaN in a heatmap."""
+        if int(self.nan):
+            raise ValueError(f"{int(self.nan)} scores are NaN")
         (negative, count), (positive, found, weight) = self._fold()
         tp, fp, defective = int(self.tp), int(self.fp), int(found.sum())
         figures: dict[str, float | None] = {"pixel_auroc": None, "pixel_ap": None, "aupro": None}
