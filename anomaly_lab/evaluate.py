@@ -16,7 +16,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from anomaly_lab import run_directory
+from anomaly_lab import run_directory, source_run
 from anomaly_lab.errors import UserError
 from anomaly_lab.train import CONF
 
@@ -47,6 +47,8 @@ def main() -> None:
     """The command line, with the paths in it quoted as for a training."""
     sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
     failed.clear()
+    with run_directory.ending_in_a_sentence():
+        source_run.require_whole_rule(sys.argv[1:])
     job()
     if failed:
         raise SystemExit(1)

@@ -46,12 +46,16 @@ def evaluate(given: DictConfig) -> None:
     if anew:
         require_normal_images(data, source)
         check_calibration(config, len(data.held_out))
+    title = f"{config.data.name} {config.category.name}, {config.objective.name}"
+    results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
+    trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
+    origin = record(source, hydra.overrides.task, keys)
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     run_directory.write_json(directory / "environment.json", run_directory.environment())
-    origin = record(source, hydra.overrides.task, keys)
     run_directory.write_json(directory / source_run.RECORD, origin)
     print_source(origin, config.data.name, data, anew, directory)
-    score(config, module, checkpoint, data, source, directory, anew)
+    score(trainer, module, data, results, checkpoint, source, anew)
+    conclude(config, trainer, module, data, results, checkpoint, source, anew)
 
 
 def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> AnomalyModule:
@@ -83,30 +87,37 @@ def require_normal_images(data: ScoringData, source: Path) -> None:
 
 
 def score(
-    config: DictConfig,
+    trainer: L.Trainer,
     module: AnomalyModule,
-    checkpoint: dict[str, Any],
     data: ScoringData,
+    results: TestResults,
+    checkpoint: dict[str, Any],
     source: Path,
-    directory: Path,
     anew: bool,
 ) -> None:
-    """Calibrate where it is needed, test, and write what a run leaves, metrics.json last of all."""
-    title = f"{config.data.name} {config.category.name}, {config.objective.name}"
-    results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
-    trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
-    finished = source_run.finished_metrics(source)
-    if anew:
-        results.levels += calibrate(trainer, module, data)
-    else:
-        results.levels += stored_levels(source)
+    """Calibrate where it is needed, write the checkpoint with what came of it, and test."""
+    results.levels += calibrate(trainer, module, data) if anew else stored_levels(source)
     weights = {k: v.cpu() for k, v in module.state_dict().items()}
     kept = checkpoint | {"state_dict": weights, "hyper_parameters": dict(module.hparams)}
-    AtomicCheckpointIO().save_checkpoint(kept, directory / "checkpoints" / "best.ckpt")
+    AtomicCheckpointIO().save_checkpoint(kept, source_run.best_checkpoint(results.run))
     if data.test:
         trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
     else:
         results.conclude()  # Lightning calls no hook of a test without images
+
+
+def conclude(
+    config: DictConfig,
+    trainer: L.Trainer,
+    module: AnomalyModule,
+    data: ScoringData,
+    results: TestResults,
+    checkpoint: dict[str, Any],
+    source: Path,
+    anew: bool,
+) -> None:
+    """Write metrics.json, last of all: it says that the evaluation has finished."""
+    finished = source_run.finished_metrics(source)
     training = {name: (finished or {}).get(name) for name in ("steps", "train_seconds", "proxy_ap", "selection", "n_train")}
     training |= {"device": str(trainer.strategy.root_device), "selected_step": checkpoint["global_step"]}
     metrics = metrics_record(config, module, data, results, training)
@@ -115,8 +126,8 @@ def score(
     metrics["threshold_from"] = str(data.found.root) if anew else str(source)
     if not anew and finished is not None:
         metrics["n_validation"] = finished["n_validation"]
-    run_directory.write_json(directory / "metrics.json", metrics)
-    print_metrics(metrics, directory)
+    run_directory.write_json(results.run / "metrics.json", metrics)
+    print_metrics(metrics, results.run)
 
 
 def stored_levels(source: Path) -> list[dict[str, Any]]:

@@ -91,7 +91,8 @@ class Guard(Callback):
 
 @contextmanager
 def ending_in_a_sentence() -> Iterator[None]:
-    """Inside Hydra's callbacks no exception but SystemExit gets through: Hydra makes warnings of the others."""
+    """A UserError in the block is printed and ends the program. Inside Hydra's callbacks no exception but SystemExit gets
+    through: Hydra makes warnings of the others."""
     try:
         yield
     except UserError as error:

@@ -44,6 +44,10 @@ class Guard(Callback):
                 raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
             if (new / "config.yaml").exists():
                 raise UserError(f"{new} holds a run already: choose a new directory with out=")
+            try:
+                new.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{new} cannot be written to ({error.strerror}): choose another directory with out=") from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with run_directory.ending_in_a_sentence():
@@ -89,6 +93,14 @@ def load_checkpoint(run: Path) -> dict[str, Any]:
         return {name: found[name] for name in NEEDED}
     except Exception as error:  # zip, pickle and end-of-file errors, each of another type
         raise UserError(f"{path} is damaged or no checkpoint of a run ({type(error).__name__}): copy it again") from error
+
+
+def require_whole_rule(arguments: Sequence[str]) -> None:
+    """UserError for the parameter of a rule without the rule, which Hydra would answer with its own insides."""
+    keys = [argument.split("=", 1)[0] for argument in arguments]
+    for key in keys:
+        if key.startswith("calibration.") and "calibration" not in keys:
+            raise UserError(f"{key} belongs to a rule: name that too, as in calibration=quantile calibration.q=0.9")
 
 
 def changed_keys(overrides: Sequence[str]) -> list[str]:

@@ -195,7 +195,11 @@ def test_a_run_from_before_there_was_a_choice_of_rules(evaluate: Evaluate, finis
         (["run={run}", "+objective.lam=0.3"], r"objective.lam belongs to the training .* can change .*scoring.sigma"),
         (["run={run}", "data=mvtec", "data.root=x", "data.train_size=64"], "data.train_size belongs to the training"),
         (["run={run}", "scoring.sigma=-1"], "scoring.sigma is -1"),
+        (["run={run}", "scoring.sigma=wide"], "scoring.sigma is wide"),
         (["run={run}", "scoring.pooling=min"], "scoring.pooling is min"),
+        (["run={run}", "calibration.q=0.5"], "calibration.q belongs to a rule: .*calibration=quantile"),
+        (["run={run}", "out={run}/metrics.json/x"], "lies in the run itself"),
+        (["run={run}", "out=file/x"], r"file/x cannot be written to \(Not a directory\): .*out="),
         (["run={run}", "calibration=quantile", "calibration.q=2"], r"calibration.q is 2: .*\(0, 1\]"),
         (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: 1 held-out .* and 9 of them are needed"),
         (["run={run}", "category.min_area=100000"], "category.min_area is 100000: no validation image"),
@@ -209,6 +213,7 @@ def test_a_run_from_before_there_was_a_choice_of_rules(evaluate: Evaluate, finis
 def test_a_mistake_is_answered_in_one_sentence(
     evaluate: Evaluate, finished: Finished, tmp_path: Path, overrides: list[str], said: str
 ) -> None:
+    (tmp_path / "file").write_text("")
     ended = evaluate(*(override.format(run=finished.directory) for override in overrides))
     assert re.search(said, sentence(ended))
     assert not list(tmp_path.rglob("metrics.json"))
