@@ -96,7 +96,7 @@ class PixelMetrics(_Counted):
     Keeps two histograms, of the normal and of the defective pixels' scores, in main memory: at most `bins` entries of 12 and
     2 · `bins` of 20 bytes, and up to `PENDING` pixels that are not in them yet. Up to `bins` distinct scores in each class the
     figures are exact; beyond, `compute` also sets `bound`: how far from exact the first three can be at most (with the default
-    about 1e-7 on heatmaps as they are).
+    below 1e-6 on heatmaps as they are).
     """
 
     pending: list[Tensor]
@@ -180,7 +180,7 @@ class PixelMetrics(_Counted):
         rest = (self._pool("found"), self._pool("weight"))
         shift, defective = histogram.fitted(shift, self.bins, self._pool("positive"), *rest)
         normal = histogram.merged(histogram.coarser(normal[0], shift), normal[1])  # the second may be coarser than the first
-        self.shift.fill_(shift)
+        self.shift = torch.full_like(self.shift, shift)  # not in place, which torch forbids across inference modes
         self.pending, self.negative, self.count, self.positive, self.found, self.weight = [], [], [], [], [], []
         self._append(("negative", "count", "positive", "found", "weight"), *normal, *defective)
         return normal, defective
