@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from anomaly_lab import dashboards
 from anomaly_lab.build import build
 from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StayStopped, StopOnDivergence
 from anomaly_lab.data.datamodule import AnomalyDataModule
@@ -60,16 +61,27 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
             preprocessing=dict(vars(data.preprocessing)),
             mean_color=data.mean_color,
             min_area=data.min_area,
+            calibration=plain.get("calibration"),
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def check_calibration(config: DictConfig, images: int) -> None:
+    """UserError, before any work is done, where the rule for the threshold can't work with so many held-out normal images."""
+    try:
+        if config.get("calibration"):  # None in a run from before there was a choice
+            build(config.calibration)([0.0] * images)
+    except ValueError as error:
+        raise UserError(f"calibration.{error}") from error
 
 
 def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
     """metrics.csv always, and what the group `logger` adds."""
     added = config.logger or {}
     try:
-        return [History(directory / "metrics.csv"), *(instantiate(options) for options in added.values())]
+        made = (instantiate(options, **dashboards.identity(config, name, directory)) for name, options in added.items())
+        return [History(directory / "metrics.csv"), *made]
     except InstantiationException as error:
         if not isinstance(error.__cause__, ImportError):
             raise
@@ -96,6 +108,24 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             callbacks=[*ours, best, last, *callbacks, *extra],
             plugins=[AtomicCheckpointIO()],
             use_distributed_sampler=False,  # the batches are ours
+        )
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def make_tester(config: DictConfig, directory: Path, callbacks: list[Callback]) -> L.Trainer:
+    """A Trainer that only tests and predicts, with the run's device and precision, and writes nothing itself."""
+    options = {"accelerator": config.trainer.accelerator, "devices": 1, "precision": config.trainer.precision}
+    if options["precision"] == "auto":
+        options["precision"] = best_precision(options["accelerator"])
+    silent: Any = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    try:
+        return L.Trainer(
+            **options,
+            **silent,
+            default_root_dir=directory,
+            callbacks=[TrainingProgress(), *callbacks],
+            use_distributed_sampler=False,
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error

@@ -1,9 +1,14 @@
-"""The decision threshold, from normal images only: the paper's section 4.2 (MVTec AD: CVPR 2019, 4.3).
+"""Heatmaps and thresholds: what is detected at a threshold, and from which threshold on nothing is.
+
+The paper's section 4.2 (MVTec AD: CVPR 2019, 4.3) takes the threshold from normal images only:
 
 "A threshold for the anomaly score such that the area of the largest connected component in the computed
 anomaly heatmaps is slightly below the defined minimum area": on held-out normal images no component may
 reach `min_area` pixels, and the threshold is the lowest that achieves it. A test image is then anomalous
 when a component of {heatmap > threshold} has at least `min_area` pixels. Components are 8-connected.
+
+Each heatmap has its own lowest threshold at which nothing is detected in it: its quiet level. An image is predicted anomalous
+exactly if its quiet level is above the threshold, and every rule in `rules` is a choice among those of normal images.
 """
 
 from bisect import bisect_left
@@ -43,6 +48,30 @@ def area_threshold(heatmaps: Iterable[NDArray[np.floating]], min_area: int) -> f
     if lowest == np.inf:
         raise ValueError("there is no heatmap to calibrate the threshold on")
     return max(threshold, lowest)
+
+
+def quiet_level(heatmap: NDArray[np.floating], min_area: int) -> float:
+    """The lowest of the heatmap's values at which nothing is detected in it: `detect(heatmap, t, min_area)` marks some pixel if
+    and only if t is below. −∞ where the heatmap (H, W) has fewer than `min_area` pixels.
+
+    It lies near the top, where `min_area` pixels exceed it that touch each other: the search widens downwards until one loud
+    threshold is found, and bisects above it. ValueError as for `area_threshold`.
+    """
+    if min_area < 1:
+        raise ValueError(f"min_area is {min_area}; a component has at least 1 pixel")
+    _require_finite(heatmap)
+    if heatmap.size < min_area:
+        return -np.inf
+    values, count = heatmap.ravel(), min_area
+    while True:
+        count = min(values.size, 4 * count)
+        low = np.partition(values, values.size - count)[values.size - count]  # the `count`-th highest value
+        if largest_component_area(heatmap, float(low)) >= min_area:
+            break
+        if count == values.size:
+            return float(low)
+    candidates = np.unique(values[_exceeds(values, float(low))])
+    return float(candidates[bisect_left(candidates, True, key=partial(_is_quiet, heatmap, min_area))])
 
 
 def detect(heatmap: NDArray[np.floating], threshold: float, min_area: int) -> NDArray[np.bool_]:

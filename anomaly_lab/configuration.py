@@ -36,7 +36,7 @@ def check(config: DictConfig) -> None:
         ("data.steps_per_epoch", config.data.steps_per_epoch, 1),
         ("scoring.sigma", config.scoring.sigma, 0),
     ):
-        if value < low:
+        if not isinstance(value, int | float) or value < low:
             raise UserError(f"{name} is {value}: it must be at least {low}")
     for name, known in CHOICES.items():
         value = OmegaConf.select(config, name)
@@ -51,8 +51,8 @@ def check(config: DictConfig) -> None:
     if workers != "auto" and (not isinstance(workers, int) or workers < 0):
         raise UserError(f"data.num_workers is {workers}: it must be auto or at least 0")
     min_area = config.category.min_area
-    if min_area is not None and min_area < 1:
-        raise UserError(f"category.min_area is {min_area}: a component has at least 1 pixel; null chooses by image size")
+    if min_area is not None and (not isinstance(min_area, int) or min_area < 1):
+        raise UserError(f"category.min_area is {min_area}: a component has 1, 2 or more pixels; null chooses by image size")
     if not 0 < config.data.validation_share < 1:
         raise UserError(
             f"data.validation_share is {config.data.validation_share}: it must lie between 0 and 1, since held-out normal "

@@ -1,8 +1,7 @@
 """After training: calibrate the threshold on held-out normal images, then score the test images and write what came out."""
 
-import csv
-import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,54 +11,90 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomaly_lab.atomic import replacing, write_text
-from anomaly_lab.calibration import area_threshold, detect
+from anomaly_lab.atomic import replacing, write_csv
+from anomaly_lab.build import build
+from anomaly_lab.calibration import detect, quiet_level
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.data.folder import Sample
-from anomaly_lab.metrics import ImageMetrics, PixelMetrics
+from anomaly_lab.data.folder import NORMAL, Sample
+from anomaly_lab.data.scoring_data import ScoringData
+from anomaly_lab.errors import UserError
+from anomaly_lab.metrics import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.rules import PAPER, areas_around, p_value
 
 log = logging.getLogger(__name__)
-COLUMNS = ("path", "defect", "label", "score", "predicted")
+FIT = 16  # training images that the normal error is learnt from: of 512² they hold 10⁵ places, more change nothing
+SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")
+LEVELS = ("split", "path", "label", "min_area", "level")
+BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
 
 
-class _Heatmaps(L.Callback):
-    """Keeps the heatmaps of a prediction, and nothing else of it."""
+class Levels(L.Callback):
+    """The quiet levels of held-out normal images, at the run's min_area and around it, as rows of levels.csv.
 
-    def __init__(self) -> None:
-        self.kept: list[np.ndarray] = []
+    Used around a prediction; the heatmaps themselves are not kept.
+    """
+
+    def __init__(self, samples: Sequence[Sample], root: Path, min_area: int) -> None:
+        self.samples, self.root, self.min_area = samples, root, min_area
+        self.rows: list[dict[str, Any]] = []
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self.kept.append(outputs["heatmap"].float().cpu().numpy())
+        heatmap = outputs["heatmap"].float().cpu().numpy()
+        self.rows += level_rows("validation", self.samples[batch["index"]], self.root, heatmap, self.min_area)
 
 
-def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule) -> None:
-    """Set `module.threshold` by the paper's rule (section 4.2) from the held-out normal images."""
-    heatmaps = _Heatmaps()
-    trainer.callbacks.append(heatmaps)  # type: ignore[attr-defined]
+def level_rows(split: str, sample: Sample, root: Path, heatmap: np.ndarray, min_area: int) -> list[dict[str, Any]]:
+    """Rows of levels.csv for one image."""
+    path = sample.path.relative_to(root).as_posix()
+    common = {"split": split, "path": path, "label": sample.label}
+    return [common | {"min_area": a, "level": quiet_level(heatmap, a)} for a in areas_around(min_area)]
+
+
+def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData) -> list[dict[str, Any]]:
+    """Learn what error is normal from clean training images, then set `module.threshold` by the module's rule from the held-out
+    normal images; returns their rows of levels.csv.
+
+    UserError where min_area is more than the images have pixels, so that nothing could be detected.
+    """
+    module.trainer = trainer
+    module.fit_residuals(data.clean_images(FIT))
+    min_area = module.hparams["min_area"]
+    levels = Levels(data.held_out, data.found.root, min_area)  # type: ignore[union-attr]
+    trainer.callbacks.append(levels)  # type: ignore[attr-defined]
     try:
         trainer.predict(module, dataloaders=data.calibration_dataloader(), return_predictions=False)
     finally:
-        trainer.callbacks.remove(heatmaps)  # type: ignore[attr-defined]
-    module.threshold.fill_(area_threshold(heatmaps.kept, module.hparams["min_area"]))
+        trainer.callbacks.remove(levels)  # type: ignore[attr-defined]
+    normal = sorted(row["level"] for row in levels.rows if row["min_area"] == min_area)
+    rule = {k: v for k, v in (module.hparams.get("calibration") or PAPER).items() if k != "levels"}
+    threshold = build(rule)(normal)
+    if not np.isfinite(threshold):
+        raise UserError(f"category.min_area is {min_area}: no validation image has as many pixels, so choose a smaller one")
+    module.threshold.fill_(threshold)
+    module.hparams["calibration"] = rule | {"levels": normal}
+    return levels.rows
 
 
 class TestResults(L.Callback):
     """Metrics over the test images, one row an image, and the heatmaps where they are asked for.
 
     `metrics` after the test: image_auroc, pixel_auroc, … (None where undefined), the same AUROCs of the trivial reference
-    as flat_…, and `rows`, one dict an image with the columns of scores.csv.
+    as flat_…; `rows`, one dict an image with the columns of scores.csv; `levels`, the rows of levels.csv.
     """
 
     __test__ = False  # not a test for pytest to collect
 
     def __init__(self, run: Path, samples: list[Sample], root: Path, save_heatmaps: bool) -> None:
         self.run, self.samples, self.root, self.save_heatmaps = run, samples, root, save_heatmaps
-        self.image, self.pixel = ImageMetrics(), PixelMetrics()
+        kinds = sorted({sample.defect for sample in samples})
+        self.image = {kind: ImageMetrics() for kind in kinds}
+        self.pixel = {kind: PixelMetrics() for kind in kinds}
         self.flat_image, self.flat_pixel = ImageMetrics(), PixelMetrics()
         self.rows: list[dict[str, Any]] = []
+        self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
 
     def on_test_batch_end(
@@ -67,17 +102,22 @@ class TestResults(L.Callback):
     ) -> None:
         sample = self.samples[batch["index"]]
         heatmap, truth = outputs["heatmap"].float().cpu(), batch["truth"]
-        mask = torch.from_numpy(detect(heatmap.numpy(), float(pl_module.threshold), pl_module.hparams["min_area"]))
+        min_area = pl_module.hparams["min_area"]
+        mask = torch.from_numpy(detect(heatmap.numpy(), float(pl_module.threshold), min_area))
         predicted = int(mask.any())
-        self.image.update(outputs["score"], sample.label, predicted)
+        self.image[sample.defect].update(outputs["score"], sample.label, predicted)
         self.flat_image.update(outputs["flat_score"], sample.label, 0)
         if truth is not None:
-            self.pixel.update(heatmap, truth.cpu(), mask)
+            self.pixel[sample.defect].update(heatmap, truth.cpu(), mask)
             self.flat_pixel.update(outputs["flat_heatmap"].float().cpu(), truth.cpu(), torch.zeros_like(mask))
-        path = sample.path.relative_to(self.root).as_posix()
+        levels = level_rows("test", sample, self.root, heatmap.numpy(), min_area)
+        level = next(row["level"] for row in levels if row["min_area"] == min_area)
+        normal = (pl_module.hparams.get("calibration") or {}).get("levels")
         # repr of the double that the float32 score is: what is read back is what the metrics saw
-        score = float(outputs["score"].float())
-        self.rows.append(dict(zip(COLUMNS, (path, sample.defect, sample.label, repr(score), predicted), strict=True)))
+        score, p = repr(float(outputs["score"].float())), "" if normal is None else f"{p_value(level, normal):.6g}"
+        values = (levels[0]["path"], sample.defect, sample.label, score, predicted, level, p)
+        self.rows.append(dict(zip(SCORES, values, strict=True)))
+        self.levels += levels
         if self.save_heatmaps:
             self._save(sample, heatmap, truth)
 
@@ -92,18 +132,32 @@ class TestResults(L.Callback):
         self.conclude()
 
     def conclude(self) -> None:
-        """Compute the metrics, say which can't be, and write scores.csv."""
+        """Compute the metrics, say which can't be, and write scores.csv, levels.csv and metrics_by_defect.csv."""
+        image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
-        self.metrics = {**self.image.compute(), **self.pixel.compute()}
+        self.metrics = {**image.compute(), **pixel.compute()}
         self.metrics |= {f"flat_{name}": flat[name] for name in ("image_auroc", "pixel_auroc", "aupro")}
         for name, value in self.metrics.items():
             if value is None:
                 log.warning("%s cannot be computed: the test images lack %s", name, self._lacking(name))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.run / "scores.csv", text.getvalue())
+        self.metrics["pixel_bound"] = pixel.bound
+        write_csv(self.run / "scores.csv", SCORES, self.rows)
+        write_csv(self.run / "levels.csv", LEVELS, self.levels)
+        write_csv(self.run / "metrics_by_defect.csv", BY_DEFECT, self.by_defect())
+
+    def by_defect(self) -> list[dict[str, Any]]:
+        """One row a kind of defect: its images against all normal ones, as if there were no others; "" where undefined."""
+        rows = []
+        normal = sum(sample.label == 0 for sample in self.samples)
+        for kind in self.image:
+            if kind == NORMAL:
+                continue
+            pair = [k for k in (NORMAL, kind) if k in self.image]
+            image = pooled(ImageMetrics, (self.image[k] for k in pair)).compute()
+            pixel = pooled(PixelMetrics, (self.pixel[k] for k in pair)).compute()
+            row = {k: "" if v is None else repr(float(v)) for k, v in (image | pixel).items() if k in BY_DEFECT}
+            rows.append({"defect": kind, "n": sum(s.defect == kind for s in self.samples), "n_normal": normal} | row)
+        return rows
 
     def _lacking(self, name: str) -> str:
         if not self.samples:

@@ -55,6 +55,29 @@ def detections(examples: Sequence[Mapping[str, Any]], threshold: float, title: s
     return figure
 
 
+def panels(examples: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """A row an example, as in `detections` but before there is a threshold: input | reconstruction | heatmap | truth.
+
+    The heatmaps' scale runs from 0 to the highest value in the figure, and is printed.
+    """
+    top = max(float(e["heatmap"].max()) for e in examples) or 1.0
+    figure, axes = plt.subplots(len(examples), 4, figsize=(8, 2 * len(examples) + 0.8), squeeze=False, layout="constrained")
+    for row, example in zip(axes, examples, strict=True):
+        row[0].imshow(example["image"], vmin=0, vmax=1)
+        row[1].imshow(example["reconstruction"], vmin=0, vmax=1)
+        shown = row[2].imshow(example["heatmap"], cmap="magma", vmin=0, vmax=top)
+        if example["truth"] is not None:
+            row[3].imshow(example["truth"], cmap="gray", vmin=0, vmax=1)
+        row[0].set_ylabel(example["title"], fontsize=8)
+    for axis, name in zip(axes[0], ("input", "reconstruction", "heatmap", "truth"), strict=True):
+        axis.set_title(name, fontsize=10)
+    _bare(axes.ravel())
+    colorbar = figure.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.9, aspect=12, pad=0.01)
+    colorbar.set_ticks([0, top], labels=["0", f"{top:.2g}"], fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
 def training_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], title: str) -> Figure:
     """A column a pair: X, X̂, M; (H, W, 3), (H, W, 3), (H, W), in [0, 1]."""
     figure, axes = plt.subplots(3, len(pairs), figsize=(1.6 * len(pairs) + 0.4, 5.4), squeeze=False, layout="constrained")

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -28,12 +29,18 @@ def to_image(x: Tensor) -> np.ndarray:
     return x.detach().float().cpu().numpy().transpose(1, 2, 0)
 
 
+def takes_pictures(logger: Logger) -> bool:
+    """Whether `log_figure` shows figures in it."""
+    return hasattr(logger, "log_image") or isinstance(logger, TensorBoardLogger)
+
+
 def log_figure(trainer: L.Trainer, name: str, figure: Figure) -> None:
     """Show a figure in every logger that takes pictures."""
     for logger in trainer.loggers:
         if hasattr(logger, "log_image"):  # W&B
             figure.canvas.draw()
-            logger.log_image(name, [np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()])  # type: ignore[attr-defined]
+            picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
+            logger.log_image(name, [picture], step=trainer.global_step)
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_figure(name, figure, trainer.global_step, close=False)
 

@@ -1,81 +1,24 @@
-"""Detection and localisation figures: AUROC, average precision, AUPRO, F1, TPR and TNR.
+"""Detection and localisation figures as torchmetrics: over images, and over the pixels of all images of a test set.
 
-The protocol is MVTec AD's (Bergmann et al., CVPR 2019, section 4.3; AUPRO: IJCV 2021): pixels are pooled
-over all images of a category, per-region overlap (PRO) is averaged over all defect regions of all images,
-and the mean of TPR and TNR is what the paper's Table 2 reports. Everything is exact: no bins, merged ties,
-scores of any range (torchmetrics' own AUROC sends scores outside [0, 1] through a sigmoid: ties appear).
-
-Why `negative` and `positive` scores are kept apart: all curves turn only at scores of defective pixels, and
-these are few. The work is to sort the normal pixels once and to look the defective ones up among them.
+Pixels are pooled over all images of a category, per-region overlap (PRO) is averaged over all defect regions of all images,
+and the mean of TPR and TNR is what the paper's Table 2 reports. The figures themselves are defined in `curves`.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
+from anomaly_lab import curves, histogram
+from anomaly_lab.curves import auroc, f1
 
-def auroc(negative: ArrayLike, positive: ArrayLike) -> float | None:
-    """Area under the ROC curve: P(positive > negative) + ½ P(positive = negative), scores (N,) and (P,).
-
-    None when a class is empty. ValueError for NaN scores.
-    """
-    if _class_is_empty(negative, positive):
-        return None
-    true, false, false_above = _sweep(negative, positive, np.ones(np.size(positive)))
-    gain = np.diff(true, prepend=0.0)
-    return float(1 - gain @ (false + false_above) / (2 * true[-1] * np.size(negative)))
-
-
-def average_precision(negative: ArrayLike, positive: ArrayLike) -> float | None:
-    """Σₙ (Rₙ − Rₙ₋₁) Pₙ over the distinct thresholds n, R recall and P precision, scores (N,) and (P,).
-
-    None when a class is empty. ValueError for NaN scores.
-    """
-    if _class_is_empty(negative, positive):
-        return None
-    true, false, _ = _sweep(negative, positive, np.ones(np.size(positive)))
-    gain = np.diff(true, prepend=0.0)
-    return float(gain @ (true / (true + false)) / true[-1])
-
-
-def aupro(negative: ArrayLike, positive: ArrayLike, area: ArrayLike, limit: float = 0.3) -> float | None:
-    """1/limit · ∫ PRO d FPR from 0 to `limit`; PRO: detected fraction of a region, averaged over regions.
-
-    `area` (P,) is the size in pixels of the region that each positive pixel lies in. With K regions,
-
-        PRO(t) = 1/K Σ_regions |region ∩ {score ≥ t}| / |region|  =  Σ_{score ≥ t} 1/area  /  Σ 1/area,
-
-    so that no region needs a name, and pixels of several images or processes may be pooled in any order.
-    The curve is linear between successive thresholds, and so interpolated at the limit.
-    None without regions or without normal pixels. ValueError for NaN scores, a `limit` outside (0, 1], or an
-    `area` that is below 1 or of another shape than `positive`.
-    """
-    area = np.asarray(area, np.float64)
-    if not 0 < limit <= 1:
-        raise ValueError(f"the limit on the false-positive rate is {limit}; it must lie in (0, 1]")
-    if area.shape != np.shape(positive) or not (area >= 1).all():
-        raise ValueError(f"area {area.shape} must be at least 1 for each of positive {np.shape(positive)}")
-    if _class_is_empty(negative, positive):
-        return None
-    true, false, false_above = _sweep(negative, positive, 1 / area)
-    # The curve turns twice at each score v, at {score > v} and at {score ≥ v}, and is flat to the next.
-    turns = np.stack([false_above, false], axis=1).ravel() / np.size(negative)
-    fpr = np.concatenate([[0.0], turns, [1.0]])
-    pro = np.concatenate([[0.0, 0.0], np.repeat(true / true[-1], 2)])
-    end = int(np.searchsorted(fpr, limit))  # fpr[end - 1] < limit <= fpr[end]
-    slope = (pro[end] - pro[end - 1]) / (fpr[end] - fpr[end - 1])
-    at_limit = pro[end - 1] + slope * (limit - fpr[end - 1])
-    return float(np.trapezoid(np.append(pro[:end], at_limit), np.append(fpr[:end], limit)) / limit)
-
-
-def f1(tp: int, fp: int, fn: int) -> float | None:
-    """2 tp / (2 tp + fp + fn), from counts; None where nothing is positive and nothing is predicted so."""
-    return 2 * tp / (2 * tp + fp + fn) if 2 * tp + fp + fn else None
+M = TypeVar("M", bound=Metric)
+PENDING = 2**22  # pixels that are counted at once
 
 
 def regions(truth: NDArray[np.bool_]) -> NDArray[Any]:
@@ -83,60 +26,47 @@ def regions(truth: NDArray[np.bool_]) -> NDArray[Any]:
     return cv2.connectedComponents(np.asarray(truth, bool).astype(np.uint8), connectivity=8)[1]
 
 
-def _class_is_empty(negative: ArrayLike, positive: ArrayLike) -> bool:
-    """Whether a figure is undefined. ValueError for NaN, which has no rank: sorting would put it on top."""
-    nan = int(np.isnan(negative).sum() + np.isnan(positive).sum())
-    if nan:
-        raise ValueError(f"{nan} of {np.size(negative) + np.size(positive)} scores are NaN")
-    return np.size(negative) == 0 or np.size(positive) == 0
+class _Counted(Metric):
+    """The counts of a binary decision; more is pooled in lists of tensors (n,), over updates and processes.
 
-
-def _sweep(negative: ArrayLike, positive: ArrayLike, weight: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-    """For each distinct positive score v, from high to low: (true, false, false_above), as float64.
-
-    true: the weight of all positives ≥ v; false: the number of negatives ≥ v; false_above: of negatives > v.
-    """
-    negative = np.asarray(negative)
-    if not (negative[:-1] <= negative[1:]).all():  # checking millions is cheaper than sorting them again
-        negative = np.sort(negative)
-    value, index = np.unique(positive, return_inverse=True)
-    true = np.cumsum(np.bincount(index, weights=weight)[::-1])
-    false = negative.size - np.searchsorted(negative, value, side="left")[::-1]
-    false_above = negative.size - np.searchsorted(negative, value, side="right")[::-1]
-    return true, false.astype(np.float64), false_above.astype(np.float64)
-
-
-class _Pooled(Metric):
-    """Scores of the two classes, pooled over updates and processes, and the counts of a binary decision.
-
-    The lists hold only float32 tensors (n,): a process without data joins the exchange with an empty one of
-    that kind, and torchmetrics hangs or mixes up bytes where types or numbers of dimensions differ.
+    A process without data must join the exchange with an empty tensor of the same type: torchmetrics hangs or mixes up bytes
+    where types differ, and makes it float32 itself.
     """
 
-    negative: list[Tensor]
-    positive: list[Tensor]
-    area: list[Tensor]
     tp: Tensor
     fp: Tensor
 
     full_state_update = False
     update_called = True  # compute() without data is well defined (all None): no warning
 
-    def __init__(self, *lists: str) -> None:
+    def __init__(self, **lists: torch.dtype) -> None:
         super().__init__()
-        for name in ("negative", "positive", *lists):
+        self.lists = lists
+        for name in lists:
             self.add_state(name, default=[], dist_reduce_fx="cat")
         for name in ("tp", "fp"):
             self.add_state(name, default=torch.tensor(0), dist_reduce_fx="sum")
 
-    def _pool(self, state: list[Tensor] | Tensor) -> NDArray[np.float32]:
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        for name, kind in self.lists.items():
+            setattr(self, name, [torch.as_tensor(self._pool(name), dtype=kind, device=self.device)])
+        super().sync(*args, **kwargs)
+
+    def _pool(self, name: str) -> NDArray[Any]:
         """A list state as one array; torchmetrics makes it a tensor on exchange between processes."""
+        state = getattr(self, name)
         parts = [state] if isinstance(state, Tensor) else state
-        return torch.cat([torch.empty(0, device=self.device), *parts]).cpu().numpy()
+        return torch.cat([torch.empty(0, dtype=self.lists[name]), *(part.cpu() for part in parts)]).numpy()
 
 
-class ImageMetrics(_Pooled):
+class ImageMetrics(_Counted):
     """image_auroc, image_f1, tpr, tnr and tpr_tnr_mean over images; None where undefined (no such image)."""
+
+    negative: list[Tensor]
+    positive: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__(negative=torch.float32, positive=torch.float32)
 
     def update(self, score: Tensor, label: int, predicted: int) -> None:
         """Add an image: score (), kept as float32; label and predicted are 1 for anomalous, else 0."""
@@ -147,7 +77,7 @@ class ImageMetrics(_Pooled):
 
     def compute(self) -> dict[str, float | None]:
         """The five figures over all images so far. ValueError for NaN scores."""
-        negative, positive = self._pool(self.negative), self._pool(self.positive)
+        negative, positive = self._pool("negative"), self._pool("positive")
         tp, fp = int(self.tp), int(self.fp)
         tpr = tp / positive.size if positive.size else None
         tnr = 1 - fp / negative.size if negative.size else None
@@ -160,17 +90,35 @@ class ImageMetrics(_Pooled):
         }
 
 
-class PixelMetrics(_Pooled):
+class PixelMetrics(_Counted):
     """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3), pixel_f1 over the pixels of all images; None where undefined.
 
-    Keeps one float32 for each normal pixel and two for each defective one, on the metric's device.
+    Keeps two histograms, of the normal and of the defective pixels' scores, in main memory: at most `bins` entries of 12 and
+    2 · `bins` of 20 bytes, and up to `PENDING` pixels that are not in them yet. Up to `bins` distinct scores in each class the
+    figures are exact; beyond, `compute` also sets `bound`: how far from exact the first three can be at most (with the default
+    below 1e-6 on heatmaps as they are).
     """
 
-    def __init__(self) -> None:
-        super().__init__("area")
+    pending: list[Tensor]
+    negative: list[Tensor]
+    count: list[Tensor]
+    positive: list[Tensor]
+    found: list[Tensor]
+    weight: list[Tensor]
+    shift: Tensor
+    nan: Tensor
+
+    def __init__(self, bins: int = histogram.BINS) -> None:
+        # of normal scores: keys not yet counted; distinct keys and how many there are. Of defective ones: distinct keys, how
+        # many there are, and the sum of 1 / area of their regions
+        keys, counts = torch.int32, torch.int64
+        super().__init__(pending=keys, negative=keys, count=counts, positive=keys, found=counts, weight=torch.float64)
+        self.add_state("shift", default=torch.tensor(0), dist_reduce_fx="max")
+        self.add_state("nan", default=torch.tensor(0), dist_reduce_fx="sum")
+        self.bins, self.bound = bins, 0.0
 
     def update(self, heatmap: Tensor, truth: Tensor, predicted: Tensor) -> None:
-        """Add an image: heatmap (H, W), kept as float32; truth and predicted (H, W), bool.
+        """Add an image: heatmap (H, W), taken as float32; truth and predicted (H, W), bool.
 
         An anomalous image without a ground truth must be left out: an empty truth says that all is normal.
         ValueError when the shapes differ or are not (H, W).
@@ -178,23 +126,73 @@ class PixelMetrics(_Pooled):
         if heatmap.ndim != 2 or not heatmap.shape == truth.shape == predicted.shape:
             shapes = [tuple(x.shape) for x in (heatmap, truth, predicted)]
             raise ValueError(f"heatmap, truth and predicted must share one shape (H, W), not {shapes}")
-        heatmap = heatmap.detach().to(self.device, torch.float32)
-        truth, predicted = truth.to(self.device, torch.bool), predicted.to(self.device, torch.bool)
-        self.negative.append(heatmap[~truth])
-        self.positive.append(heatmap[truth])
-        label = regions(truth.cpu().numpy())
-        area = np.bincount(label.ravel())[label[label > 0]]  # exact in float32 up to 2²⁴ = 4096 × 4096 pixels
-        self.area.append(torch.as_tensor(area, dtype=torch.float32, device=self.device))
-        self.tp += (predicted & truth).sum()
-        self.fp += (predicted & ~truth).sum()
+        scores = heatmap.detach().to("cpu", torch.float32).numpy().ravel()
+        if nan := int(np.isnan(scores).sum()):
+            self.nan += nan
+            return
+        keys = histogram.keys(scores)
+        defective, marked = (mask.to("cpu", torch.bool).numpy() for mask in (truth, predicted))
+        inside = np.flatnonzero(defective)
+        self._append(("pending",), np.delete(keys, inside) if inside.size else keys)
+        if inside.size:
+            label = regions(defective).ravel()
+            weight = 1 / np.bincount(label)[label[inside]]
+            table = histogram.merged(histogram.coarser(keys[inside], int(self.shift)), np.ones(inside.size, np.int64), weight)
+            self._append(("positive", "found", "weight"), *table)
+        tp = int((marked & defective).sum())
+        self.tp += tp
+        self.fp += int(marked.sum()) - tp
+        if _length(self.pending) > PENDING or _length(self.positive) > 2 * self.bins:
+            self._fold()
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        self._fold()  # else processes would send each other their pixels
+        super().sync(*args, **kwargs)
 
     def compute(self) -> dict[str, float | None]:
         """The four figures over all pixels so far. ValueError for NaN in a heatmap."""
-        negative, positive = np.sort(self._pool(self.negative)), self._pool(self.positive)
-        tp, fp = int(self.tp), int(self.fp)
-        return {
-            "pixel_auroc": auroc(negative, positive),
-            "pixel_ap": average_precision(negative, positive),
-            "aupro": aupro(negative, positive, self._pool(self.area)),
-            "pixel_f1": f1(tp, fp, positive.size - tp),
-        }
+        if int(self.nan):
+            raise ValueError(f"{int(self.nan)} scores are NaN")
+        (negative, count), (positive, found, weight) = self._fold()
+        tp, fp, defective = int(self.tp), int(self.fp), int(found.sum())
+        figures: dict[str, float | None] = {"pixel_auroc": None, "pixel_ap": None, "aupro": None}
+        self.bound = 0.0
+        if negative.size and positive.size:
+            pixels = curves.turns(negative, count, positive, found)
+            overlap = curves.turns(negative, count, positive, weight)
+            figures["pixel_auroc"] = curves.auroc_of(pixels)
+            figures["pixel_ap"] = curves.average_precision_of(pixels)
+            figures["aupro"] = curves.aupro_of(overlap)
+            if int(self.shift):  # else the ties are true ones
+                bounds = curves.auroc_bound(pixels), curves.average_precision_bound(pixels), curves.aupro_bound(overlap)
+                self.bound = max(bounds)
+        return figures | {"pixel_f1": f1(tp, fp, defective - tp)}
+
+    def _append(self, names: tuple[str, ...], *columns: NDArray[Any]) -> None:
+        for name, column in zip(names, columns, strict=True):
+            getattr(self, name).append(torch.from_numpy(column))
+
+    def _fold(self) -> tuple[histogram.Columns, histogram.Columns]:
+        """Both histograms as one table each, at one shift, and nothing pending."""
+        shift, fresh = histogram.counted(self._pool("pending"), int(self.shift), self.bins)
+        both = (np.concatenate([self._pool(name), new]) for name, new in zip(("negative", "count"), fresh, strict=True))
+        shift, normal = histogram.fitted(shift, self.bins, *both)
+        rest = (self._pool("found"), self._pool("weight"))
+        shift, defective = histogram.fitted(shift, self.bins, self._pool("positive"), *rest)
+        normal = histogram.merged(histogram.coarser(normal[0], shift), normal[1])  # the second may be coarser than the first
+        self.shift = torch.full_like(self.shift, shift)  # not in place, which torch forbids across inference modes
+        self.pending, self.negative, self.count, self.positive, self.found, self.weight = [], [], [], [], [], []
+        self._append(("negative", "count", "positive", "found", "weight"), *normal, *defective)
+        return normal, defective
+
+
+def _length(parts: list[Tensor]) -> int:
+    return sum(part.numel() for part in parts)
+
+
+def pooled(kind: type[M], parts: Iterable[M]) -> M:
+    """One metric over what all of `parts` have seen; these stay as they are."""
+    total = kind()
+    for part in parts:
+        total.merge_state(part)
+    return total

@@ -30,6 +30,8 @@ class AnomalyModule(L.LightningModule):
     - `preprocessing`: arguments of `anomaly_lab.data.preprocessing.Preprocessing`, kept for prediction.
     - `mean_color`: of the training images as the network sees them, for the trivial reference.
     - `min_area`: pixels of the stored image below which a component is no defect (a_min in section 4.2).
+    - `calibration`: record of the rule that gives the threshold, for `anomaly_lab.build`; None is the paper's. Once calibrated,
+      it also holds `levels`: the quiet levels of the held-out normal images, from which `rules.p_value` follows.
     """
 
     threshold: Tensor
@@ -44,6 +46,7 @@ class AnomalyModule(L.LightningModule):
         preprocessing: dict[str, Any],
         mean_color: list[float],
         min_area: int,
+        calibration: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import figures, run_directory
-from anomaly_lab.assembly import MONITOR, datamodule, lightning_module, make_loggers, make_trainer, quiet
+from anomaly_lab import dashboards, figures, run_directory
+from anomaly_lab.assembly import MONITOR, check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.callbacks import AtomicCheckpointIO
 from anomaly_lab.configuration import check
@@ -21,9 +21,9 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.evaluation import TestResults, calibrate
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.outcome import metrics_record
+from anomaly_lab.panels import Panels
 from anomaly_lab.summary import print_metrics, print_start
-
-FIT = 16  # training images that the normal error is learnt from: 16 of 512² hold 10⁵ places, more change nothing
 
 
 def run(config: DictConfig) -> float | None:
@@ -44,6 +44,7 @@ def run(config: DictConfig) -> float | None:
     data = datamodule(config)
     data.prepare_data()
     data.setup()
+    check_calibration(config, len(data.held_out))
     # held only now: a mistake in the data leaves no directory that looks like a run
     with run_directory.held(directory, new=not resuming):
         if not resuming:
@@ -59,12 +60,11 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
     title = f"{config.data.name} {config.category.name}, {config.objective.name}"
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
     gallery = Gallery(directory, title, data.test)
-    trainer = make_trainer(config, directory, loggers, [results, gallery])
+    trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
     print_start(config, data, module, trainer, directory)
     last = directory / "checkpoints" / "last.ckpt"
     try:
-        for logger in loggers:
-            logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
+        dashboards.begin(loggers, config)
         start = resume_point(last, loggers) if resuming else None
         trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
         gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
@@ -102,43 +102,27 @@ def finish(
     if best is not None:
         kept = torch.load(best, map_location="cpu", weights_only=True)
         module.load_state_dict(kept["state_dict"])
-    module.fit_residuals(data.clean_images(FIT))
-    calibrate(trainer, module, data)
+    results.levels += calibrate(trainer, module, data)
     if best is not None:
         kept["state_dict"] = {k: v.cpu() for k, v in module.state_dict().items()}
-        AtomicCheckpointIO().save_checkpoint(kept, best)  # now with the threshold
+        kept["hyper_parameters"] = dict(module.hparams)
+        AtomicCheckpointIO().save_checkpoint(kept, best)  # now with the threshold, and what it was chosen from
     if data.test:
         trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
     else:
         results.conclude()  # Lightning calls no hook of a test without images
     proxy = None if checkpoints.best_model_score is None else float(checkpoints.best_model_score)
-    metrics = {
-        "data": config.data.name,
-        "category": config.category.name,
-        "objective": config.objective.name,
-        "lam": config.objective.get("lam"),
-        "corruption": config.corruption.name,
-        "model": config.model.name,
-        "seed": config.seed,
-        "image_size": data.image_size,
+    training = {
         "steps": steps,
         "train_seconds": round(seconds, 1),
         "device": str(trainer.strategy.root_device),
-        **results.metrics,
-        "threshold": float(module.threshold),
-        "min_area": module.hparams["min_area"],
-        "score_pooling": module.hparams["scoring"]["pooling"],
-        "error": module.hparams["scoring"]["error"],
-        "sigma": module.hparams["scoring"]["sigma"],
         "proxy_ap": proxy,
         "selected_step": kept["global_step"] if best is not None else steps,
         "selection": f"highest {MONITOR} on held-out normal images with synthetic corruptions",
         "n_train": len(data.train_images),
-        "n_validation": len(data.held_out),
-        "n_test": len(data.test),
     }
-    for logger in trainer.loggers:
-        logger.log_metrics({f"test/{k}": v for k, v in results.metrics.items() if v is not None}, steps)
+    metrics = metrics_record(config, module, data, results, training)
+    dashboards.conclude(trainer.loggers, config, metrics, results)
     run_directory.write_json(directory / "metrics.json", metrics)
     print_metrics(metrics, directory)
     return proxy

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -39,7 +40,7 @@ def directory_name(overrides: str) -> str:
 def quoted(argument: str) -> str:
     """A command-line argument as Hydra understands it: a run directory given as it is called gets quotes around it."""
     name, equals, value = argument.partition("=")
-    if name not in ("resume", "hydra.run.dir") or not equals or value.startswith(("'", '"')) or "${" in value:
+    if name not in ("resume", "run", "out", "hydra.run.dir") or not equals or value.startswith(("'", '"')) or "${" in value:
         return argument
     escaped = value.replace("'", r"\'")
     return f"{name}='{escaped}'"
@@ -58,6 +59,14 @@ def wandb_offline() -> bool:
     return False
 
 
+def study() -> str | None:
+    """The name of the multirun that a job belongs to, None for a single run."""
+    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().job, "num"):
+        return None
+    return Path(HydraConfig.get().runtime.output_dir).parent.name[:128]  # longer groups are refused by W&B
+
+
+OmegaConf.register_new_resolver("study", study, replace=True)
 OmegaConf.register_new_resolver("directory_name", directory_name, replace=True)
 OmegaConf.register_new_resolver("resume_or", lambda resume, new: resume or new, replace=True)
 OmegaConf.register_new_resolver("wandb_offline", wandb_offline, replace=True)
@@ -68,7 +77,7 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         run = Path(config.hydra.run.dir)
-        with _ending_in_a_sentence():
+        with ending_in_a_sentence():
             if config.resume is not None:
                 stored_config(run)
             else:
@@ -76,13 +85,14 @@ class Guard(Callback):
             _make(run)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        with _ending_in_a_sentence():
+        with ending_in_a_sentence():
             _make(Path(config.hydra.sweep.dir))
 
 
 @contextmanager
-def _ending_in_a_sentence() -> Iterator[None]:
-    """Inside Hydra's callbacks no exception but SystemExit gets through: Hydra makes warnings of the others."""
+def ending_in_a_sentence() -> Iterator[None]:
+    """A UserError in the block is printed and ends the program. Inside Hydra's callbacks no exception but SystemExit gets
+    through: Hydra makes warnings of the others."""
     try:
         yield
     except UserError as error:
@@ -144,6 +154,8 @@ def stored_config(run: Path) -> Any:
     """The configuration of the run in `run`. UserError where there is none or the run has finished."""
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} holds no run to resume: it has no config.yaml")
+    if (run / "source.json").is_file():
+        raise UserError(f"{run} is an evaluation and holds no training to resume: start python -m anomaly_lab.evaluate again")
     if (run / "metrics.json").is_file():
         raise UserError(f"{run} has finished already: its metrics are in {run / 'metrics.json'}")
     return OmegaConf.load(run / "config.yaml")

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.module import AnomalyModule
 
 SHOWN = {
@@ -52,6 +53,22 @@ def print_start(
     _print("anomaly_lab", rows)
 
 
+def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: bool, directory: Path) -> None:
+    """What is scored again, on what, with what changed. `source`: what source.json holds, `name`: of the data."""
+    kind = "embedded, synthetic" if name == "synthetic" else "real images"
+    defective = sum(sample.label for sample in data.test)
+    kept = "the run's own" if not anew else f"calibrated anew on {len(data.held_out)} held-out normal images"
+    rows = {
+        "scored": source["run"] + ("" if source["finished"] else " (has not finished)"),
+        "changed": " ".join(source["changed"]) or "nothing",
+        "data": f"{name} ({kind}), {data.found.root}",
+        "images": f"{len(data.test) - defective} normal and {defective} defective test, {data.image_size} px",
+        "threshold": kept,
+        "results": str(directory),
+    }
+    _print("anomaly_lab", rows)
+
+
 def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     """The test metrics, beside the trivial reference, and where to look next."""
     table = Table(title=f"{metrics['category']} ({metrics['data']}), {metrics['objective']}, {metrics['n_test']} test images")
@@ -62,11 +79,14 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
         table.add_row(label, _number(metrics[name]), _number(metrics[f"flat_{name}"]) if f"flat_{name}" in metrics else "")
     console = Console()
     console.print(table)
+    rule, parameter = metrics["calibration"], metrics["calibration_parameter"]
+    rule = rule if parameter is None else f"{rule} {parameter:g}"
+    unfinished = metrics["steps"] is None  # the run that is scored again
+    course = "" if unfinished else f"{metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, "
     console.print(
-        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images, defects from "
-        f"{metrics['min_area']} px on; {metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, weights of step "
-        f"{metrics['selected_step']}\n[dim]flat grey: the distance from the training images' mean colour, which takes no "
-        "training[/dim]",
+        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), defects from "
+        f"{metrics['min_area']} px on; {course}weights of step {metrics['selected_step']}\n[dim]flat grey: the distance "
+        "from the training images' mean colour, which takes no training[/dim]",
         highlight=False,
     )
     _print("results", {"pictures": f"{directory}/figures", "checkpoint": f"{directory}/checkpoints/best.ckpt"})

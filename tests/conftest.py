@@ -133,6 +133,11 @@ def train_in_process(folder: Path, *overrides: str) -> Ended:
     """`python -m anomaly_lab.train OVERRIDES` in `folder`, without the seconds that a new process needs to import torch."""
     from anomaly_lab.train import main
 
+    return in_process(folder, main, "train", *overrides)
+
+
+def in_process(folder: Path, main: Callable[[], None], name: str, *overrides: str) -> Ended:
+    """A command's `main` in `folder`, as if it were called `name`."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     interrupt = signal.getsignal(signal.SIGINT)
@@ -141,7 +146,7 @@ def train_in_process(folder: Path, *overrides: str) -> Ended:
     out, err, status = io.StringIO(), io.StringIO(), 0
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
-    sys.argv = ["train.py", *overrides]
+    sys.argv = [f"{name}.py", *overrides]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main()

@@ -28,6 +28,7 @@ MVTEC_AD = [
 
 # how each group's files are chosen on the command line; a new group must be entered here with a test of its files
 CHOSEN = {
+    "calibration": "calibration={}",
     "callbacks": "callbacks={}",
     "category": "+category={}",
     "corruption": "corruption={}",
@@ -132,6 +133,11 @@ def _trainer(config: DictConfig, name: str, folder: Path) -> None:
     assert trainer.max_epochs == config.trainer.max_epochs
 
 
+def _calibration(config: DictConfig, name: str, folder: Path) -> None:
+    assert config.calibration.name == name
+    assert build(OmegaConf.to_container(config.calibration))(range(200)) > 150, "a rule takes a high one of the levels"
+
+
 def _callbacks(config: DictConfig, name: str, folder: Path) -> None:
     from lightning import Callback
 
@@ -156,6 +162,7 @@ def _sweep(config: DictConfig, name: str, folder: Path) -> None:
 
 
 OBJECTS: dict[str, Any] = {
+    "calibration": _calibration,
     "callbacks": _callbacks,
     "category": _category,
     "corruption": _corruption,

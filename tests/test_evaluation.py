@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Finished, small_data, small_module, small_trainer, write_category
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomaly_lab.calibration import largest_component_area
 from anomaly_lab.data.folder import NORMAL, Sample
@@ -107,7 +107,7 @@ def test_rows_heatmaps_and_masks_are_written_exactly(tmp_path: Path) -> None:
 
 def test_nothing_large_is_written_unless_asked_for(tmp_path: Path) -> None:
     results_of(tmp_path, [("hole", spot(2), spot(2) > 0.5), (NORMAL, spot(0), NOTHING)], save=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["levels.csv", "metrics_by_defect.csv", "scores.csv"]
 
 
 def test_an_image_without_a_mask_counts_for_the_image_metrics_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -161,3 +161,56 @@ def test_no_test_image_chooses_anything(tmp_path: Path) -> None:
         calibrate(small_trainer(tmp_path), module, data)
         thresholds.append(float(module.threshold))
     assert thresholds[0] == thresholds[1] == thresholds[2]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_by_defect_are_those_of_its_images_beside_all_normal_ones(finished: Finished) -> None:
+    import cv2
+
+    scores = rows_of(finished.directory / "scores.csv")
+    table = {row["defect"]: row for row in rows_of(finished.directory / "metrics_by_defect.csv")}
+    assert set(table) == {"hole", "stain"}
+    for kind, row in table.items():
+        images = [r for r in scores if r["defect"] in (NORMAL, kind)]
+        assert (row["n"], row["n_normal"]) == ("2", "3")
+        label = [int(r["label"]) for r in images]
+        assert float(row["image_auroc"]) == pytest.approx(roc_auc_score(label, [float(r["score"]) for r in images]))
+        assert float(row["tpr"]) == np.mean([int(r["predicted"]) for r in images if r["defect"] == kind])
+        names = [r["path"].removeprefix("test/").removesuffix(".png") for r in images]
+        heatmap = np.concatenate([np.load(finished.directory / f"heatmaps/{name}.npy").ravel() for name in names])
+        masks = [cv2.imread(str(finished.directory / f"truth/{name}.png"), cv2.IMREAD_UNCHANGED) > 0 for name in names]
+        truth = np.concatenate([mask.ravel() for mask in masks])
+        assert float(row["pixel_auroc"]) == pytest.approx(roc_auc_score(truth, heatmap), abs=1e-9)
+        assert float(row["pixel_ap"]) == pytest.approx(average_precision_score(truth, heatmap), abs=1e-9)
+
+
+def test_levels_hold_the_validation_and_the_test_images_and_explain_each_decision(finished: Finished) -> None:
+    """From levels.csv alone follow the threshold, the decisions at it, and those at another min_area."""
+    import json
+
+    from scipy import ndimage
+
+    metrics = json.loads((finished.directory / "metrics.json").read_text())
+    rows = rows_of(finished.directory / "levels.csv")
+    areas = sorted({int(row["min_area"]) for row in rows})
+    assert metrics["min_area"] in areas
+    assert len(rows) == len(areas) * (metrics["n_validation"] + metrics["n_test"])
+    assert {row["path"].split("/")[0] for row in rows if row["split"] == "validation"} == {"train"}
+    at = {(row["path"], int(row["min_area"])): float(row["level"]) for row in rows}
+    validation = [row["path"] for row in rows if row["split"] == "validation"]
+    assert metrics["threshold"] == max(at[path, metrics["min_area"]] for path in validation)
+    for row in rows_of(finished.directory / "scores.csv"):
+        heatmap = np.load(finished.directory / f"heatmaps/{row['path'].removeprefix('test/').removesuffix('.png')}.npy")
+        assert float(row["level"]) == at[row["path"], metrics["min_area"]]
+        assert row["predicted"] == str(int(float(row["level"]) > metrics["threshold"]))
+        above = sum(at[path, metrics["min_area"]] >= float(row["level"]) for path in set(validation))
+        assert float(row["p_value"]) == pytest.approx((1 + above) / (1 + metrics["n_validation"]), rel=1e-5)
+        for min_area in areas:
+            threshold = max(at[path, min_area] for path in validation)
+            label, n = ndimage.label(heatmap > np.float64(threshold), structure=np.ones((3, 3)))
+            found = any((label == i).sum() >= min_area for i in range(1, n + 1))
+            assert found == (at[row["path"], min_area] > threshold)

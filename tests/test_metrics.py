@@ -1,4 +1,4 @@
-"""The figures against scikit-learn, a brute-force AUPRO and examples by hand; merging, and two processes."""
+"""The figures against scikit-learn, a brute-force AUPRO and examples by hand; rounding, merging, and two processes."""
 
 import itertools
 import json
@@ -15,15 +15,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anomaly_lab.metrics import (
-    ImageMetrics,
-    PixelMetrics,
-    aupro,
-    auroc,
-    average_precision,
-    f1,
-    regions,
-)
+from anomaly_lab.curves import aupro, auroc, average_precision, f1
+from anomaly_lab.metrics import ImageMetrics, PixelMetrics, regions
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
 SCALES = st.sampled_from([(1.0, 0.0), (1e6, -3e6), (1e-30, 0.0), (-0.25, 7.0), (1e30, 0.0)])
@@ -202,6 +195,66 @@ def test_pixel_metrics_equal_the_functions_on_all_pixels(images):
     }, abs=1e-9)  # fmt: skip
 
 
+def exact(images):
+    """The three figures from all pixels, unrounded."""
+    negative, positive, area = pooled(images)
+    return {
+        "pixel_auroc": auroc(negative, positive),
+        "pixel_ap": average_precision(negative, positive),
+        "aupro": aupro(negative, positive, area),
+    }
+
+
+@unhurried
+@given(localised(), st.integers(2, 12))
+def test_with_too_few_bins_the_figures_are_within_their_bound(images, bins):
+    metric = updated(PixelMetrics(bins), pixels(images))
+    figures = metric.compute()
+    for name, value in exact(images).items():
+        assert abs(figures[name] - value) <= metric.bound + 1e-9, name
+    distinct = max(len({s for h, t in images for s in h[t == kind].ravel()}) for kind in (False, True))
+    assert (metric.bound == 0) or distinct > bins
+
+
+def test_with_few_bins_the_bound_says_something_and_the_true_error_is_smaller():
+    rng = np.random.default_rng(1)
+    images = [(rng.gamma(2, 0.01, (80, 80)).astype(np.float32), np.zeros((80, 80), bool)) for _ in range(3)]
+    for heatmap, truth in images:
+        truth[20:30, 20:35] = truth[50:54, 60:63] = True
+        heatmap[truth] += 0.02
+    metric = updated(PixelMetrics(256), pixels(images, 0.05))
+    figures = metric.compute()
+    errors = [abs(figures[name] - value) for name, value in exact(images).items()]
+    assert 0 < max(errors) <= metric.bound < 0.05
+
+
+def test_at_full_resolution_the_bound_is_far_below_a_ten_thousandth_and_memory_does_not_grow():
+    """Two million pixels of smoothed noise in 2¹⁷ bins."""
+    rng, images = np.random.default_rng(0), []
+    for _ in range(2):
+        heatmap = ndimage.gaussian_filter(rng.normal(0, 0.1, (1024, 1024)).astype(np.float32) ** 2, 3)
+        truth = np.zeros(heatmap.shape, bool)
+        truth[100:160, 200:240] = truth[700:720, 300:420] = True
+        heatmap[truth] *= 1.2
+        images.append((heatmap, truth))
+    metric = updated(PixelMetrics(2**17), pixels(images, 0.02))
+    figures = metric.compute()
+    errors = [abs(figures[name] - value) for name, value in exact(images).items()]
+    assert 0 < max(errors) <= metric.bound < 1e-4
+    assert sum(part.numel() for part in metric.negative) <= 2**17
+    assert sum(part.numel() for part in metric.pending) == 0
+
+
+def test_pixels_wait_no_longer_than_they_are_allowed_to(monkeypatch):
+    monkeypatch.setattr("anomaly_lab.metrics.PENDING", 100)
+    metric, rng, normal = PixelMetrics(50), np.random.default_rng(0), torch.zeros(8, 8, dtype=torch.bool)
+    for _ in range(20):
+        metric.update(torch.from_numpy(rng.random((8, 8), np.float32)), normal, normal)
+        assert sum(part.numel() for part in metric.pending) <= 100
+        assert sum(part.numel() for part in metric.negative) <= 50
+    assert int(sum(part.sum() for part in metric.count)) + sum(part.numel() for part in metric.pending) == 20 * 64
+
+
 def test_image_metrics_by_hand():
     normal = [(0.1, 0, 0), (-7.0, 0, 0), (-8.0, 0, 0), (30.0, 0, 1)]
     examples = [*normal, (30.0, 1, 1), (50.0, 1, 1), (-1.0, 1, 0)]
@@ -245,8 +298,10 @@ def test_pixel_metrics_refuse_other_shapes_and_nan():
     for wrong in [(torch.rand(4, 5), mask, mask), (torch.rand(4, 4), mask, mask[:1]), (mask[0],) * 3]:
         with pytest.raises(ValueError, match="shape"):
             PixelMetrics().update(*wrong)
-    metric = updated(PixelMetrics(), [(torch.full((4, 4), torch.nan), mask, mask)])
-    with pytest.raises(ValueError, match="16 of 16 scores are NaN"):
+    heatmap = torch.full((4, 4), torch.nan)
+    heatmap[0] = 0.5
+    metric = updated(PixelMetrics(), [(torch.rand(4, 4), mask, mask), (heatmap, mask, mask)])
+    with pytest.raises(ValueError, match="12 scores are NaN"):
         metric.compute()
 
 
@@ -255,7 +310,6 @@ def test_updates_hold_no_gradient_and_accept_half_precision():
     truth = torch.tensor([[False, False], [True, False]])
     metric = updated(PixelMetrics(), [(heatmap, truth, heatmap > 2)])
     assert metric.compute()["pixel_auroc"] == pytest.approx(2 / 3)
-    assert not metric.negative[0].requires_grad and metric.negative[0].dtype == torch.float32
 
 
 def lot():
@@ -272,7 +326,8 @@ def lot():
 @settings(unhurried, max_examples=20)
 @given(st.permutations(range(7)), st.integers(0, 7))
 def test_order_and_merging_change_nothing(order, cut):
-    for metric, examples in zip((PixelMetrics, ImageMetrics), lot(), strict=True):
+    (images, scores) = lot()
+    for metric, examples in ((PixelMetrics, images), (lambda: PixelMetrics(5), images), (ImageMetrics, scores)):
         whole = updated(metric(), examples).compute()
         one, other = (updated(metric(), [examples[i] for i in part]) for part in (order[:cut], order[cut:]))
         one.merge_state(other)
@@ -293,10 +348,10 @@ def process(rank, folder):
     )
     examples, found = lot(), []
     for share in SHARES:
-        metrics = [PixelMetrics(), ImageMetrics()]
-        for metric, these in zip(metrics, examples, strict=True):
+        metrics = [(PixelMetrics(), examples[0]), (ImageMetrics(), examples[1]), (PixelMetrics(5), examples[0])]
+        for metric, these in metrics:
             updated(metric, [these[i] for i in share[rank]])
-        found.append([metric.compute() for metric in metrics])
+        found.append([metric.compute() for metric, _ in metrics])
     (folder / f"{rank}.json").write_text(json.dumps(found))
     group.destroy_process_group()
 
@@ -311,6 +366,8 @@ def test_two_processes_compute_the_same_as_one(tmp_path, monkeypatch):
     for i, (one, two) in enumerate(SHARES):
         pixel = updated(PixelMetrics(), [pixel_examples[j] for j in one + two]).compute()
         image = updated(ImageMetrics(), [image_examples[j] for j in one + two]).compute()
+        rounded = updated(PixelMetrics(5), [pixel_examples[j] for j in one + two]).compute()
         for rank in range(2):
+            assert found[rank][i][2] == pytest.approx(rounded, abs=1e-12), (i, rank)
             assert found[rank][i][0] == pytest.approx(pixel, abs=1e-12), (i, rank)
             assert found[rank][i][1] == pytest.approx(image, abs=1e-12), (i, rank)

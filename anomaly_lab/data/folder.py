@@ -40,11 +40,12 @@ class Category:
     test: tuple[Sample, ...]
 
 
-def scan(root: Path, category: str) -> Category:
+def scan(root: Path, category: str, need_training: bool = True) -> Category:
     """Lists `<root>/<category>` without opening a file; samples are in the order of their posix paths.
 
     Files directly in train/good and test/<defect> count if they have an image suffix, in any case, and are
-    not hidden. The folder test may be missing, and so may ground_truth, as a whole or for a kind of defect.
+    not hidden. The folder test may be missing, and so may ground_truth, as a whole or for a kind of defect; and train/good
+    unless `need_training`.
     A mask is named `<stem>_mask` or `<stem>`, with any image suffix. ground_truth/good is passed over, since
     a normal image needs no mask.
 
@@ -54,7 +55,7 @@ def scan(root: Path, category: str) -> Category:
     folder = root / category
     _require_category(root, category)
     normal = _images_by_stem(folder / "train" / NORMAL)
-    if not normal:
+    if need_training and not normal:
         state = "has no images" if (folder / "train" / NORMAL).is_dir() else "is missing"
         raise UserError(f"{folder / 'train' / NORMAL} {state}: put the normal training images there")
     train = tuple(Sample(path, NORMAL, None) for path in normal.values())

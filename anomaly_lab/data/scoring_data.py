@@ -1,0 +1,63 @@
+"""Images for a detector that is trained already: what is tested, and the held-out normal images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from anomaly_lab.data import synthetic
+from anomaly_lab.data.datamodule import split, with_progress
+from anomaly_lab.data.datasets import TestImages, to_tensor
+from anomaly_lab.data.folder import Category, Sample, scan
+from anomaly_lab.data.images import image_size, read_image
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.progress import bar
+
+
+@dataclass
+class ScoringData:
+    """One category as `AnomalyDataModule` finds it, prepared as the checkpoint says; nothing is measured on the images anew.
+
+    `found.train` may be empty: then there are no held-out images either. `image_size`: the longer side in pixels of the median
+    image at the working scale.
+    """
+
+    found: Category
+    held_out: list[Sample]
+    test: list[Sample]
+    preprocessing: Preprocessing
+    image_size: int
+
+    def clean_images(self, count: int) -> list[Tensor]:
+        """At most `count` normal images that are not held out, as the network sees them, evenly spread: (3, h, w) in [0, 1]."""
+        others = [sample for sample in self.found.train if sample not in self.held_out]
+        places = np.linspace(0, len(others) - 1, min(len(others), count)).round().astype(int)
+        return [to_tensor(self.preprocessing(read_image(others[i].path))) for i in places]
+
+    def calibration_dataloader(self) -> DataLoader:
+        return self._one_by_one(self.held_out)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._one_by_one(self.test)
+
+    def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
+        return DataLoader(TestImages(samples, self.preprocessing), batch_size=None)
+
+
+def scoring_data(name: str, root: str, category: str, preprocessing: Preprocessing, share: float, seed: int) -> ScoringData:
+    """Find and check the files; `share` and `seed` give the held-out images that the training had. UserError as for a training,
+    except that the folder train may be missing."""
+    folder = Path(root).expanduser()
+    if name == "synthetic":
+        with bar(f"Generating {category}") as update:
+            folder = synthetic.ensure(folder, category, update).parent
+    found = scan(folder, category, need_training=False)
+    held_out = split(found.train, share, seed)[1] if len(found.train) > 1 else []
+    test = list(found.test)
+    with_progress("Checking images", [*held_out, *test])
+    longest = [max(image_size(sample.path)) for sample in found.train or found.test]
+    size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
+    return ScoringData(found, held_out, test, preprocessing, size)

@@ -1,0 +1,136 @@
+"""A run that is there already, to be scored again: its configuration, what of it may be changed, its checkpoint."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab import run_directory
+from anomaly_lab.errors import UserError
+from anomaly_lab.rules import PAPER
+
+RECORD = "source.json"  # in the directory of an evaluation: which run it comes from
+# What may differ from the training; all else is in the weights, or chose them.
+CHANGEABLE = (
+    "data", "data.root", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
+    "scoring.pooling", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
+)  # fmt: skip
+NEEDED = ("state_dict", "hyper_parameters", "epoch", "global_step", "pytorch-lightning_version")  # to score with
+DECISIVE = ("calibration", "category", "scoring")  # what the threshold depends on: where one is given, it is calibrated anew
+
+
+def evaluation_name(run: str | None, overrides: str) -> str:
+    """A directory's name from the run's, without its time, and what is changed."""
+    own = re.sub(r"^[\d_-]+_", "", Path(run or "").name)
+    return run_directory.directory_name(f"evaluate_{overrides}_{own}" if overrides else f"evaluate_{own}")
+
+
+OmegaConf.register_new_resolver("evaluation_name", evaluation_name, replace=True)
+
+
+class Guard(Callback):
+    """Looks at the run and at the new directory before Hydra writes its own records there."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        new = Path(config.hydra.run.dir)
+        with run_directory.ending_in_a_sentence():
+            source = require_run(config.run).resolve()
+            changed_keys(config.hydra.overrides.task)
+            if source == new.resolve() or source in new.resolve().parents:
+                raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
+            if (new / "config.yaml").exists():
+                raise UserError(f"{new} holds a run already: choose a new directory with out=")
+            try:
+                new.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{new} cannot be written to ({error.strerror}): choose another directory with out=") from error
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        with run_directory.ending_in_a_sentence():
+            if config.out is not None:
+                raise UserError("out= names one directory, and a multirun makes several: give hydra.sweep.dir= instead")
+
+
+def require_run(run: str | None) -> Path:
+    """The directory of a trained run. UserError where there is none, or no checkpoint in it."""
+    if run is None:
+        raise UserError("no run: give run=DIRECTORY, one that python -m anomaly_lab.train has made")
+    path = Path(run)
+    if not (path / "config.yaml").is_file():
+        jobs = sorted(child.parent.name for child in path.glob("*/config.yaml"))
+        remedy = f"it holds several, run={path / jobs[0]} is one" if jobs else "run= names a directory that train has made"
+        raise UserError(f"{path} holds no run: {remedy}")
+    if not best_checkpoint(path).is_file():
+        raise UserError(
+            f"{path} has no checkpoints/best.ckpt: its training ended before the first validation, so continue it with "
+            f"python -m anomaly_lab.train resume={path}"
+        )
+    return path
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The weights that the run's validation chose."""
+    return run / "checkpoints" / "best.ckpt"
+
+
+def finished_metrics(run: Path) -> dict[str, Any] | None:
+    """metrics.json of the run; None where it has not finished."""
+    path = run / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def load_checkpoint(run: Path) -> dict[str, Any]:
+    """What is needed of checkpoints/best.ckpt, as data. UserError for a damaged file, or one that holds more than data."""
+    import torch
+
+    path = best_checkpoint(run)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: found[name] for name in NEEDED}
+    except Exception as error:  # zip, pickle and end-of-file errors, each of another type
+        raise UserError(f"{path} is damaged or no checkpoint of a run ({type(error).__name__}): copy it again") from error
+
+
+def require_whole_rule(arguments: Sequence[str]) -> None:
+    """UserError for the parameter of a rule without the rule, which Hydra would answer with its own insides."""
+    keys = [argument.split("=", 1)[0] for argument in arguments]
+    for key in keys:
+        if key.startswith("calibration.") and "calibration" not in keys:
+            raise UserError(f"{key} belongs to a rule: name that too, as in calibration=quantile calibration.q=0.9")
+
+
+def changed_keys(overrides: Sequence[str]) -> list[str]:
+    """The keys that the command line changes in the run. UserError for one that belongs to the training."""
+    keys = [override.lstrip("+~").split("=", 1)[0] for override in overrides]
+    keys = [key for key in keys if key not in ("run", "out", "mvtec_root")]
+    for key in keys:
+        if key not in CHANGEABLE and not key.startswith("calibration."):
+            raise UserError(
+                f"{key} belongs to the training and lies in the weights: an evaluation can change {', '.join(CHANGEABLE)}"
+            )
+    return keys
+
+
+def overlaid(stored: Any, given: DictConfig, keys: Sequence[str]) -> Any:
+    """The run's configuration with what the command line gave. UserError where real images would count as the embedded ones."""
+    if "data.root" in keys and "data" not in keys and stored.data.name == "synthetic":
+        raise UserError("the run was trained on the embedded data set: to score other images say so, data=mvtec data.root=DIR")
+    config: Any = OmegaConf.create(OmegaConf.to_container(stored))
+    for key in keys:
+        if key == "data":
+            config.data.name, config.data.root = given.data.name, given.data.root
+        elif key.startswith("calibration"):
+            config.calibration = given.calibration
+        else:
+            OmegaConf.update(config, key, OmegaConf.select(given, key))
+    if any(key.startswith("data") for key in keys) and config.data.root is not None:
+        config.data.root = str(Path(config.data.root).expanduser().resolve())
+    if not config.get("calibration"):
+        config.calibration = dict(PAPER)  # of a run from before there was a choice
+    config.test = {"save_heatmaps": given.test.save_heatmaps}
+    config.logger = None
+    return config

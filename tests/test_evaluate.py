@@ -1,0 +1,284 @@
+"""The evaluation command: a run is scored again, and stays as it was."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Ended, Finished, in_process, stripes, train_in_process, write_category
+from omegaconf import OmegaConf
+from sklearn.metrics import roc_auc_score
+
+from anomaly_lab.evaluate import main
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.source_run import evaluation_name
+
+Evaluate = Callable[..., Ended]
+ADDED = {"source_run", "threshold_from", "trained_on"}  # what the metrics of an evaluation say besides
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, blank_pictures: None) -> Evaluate:
+    return lambda *overrides: in_process(tmp_path, main, "evaluate", *overrides)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    return json.loads((run / "metrics.json").read_text())
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def sentence(ended: Ended) -> str:
+    """The one line on stderr, and no directory left behind."""
+    assert ended.status == 1
+    assert "Traceback" not in ended.err + ended.out
+    (line,) = ended.err.strip().splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_without_a_change_the_numbers_are_the_run_s_own_and_its_files_stay_as_they_were(
+    evaluate: Evaluate, finished: Finished
+) -> None:
+    before = digests(finished.directory)
+    new = evaluate(f"run={finished.directory}", "test.save_heatmaps=true").directory
+    assert digests(finished.directory) == before
+    after = digests(new)
+    for name in ("scores.csv", "levels.csv", "metrics_by_defect.csv"):
+        assert after[name] == before[name]
+    heatmaps = {name for name in before if name.startswith(("heatmaps/", "truth/"))}
+    assert {name: after[name] for name in heatmaps} == {name: before[name] for name in heatmaps}
+    again, once = metrics_of(new), metrics_of(finished.directory)
+    assert {k: v for k, v in again.items() if k not in ADDED} == once
+    assert again["source_run"] == str(finished.directory)
+    assert {"config.yaml", "environment.json", "checkpoints/best.ckpt", "figures/detections.png", "evaluate.log"} <= set(after)
+    assert "${" not in (new / "config.yaml").read_text()
+    source = json.loads((new / "source.json").read_text())
+    assert source["checkpoint_sha256"] == before["checkpoints/best.ckpt"]
+    assert (source["run"], source["finished"]) == (str(finished.directory), True)
+    assert "evaluate" in new.name and "category=custom" in new.name
+
+
+def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpoint(
+    evaluate: Evaluate, finished: Finished
+) -> None:
+    changes = ["scoring.sigma=1", "scoring.pooling=mean_top", "scoring.error=absolute", "test.save_heatmaps=true"]
+    ended = evaluate(f"run={finished.directory}", *changes)
+    new = ended.directory
+    metrics = metrics_of(new)
+    for shown in (" ".join(changes), "mvtec (real images)", "3 normal and 4 defective test", "calibrated anew on 1 held-out"):
+        assert shown in ended.out
+    assert (metrics["sigma"], metrics["score_pooling"]) == (1, "mean_top")
+    assert metrics["threshold"] != metrics_of(finished.directory)["threshold"]
+    assert metrics["threshold_from"] == str(finished.root / "stripes")
+    validation = [
+        float(r["level"]) for r in rows_of(new / "levels.csv") if r["split"] == "validation" and int(r["min_area"]) == 4
+    ]
+    assert metrics["threshold"] == max(validation)
+    heatmaps = {path: np.load(path) for path in sorted((new / "heatmaps").rglob("*.npy"))}
+    truth = np.concatenate([np.full(h.size, 0) if p.parent.name == "good" else mask_of(new, p) for p, h in heatmaps.items()])
+    assert metrics["pixel_auroc"] == pytest.approx(roc_auc_score(truth, np.concatenate([h.ravel() for h in heatmaps.values()])))
+    scores = {r["path"]: float(r["score"]) for r in rows_of(new / "scores.csv")}
+    for path, heatmap in heatmaps.items():
+        top = np.sort(heatmap.ravel())[-round(0.001 * heatmap.size) :].mean()
+        assert scores[f"test/{path.parent.name}/{path.stem}.png"] == pytest.approx(float(top), rel=1e-5)
+    module = AnomalyModule.load_from_checkpoint(new / "checkpoints/best.ckpt", map_location="cpu", weights_only=True)
+    assert module.hparams["scoring"] | {"tile": 0} == {"error": "absolute", "sigma": 1, "pooling": "mean_top", "tile": 0}
+    assert float(module.threshold) == metrics["threshold"]
+    assert OmegaConf.load(new / "config.yaml").scoring.sigma == 1
+    assert json.loads((new / "source.json").read_text())["changed"] == changes
+
+
+def test_there_and_back_the_normal_error_is_learnt_again_from_the_same_images(evaluate: Evaluate, finished: Finished) -> None:
+    """The plain error has no model of the normal one; asked for again, it comes out as it was."""
+    plain = evaluate(f"run={finished.directory}", "scoring.error=squared").directory
+    weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    assert not [name for name in weights if name.startswith("residuals.")]
+    back = metrics_of(evaluate(f"run={plain}", "scoring.error=mahalanobis").directory)
+    once = metrics_of(finished.directory)
+    assert once["error"] == back["error"] == "mahalanobis"
+    for name in ("threshold", "pixel_auroc", "image_auroc", "aupro"):
+        assert back[name] == pytest.approx(once[name], rel=1e-5)
+    assert metrics_of(plain)["pixel_auroc"] != once["pixel_auroc"]
+
+
+def mask_of(run: Path, heatmap: Path) -> np.ndarray:
+    import cv2
+
+    name = (run / "truth" / heatmap.relative_to(run / "heatmaps")).with_suffix(".png")
+    return (cv2.imread(str(name), cv2.IMREAD_UNCHANGED) > 0).ravel().astype(int)
+
+
+def test_other_images_are_judged_by_the_run_s_own_threshold(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    """They need no normal images of their own, and choose nothing."""
+    write_category(tmp_path / "other/stripes", train=0, good=2, defects=("scratch",), each=3)
+    new = evaluate(f"run={finished.directory}", f"data.root={tmp_path / 'other'}").directory
+    metrics, once = metrics_of(new), metrics_of(finished.directory)
+    assert metrics["threshold"] == once["threshold"]
+    assert metrics["threshold_from"] == str(finished.directory)
+    assert (metrics["n_test"], metrics["n_train"], metrics["n_validation"]) == (5, once["n_train"], once["n_validation"])
+    assert {row["defect"] for row in rows_of(new / "scores.csv")} == {"good", "scratch"}
+    assert OmegaConf.load(new / "config.yaml").data.root == str(tmp_path / "other")
+    said = sentence(evaluate(f"run={finished.directory}", f"data.root={tmp_path / 'other'}", "scoring.sigma=2"))
+    assert re.search(r"stripes/train/good holds no two normal images.*calibrated anew", said)
+
+
+def test_real_images_never_count_as_the_embedded_ones(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    run = tmp_path / "synthetic"
+    shutil.copytree(finished.directory, run)
+    config = OmegaConf.load(run / "config.yaml")
+    config.data.name = "synthetic"
+    OmegaConf.save(config, run / "config.yaml")
+    assert "say so, data=mvtec data.root=DIR" in sentence(evaluate(f"run={run}", f"data.root={finished.root}"))
+    metrics = metrics_of(evaluate(f"run={run}", "data=mvtec", f"data.root={finished.root}").directory)
+    assert (metrics["data"], metrics["trained_on"]) == ("mvtec", "synthetic")
+
+
+def test_a_rule_can_be_chosen_and_travels_on(evaluate: Evaluate, finished: Finished) -> None:
+    new = evaluate(f"run={finished.directory}", "calibration=conformal", "calibration.alpha=0.5").directory
+    metrics = metrics_of(new)
+    assert (metrics["calibration"], metrics["calibration_parameter"]) == ("conformal", 0.5)
+    rule = torch.load(new / "checkpoints/best.ckpt", weights_only=True)["hyper_parameters"]["calibration"]
+    assert (rule["name"], rule["alpha"], len(rule["levels"])) == ("conformal", 0.5, metrics["n_validation"])
+    for row in rows_of(new / "scores.csv"):
+        assert (float(row["p_value"]) <= 0.5) == bool(int(row["predicted"])) == (float(row["level"]) > metrics["threshold"])
+
+
+def test_two_values_make_two_directories(evaluate: Evaluate, finished: Finished) -> None:
+    evaluations = evaluate("-m", f"run={finished.directory}", "scoring.sigma=0,2").directory
+    found = sorted(evaluations.glob("*/metrics.json"))
+    assert [json.loads(path.read_text())["sigma"] for path in found] == [0, 2]
+
+
+def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
+    evaluate: Evaluate, finished: Finished, tmp_path: Path
+) -> None:
+    run = tmp_path / "unfinished"
+    (run / "checkpoints").mkdir(parents=True)
+    shutil.copy(finished.directory / "config.yaml", run)
+    kept = torch.load(finished.directory / "checkpoints/best.ckpt", weights_only=True)
+    kept["state_dict"]["threshold"].fill_(torch.nan)
+    kept["hyper_parameters"]["calibration"].pop("levels")
+    torch.save(kept, run / "checkpoints/best.ckpt")
+    new = evaluate(f"run={run}").directory
+    metrics, once = metrics_of(new), metrics_of(finished.directory)
+    assert (metrics["threshold"], metrics["pixel_auroc"]) == (once["threshold"], once["pixel_auroc"])
+    assert (metrics["steps"], metrics["selected_step"]) == (None, once["selected_step"])
+    assert not json.loads((new / "source.json").read_text())["finished"]
+    assert "has not finished: its best checkpoint so far is scored" in (new / "evaluate.log").read_text()
+
+
+def test_a_run_from_before_there_was_a_choice_of_rules(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    run = tmp_path / "older"
+    shutil.copytree(finished.directory, run)
+    kept = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+    del kept["hyper_parameters"]["calibration"]
+    torch.save(kept, run / "checkpoints/best.ckpt")
+    config = OmegaConf.load(run / "config.yaml")
+    del config["calibration"]
+    OmegaConf.save(config, run / "config.yaml")
+    (run / "levels.csv").unlink()
+    metrics = metrics_of(evaluate(f"run={run}").directory)
+    assert (metrics["calibration"], metrics["threshold"]) == ("area", metrics_of(finished.directory)["threshold"])
+    assert metrics["n_validation"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ([], "no run: give run=DIRECTORY"),
+        (["run=nowhere"], "nowhere holds no run"),
+        (["run={run}", "+objective.lam=0.3"], r"objective.lam belongs to the training .* can change .*scoring.sigma"),
+        (["run={run}", "data=mvtec", "data.root=x", "data.train_size=64"], "data.train_size belongs to the training"),
+        (["run={run}", "scoring.sigma=-1"], "scoring.sigma is -1"),
+        (["run={run}", "scoring.sigma=wide"], "scoring.sigma is wide"),
+        (["run={run}", "scoring.pooling=min"], "scoring.pooling is min"),
+        (["run={run}", "calibration.q=0.5"], "calibration.q belongs to a rule: .*calibration=quantile"),
+        (["run={run}", "out={run}/metrics.json/x"], "lies in the run itself"),
+        (["run={run}", "out=file/x"], r"file/x cannot be written to \(Not a directory\): .*out="),
+        (["run={run}", "calibration=quantile", "calibration.q=2"], r"calibration.q is 2: .*\(0, 1\]"),
+        (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: 1 held-out .* and 9 of them are needed"),
+        (["run={run}", "category.min_area=100000"], "category.min_area is 100000: no validation image"),
+        (["run={run}", "data.root=nowhere"], "nowhere is not a folder"),
+        (["run={run}", "out={run}"], "lies in the run itself"),
+        (["run={run}", "out={run}/again"], "lies in the run itself"),
+        (["-m", "run={run}", "out=x", "scoring.sigma=1,2"], "out= names one directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_answered_in_one_sentence(
+    evaluate: Evaluate, finished: Finished, tmp_path: Path, overrides: list[str], said: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    ended = evaluate(*(override.format(run=finished.directory) for override in overrides))
+    assert re.search(said, sentence(ended))
+    assert not list(tmp_path.rglob("metrics.json"))
+
+
+def test_hydra_refuses_a_key_that_does_not_exist(evaluate: Evaluate, finished: Finished) -> None:
+    ended = evaluate(f"run={finished.directory}", "scoring.sgima=2")
+    assert ended.status == 1
+    assert "sgima" in ended.err and "Traceback" not in ended.err
+
+
+def test_a_folder_of_several_runs_names_one(evaluate: Evaluate, finished: Finished) -> None:
+    said = sentence(evaluate(f"run={finished.directory.parent}"))
+    assert f"it holds several, run={finished.directory.parent}" in said
+
+
+def test_a_run_without_or_with_a_damaged_checkpoint(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    run = tmp_path / "cut_short"
+    run.mkdir()
+    shutil.copy(finished.directory / "config.yaml", run)
+    assert "has no checkpoints/best.ckpt" in sentence(evaluate(f"run={run}"))
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/best.ckpt").write_bytes(b"not what it was")
+    assert "best.ckpt is damaged" in sentence(evaluate(f"run={run}"))
+
+
+def test_an_evaluation_can_be_evaluated_but_not_resumed(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    new = evaluate(f"run={finished.directory}", "scoring.sigma=2", "out=first").directories or [tmp_path / "first"]
+    assert "holds a run already: choose a new directory" in sentence(evaluate(f"run={finished.directory}", "out=first"))
+    second = evaluate(f"run={new[0]}").directory
+    assert metrics_of(second)["sigma"] == 2
+    assert metrics_of(second)["threshold"] == metrics_of(new[0])["threshold"]
+    assert "is an evaluation" in train_in_process(tmp_path, f"resume={new[0]}").err
+
+
+def test_a_directory_s_name_says_what_was_changed_in_which_run() -> None:
+    name = evaluation_name("runs/2026-11-22_07-24-22-188227_category=carpet", "scoring.sigma=2")
+    assert name == "evaluate_scoring.sigma=2_category=carpet"
+    assert evaluation_name("sweep/0_objective.lam=0.3/", "") == "evaluate_objective.lam=0.3"
+
+
+def test_help_answers_without_loading_torch(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "anomaly_lab.evaluate", "--help"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "scoring" in ended.stdout
+    imported = set(re.findall(r"\| +([\w.]+)$", ended.stderr, re.M))
+    assert not imported & {"torch", "lightning", "wandb", "cv2"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibration_is_chosen_before_training_and_checked_before_it_starts(tmp_path: Path, finished: Finished) -> None:
+    few = ["trainer.max_epochs=1", "data.steps_per_epoch=1"]
+    said = sentence(train_in_process(tmp_path, *stripes(finished.root), *few, "calibration=conformal"))
+    assert "9 of them are needed" in said
+    assert not list(tmp_path.rglob("config.yaml.part")) and not list(tmp_path.rglob("best.ckpt"))
