@@ -39,6 +39,7 @@ def metrics_record(
         "calibration": rule.get("name", "area"),
         "calibration_parameter": rule.get("q", rule.get("alpha")),
         "score_pooling": hparams["scoring"]["pooling"],
+        "error": hparams["scoring"]["error"],
         "sigma": hparams["scoring"]["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),

@@ -25,6 +25,8 @@ from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
 from anomaly_lab.summary import print_metrics, print_source
 
+NORMAL_ERROR = "residuals."  # its part of the module's state
+
 log = logging.getLogger(__name__)
 
 
@@ -61,15 +63,21 @@ def evaluate(given: DictConfig) -> None:
 def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> AnomalyModule:
     """The module of a checkpoint with the changed scoring, min_area and rule. UserError where they don't belong together."""
     hparams = dict(checkpoint["hyper_parameters"])
-    try:
-        module = AnomalyModule(**hparams)
-        module.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"the run's checkpoint is of another version of anomaly_lab: {' '.join(str(error).split())}") from error
+    hparams["scoring"] = dict(hparams["scoring"])
     for name in ("error", "sigma", "tile", "pooling"):
         if f"scoring.{name}" in keys:
             value = config.scoring[name]
-            module.hparams["scoring"][name] = config.data.train_size if value == "train_size" else value
+            hparams["scoring"][name] = config.data.train_size if value == "train_size" else value
+    weights = checkpoint["state_dict"]
+    try:
+        module = AnomalyModule(**hparams)
+        if "scoring.error" in keys:  # what error is normal is learnt anew with the threshold, or not needed any more
+            fresh = module.state_dict()
+            weights = {k: v for k, v in weights.items() if not k.startswith(NORMAL_ERROR)}
+            weights |= {k: v for k, v in fresh.items() if k.startswith(NORMAL_ERROR)}
+        module.load_state_dict(weights)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"the run's checkpoint is of another version of anomaly_lab: {' '.join(str(error).split())}") from error
     if "category.min_area" in keys and config.category.min_area is not None:
         module.hparams["min_area"] = config.category.min_area
     if any(key.split(".")[0] == "calibration" for key in keys):

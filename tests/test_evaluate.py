@@ -106,6 +106,19 @@ def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpo
     assert json.loads((new / "source.json").read_text())["changed"] == changes
 
 
+def test_there_and_back_the_normal_error_is_learnt_again_from_the_same_images(evaluate: Evaluate, finished: Finished) -> None:
+    """The plain error has no model of the normal one; asked for again, it comes out as it was."""
+    plain = evaluate(f"run={finished.directory}", "scoring.error=squared").directory
+    weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    assert not [name for name in weights if name.startswith("residuals.")]
+    back = metrics_of(evaluate(f"run={plain}", "scoring.error=mahalanobis").directory)
+    once = metrics_of(finished.directory)
+    assert once["error"] == back["error"] == "mahalanobis"
+    for name in ("threshold", "pixel_auroc", "image_auroc", "aupro"):
+        assert back[name] == pytest.approx(once[name], rel=1e-5)
+    assert metrics_of(plain)["pixel_auroc"] != once["pixel_auroc"]
+
+
 def mask_of(run: Path, heatmap: Path) -> np.ndarray:
     import cv2
 

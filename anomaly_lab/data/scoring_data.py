@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.data import synthetic
 from anomaly_lab.data.datamodule import split, with_progress
-from anomaly_lab.data.datasets import TestImages
+from anomaly_lab.data.datasets import TestImages, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan
-from anomaly_lab.data.images import image_size
+from anomaly_lab.data.images import image_size, read_image
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.progress import bar
 
@@ -29,6 +30,12 @@ class ScoringData:
     test: list[Sample]
     preprocessing: Preprocessing
     image_size: int
+
+    def clean_images(self, count: int) -> list[Tensor]:
+        """At most `count` normal images that are not held out, as the network sees them, evenly spread: (3, h, w) in [0, 1]."""
+        others = [sample for sample in self.found.train if sample not in self.held_out]
+        places = np.linspace(0, len(others) - 1, min(len(others), count)).round().astype(int)
+        return [to_tensor(self.preprocessing(read_image(others[i].path))) for i in places]
 
     def calibration_dataloader(self) -> DataLoader:
         return self._one_by_one(self.held_out)
