@@ -60,7 +60,7 @@ def quiet_level(heatmap: NDArray[np.floating], min_area: int) -> float:
 
 
 def quiet_levels(heatmap: NDArray[np.floating], min_areas: Sequence[int]) -> list[float]:
-    """`quiet_level` at each of several areas, at little more than the cost of one.
+    """`quiet_level` at each of several areas, from one search.
 
     The levels lie near the top, where so many pixels exceed them that touch each other: the search widens downwards until a
     threshold is found that is too low for all of them, and bisects above it. What one bisection has seen narrows the next.
