@@ -12,7 +12,7 @@ exactly if its quiet level is above the threshold, and every rule in `rules` is 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,24 +54,42 @@ def quiet_level(heatmap: NDArray[np.floating], min_area: int) -> float:
     """The lowest of the heatmap's values at which nothing is detected in it: `detect(heatmap, t, min_area)` marks some pixel if
     and only if t is below. −∞ where the heatmap (H, W) has fewer than `min_area` pixels.
 
-    It lies near the top, where `min_area` pixels exceed it that touch each other: the search widens downwards until one loud
-    threshold is found, and bisects above it. ValueError as for `area_threshold`.
+    ValueError as for `area_threshold`.
     """
-    if min_area < 1:
-        raise ValueError(f"min_area is {min_area}; a component has at least 1 pixel")
+    return quiet_levels(heatmap, [min_area])[0]
+
+
+def quiet_levels(heatmap: NDArray[np.floating], min_areas: Sequence[int]) -> list[float]:
+    """`quiet_level` at each of several areas, from one search.
+
+    The levels lie near the top, where so many pixels exceed them that touch each other: the search widens downwards until a
+    threshold is found that is too low for all of them, and bisects above it. What one bisection has seen narrows the next.
+    """
+    if min(min_areas) < 1:
+        raise ValueError(f"min_area is {min(min_areas)}; a component has at least 1 pixel")
     _require_finite(heatmap)
-    if heatmap.size < min_area:
-        return -np.inf
-    values, count = heatmap.ravel(), min_area
+    possible = [area for area in min_areas if area <= heatmap.size]
+    if not possible:
+        return [-np.inf] * len(min_areas)
+    values, count = heatmap.ravel(), max(possible)
     while True:
         count = min(values.size, 4 * count)
         low = np.partition(values, values.size - count)[values.size - count]  # the `count`-th highest value
-        if largest_component_area(heatmap, float(low)) >= min_area:
+        if count == values.size or largest_component_area(heatmap, float(low)) >= max(possible):
             break
-        if count == values.size:
-            return float(low)
-    candidates = np.unique(values[_exceeds(values, float(low))])
-    return float(candidates[bisect_left(candidates, True, key=partial(_is_quiet, heatmap, min_area))])
+    candidates = np.unique(values[values >= low])
+    seen = {len(candidates) - 1: 0}  # the largest component above a candidate, which only shrinks as the candidate rises
+
+    def lowest(min_area: int) -> float:
+        first = max((i + 1 for i, size in seen.items() if size >= min_area), default=0)
+        last = min(i for i, size in seen.items() if size < min_area)
+        while first < last:
+            middle = (first + last) // 2
+            seen[middle] = largest_component_area(heatmap, float(candidates[middle]))
+            first, last = (middle + 1, last) if seen[middle] >= min_area else (first, middle)
+        return float(candidates[last])
+
+    return [lowest(area) if area <= heatmap.size else -np.inf for area in min_areas]
 
 
 def detect(heatmap: NDArray[np.floating], threshold: float, min_area: int) -> NDArray[np.bool_]:

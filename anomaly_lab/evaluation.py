@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anomaly_lab.atomic import replacing, write_csv
 from anomaly_lab.build import build
-from anomaly_lab.calibration import detect, quiet_level
+from anomaly_lab.calibration import detect, quiet_levels
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
@@ -50,7 +50,8 @@ def level_rows(split: str, sample: Sample, root: Path, heatmap: np.ndarray, min_
     """Rows of levels.csv for one image."""
     path = sample.path.relative_to(root).as_posix()
     common = {"split": split, "path": path, "label": sample.label}
-    return [common | {"min_area": a, "level": quiet_level(heatmap, a)} for a in areas_around(min_area)]
+    areas = areas_around(min_area)
+    return [common | {"min_area": a, "level": level} for a, level in zip(areas, quiet_levels(heatmap, areas), strict=True)]
 
 
 def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData) -> list[dict[str, Any]]:

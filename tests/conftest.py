@@ -170,7 +170,7 @@ def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from anomaly_lab import figures
 
-    for name in ("detections", "training_pairs", "history"):
+    for name in ("detections", "panels", "training_pairs", "history"):
         monkeypatch.setattr(figures, name, lambda *args: plt.figure(figsize=(1, 1)))
 
 
