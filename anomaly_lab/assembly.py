@@ -23,8 +23,6 @@ from anomaly_lab.history import History
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.progress import TrainingProgress
 
-MONITOR = "val/proxy_ap"  # what the best checkpoint is chosen by
-
 
 def datamodule(config: DictConfig) -> AnomalyDataModule:
     """The data module that `config` describes."""
@@ -94,7 +92,6 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     if options["precision"] == "auto":
         options["precision"] = best_precision(options["accelerator"])
     common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
-    best = ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **common)
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
     ours = [TrainingProgress(), StopOnDivergence(), StayStopped(), SaveOnInterrupt()]
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
@@ -105,7 +102,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             **options,
             default_root_dir=directory,
             logger=loggers,
-            callbacks=[*ours, best, last, *callbacks, *extra],
+            callbacks=[*ours, last, *callbacks, *extra],
             plugins=[AtomicCheckpointIO()],
             use_distributed_sampler=False,  # the batches are ours
         )

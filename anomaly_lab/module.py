@@ -36,6 +36,7 @@ class AnomalyModule(L.LightningModule):
 
     threshold: Tensor
     mean_color: Tensor
+    last_proxy: Tensor
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class AnomalyModule(L.LightningModule):
         self.residuals = ResidualModel() if scoring["error"] == "mahalanobis" else None
         self.register_buffer("threshold", torch.tensor(math.nan))  # set by calibration, to one of the heatmaps' values
         self.register_buffer("mean_color", torch.tensor(mean_color).view(3, 1, 1), persistent=False)
+        self.register_buffer("last_proxy", torch.tensor(math.nan))  # of the last validation, known after a resume too
         self.proxy = PixelMetrics()
         self.squares = torch.zeros(3, dtype=torch.float64)
 
@@ -117,15 +119,17 @@ class AnomalyModule(L.LightningModule):
         return heatmap.mean()  # for StopOnDivergence
 
     def on_validation_epoch_end(self) -> None:
-        """val/proxy_ap: pixel AP of the corruptions, which early stopping and the best checkpoint watch.
+        """val/proxy_ap: pixel AP of the corruptions, which choices between settings go by.
 
-        val/relative_error: ‖F(X)−X‖² / ‖X−mean(X)‖² on clean images, 1 where nothing but a flat grey has been learnt.
+        val/relative_error: ‖F(X)−X‖² / ‖X−mean(X)‖² on clean images, 1 where nothing but a flat grey has been learnt; early
+        stopping watches it.
         val/restoration_error: the mean of (F(X̂)−X)² over M, the paper's measure of progress for objective (1).
         """
         figures = self.proxy.compute()
         error, spread, restored = self.squares.tolist()
         pairs = len(self.trainer.val_dataloaders.dataset)  # type: ignore[union-attr]
-        self.log("val/proxy_ap", figures["pixel_ap"] or 0.0)
+        self.last_proxy.fill_(figures["pixel_ap"] or 0.0)
+        self.log("val/proxy_ap", self.last_proxy)
         self.log("val/proxy_auroc", figures["pixel_auroc"] or 0.0)
         self.log("val/relative_error", error / max(spread, 1e-12))
         self.log("val/restoration_error", restored / pairs)

@@ -12,9 +12,8 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import dashboards, figures, run_directory
-from anomaly_lab.assembly import MONITOR, check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
+from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
-from anomaly_lab.callbacks import AtomicCheckpointIO
 from anomaly_lab.configuration import check
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.errors import UserError
@@ -27,7 +26,7 @@ from anomaly_lab.summary import print_metrics, print_start
 
 
 def run(config: DictConfig) -> float | None:
-    """Train and test as `config` says, in Hydra's output directory; returns the best validation proxy."""
+    """Train and test as `config` says, in Hydra's output directory; returns the last validation proxy."""
     directory = Path(HydraConfig.get().runtime.output_dir)
     resuming = config.resume is not None
     if resuming:
@@ -94,31 +93,28 @@ def finish(
     results: TestResults,
     directory: Path,
 ) -> float | None:
-    """Take the best weights, calibrate, test, and write metrics.json, last of all: it says that the run has finished."""
-    checkpoints: Any = trainer.checkpoint_callback
+    """Calibrate the trained network, test it, and write metrics.json, last of all: it says that the run has finished.
+
+    The weights are those of the last step: the schedule has brought the learning rate to zero there. The proxy chooses none of
+    them: it rates network and scoring together, and was seen to be highest while the network still gave back nothing but grey.
+    """
     timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
     steps, seconds = trainer.global_step, timer.time_elapsed()
-    best = Path(checkpoints.best_model_path) if checkpoints.best_model_path else None
-    if best is not None:
-        kept = torch.load(best, map_location="cpu", weights_only=True)
-        module.load_state_dict(kept["state_dict"])
     results.levels += calibrate(trainer, module, data)
-    if best is not None:
-        kept["state_dict"] = {k: v.cpu() for k, v in module.state_dict().items()}
-        kept["hyper_parameters"] = dict(module.hparams)
-        AtomicCheckpointIO().save_checkpoint(kept, best)  # now with the threshold, and what it was chosen from
+    # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
+    trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)
     if data.test:
         trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
     else:
         results.conclude()  # Lightning calls no hook of a test without images
-    proxy = None if checkpoints.best_model_score is None else float(checkpoints.best_model_score)
+    proxy = float(module.last_proxy) if torch.isfinite(module.last_proxy) else None
     training = {
         "steps": steps,
         "train_seconds": round(seconds, 1),
         "device": str(trainer.strategy.root_device),
         "proxy_ap": proxy,
-        "selected_step": kept["global_step"] if best is not None else steps,
-        "selection": f"highest {MONITOR} on held-out normal images with synthetic corruptions",
+        "selected_step": steps,
+        "selection": "the last step",
         "n_train": len(data.train_images),
     }
     metrics = metrics_record(config, module, data, results, training)

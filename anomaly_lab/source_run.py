@@ -66,7 +66,7 @@ def require_run(run: str | None) -> Path:
         raise UserError(f"{path} holds no run: {remedy}")
     if not best_checkpoint(path).is_file():
         raise UserError(
-            f"{path} has no checkpoints/best.ckpt: its training ended before the first validation, so continue it with "
+            f"{path} has no checkpoints/best.ckpt: its training has not come to its end, so continue it with "
             f"python -m anomaly_lab.train resume={path}"
         )
     return path
