@@ -118,6 +118,7 @@ def finish(
         "model": config.model.name,
         "seed": config.seed,
         "image_size": data.image_size,
+        "stored_size": round(data.image_size / data.preprocessing.scale),
         "steps": steps,
         "train_seconds": round(seconds, 1),
         "device": str(trainer.strategy.root_device),
