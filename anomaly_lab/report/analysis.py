@@ -63,7 +63,7 @@ def lambda_table(groups: Sequence[Group]) -> Table | None:
         for series, values in sorted(found.items())
     ]
     columns = ["data", "setting", "category", "λ", *SWEPT.values(), "n"]
-    notes = ["Mean ± sample standard deviation over n seeds. To choose λ, read the proxy: the others are measured on test images."]
+    notes = ["Mean ± sample standard deviation over n seeds. The proxy may choose λ; the others are of test images."]
     return Table("lambda", "Metric over λ", columns, rows, notes, {c: ("standard deviation",) for c in SWEPT.values()})
 
 
@@ -148,7 +148,7 @@ def comparisons(groups: Sequence[Group]) -> list[Comparison]:
 def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], data: str, metric: str) -> Comparison | None:
     """None where the two have no category and seed in common. Seeds of a category share its images, so that they are averaged
     first and categories are the units; only where there is one category, its seeds are."""
-    by_category: dict[tuple[str, str], list[float]] = {}
+    by_category: dict[tuple[str, object], list[float]] = {}
     for one, other in itertools.product(first, second):
         if _place(one) != _place(other):
             continue
@@ -181,8 +181,8 @@ def comparison_table(groups: Sequence[Group]) -> Table | None:
         f"Difference: mean over the units of (setting − against), where both ran with the same category and seed. {LEVEL:.0%} "
         "confidence interval of Student's paired t, which takes the units' differences to be normal; none for fewer than two "
         "units, and a wide one for few. Seeds of a category share its images, so they are averaged first where there are "
-        f"several categories. Of {len(rows)} intervals, about {round(len(rows) * (1 - LEVEL), 1):g} miss by chance alone. Undecided: "
-        "the interval holds 0, or there is none."
+        f"several categories. Of {len(rows)} intervals, about {round(len(rows) * (1 - LEVEL), 1):g} miss by chance alone. "
+        "Undecided: the interval holds 0, or there is none."
     ]
     columns = ["data", "setting", "against", "metric", "difference", "interval", "verdict", "units", "pairs"]
     return Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",)})

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab.calibration import area_threshold
 from anomaly_lab.data.folder import NORMAL
 from anomaly_lab.progress import bar
 from anomaly_lab.report.official import source
 from anomaly_lab.report.rescoring import Scored, Scorer
+from anomaly_lab.report.sensitivity import Curve, flip
 
 SIDE = 128  # pixels of a thumbnail's longer side
 QUALITY = 85  # of JPEG
@@ -20,14 +20,16 @@ EVEN_STOPS = 64  # of the slider, between those at which a decision changes
 RANGE = 1e4  # of the heatmaps' values that the thumbnails' 255 levels span, each 3.7 % above the one below
 
 
-def payload(scorer: Scorer, setting: str) -> dict[str, Any]:
-    """Plain data for the page. The images' decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails."""
+def payload(scorer: Scorer, setting: str, curve: Curve) -> dict[str, Any]:
+    """Plain data for the page. The images' decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails.
+    `curve` gets each heatmap too, so that none is kept and none computed twice."""
     scored, thumbnails = [], []
     samples = scorer.found.test
     with bar(f"Scoring {scorer.run.metrics['category']}, seed {scorer.run.metrics['seed']}") as update:
         for done, s in enumerate(scorer.score(samples), start=1):
             scored.append(entry(s, scorer))
             thumbnails.append(_small(s.heatmap))
+            curve.add(s.heatmap, s.sample.label)
             update(done, len(samples))
     top = max((float(t.max()) for t in thumbnails), default=1.0) or 1.0
     for image, thumbnail in zip(scored, thumbnails, strict=True):
@@ -64,17 +66,10 @@ def entry(s: Scored, scorer: Scorer) -> dict[str, Any]:
     }
 
 
-def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
-    """The smallest threshold at which the image counts as normal: at every lower one a component of {heatmap > t} has `min_area`
-    pixels, at it and above none has. None where the image has fewer pixels and is never detected."""
-    return area_threshold([heatmap], min_area) if heatmap.size >= min_area else None
-
-
 def stops(flips: Sequence[float | None], threshold: float) -> list[float]:
     """Thresholds for the slider, ascending: every one at which some decision changes, the run's own, and even steps between."""
     known = [f for f in flips if f is not None]
-    ends = [0.0, max([*known, threshold])]
-    return sorted({*known, threshold, *np.linspace(*ends, EVEN_STOPS).tolist()})
+    return sorted({*known, threshold, *np.linspace(0.0, max([*known, threshold]), EVEN_STOPS).tolist()})
 
 
 def quantised(heatmap: NDArray[np.float32], top: float) -> NDArray[np.uint8]:
@@ -93,12 +88,12 @@ def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shrunk to a thumbnail by averaging areas; smaller images stay as they are."""
     factor = _factor(image.shape)
     size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
-    return image if factor == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _jpeg(image: NDArray[np.float32]) -> str:
     pixels = np.round(_small(image).clip(0, 1) * 255).astype(np.uint8)
-    return _encoded(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return _encoded(".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
 
 
 def _png(pixels: NDArray[np.uint8]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from anomaly_lab.report.collect import FINISHED, Run
 
 # parts of a configuration that change no number, or that a group is not told apart by
-OTHER = ("seed", "resume", "mvtec_root", "data.root", "data.num_workers", "data.memory", "logger", "test", "experiment", "debug")
+OTHER = ("seed", "resume", "mvtec_root", "data.root", "data.num_workers", "data.memory", "logger", "test")
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the category chosen
 
 INLINE, BRIEF = 2, 24  # so many keys, of so many characters, still read well in the heading of a column
@@ -75,8 +75,7 @@ def group(runs: Iterable[Run]) -> list[Group]:
 
 def setting_of(run: Run) -> dict[str, Any]:
     """What a run was asked to do, but for seed, machine and records: {"objective.lam": 0.5, …}. Where there is no
-    configuration, what metrics.json says of it. Real data are told apart by their folder, as the name alone could be anything's.
-    """
+    configuration, what metrics.json says of it. Real data are told apart by their folder: their name could be anything's."""
     known = ("data", "category", "objective", "lam", "corruption", "model", "image_size", "score_pooling", "sigma", "min_area")
     flat = flatten(run.config) if run.config else {name: run.metrics.get(name) for name in known}
     setting = {k: v for k, v in flat.items() if not _below(k, OTHER)}

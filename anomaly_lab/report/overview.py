@@ -21,9 +21,9 @@ METRICS = {
 }
 FLAT = {"flat_image_auroc": "flat grey: image AUROC", "flat_pixel_auroc": "flat grey: pixel AUROC"}
 PROTOCOL = (
-    "Weights and threshold chosen on held-out normal images; test images choose nothing. Pixel metrics at the ground truth's own "
-    "resolution, AUPRO up to a false-positive rate of 0.3. Flat grey: the distance from the training images' mean colour, which "
-    "takes no training. Synthetic data say nothing about real images."
+    "Weights and threshold chosen on held-out normal images; test images choose nothing. Pixel metrics at the ground truth's "
+    "own resolution, AUPRO up to a false-positive rate of 0.3. Flat grey: the distance from the training images' mean colour, "
+    "which takes no training. Synthetic data say nothing about real images."
 )
 
 
@@ -32,7 +32,8 @@ def results(groups: Sequence[Group]) -> Table:
     named = names(groups)
     rows = []
     for g in groups:
-        cells = [plain(source(g.runs[0])), plain(g["category"]), plain(named[key(across_categories(g.setting))])]
+        first = (source(g.runs[0]), g["category"], named[key(across_categories(g.setting))])
+        cells = [plain(value) for value in first]
         cells += [plain(len(g.runs)), Cell(", ".join(map(str, g.seeds)))]
         cells += [averaged(g.statistic(m)) for m in (*METRICS, *FLAT)]
         minutes = statistic(_minutes(run) for run in g.runs)
@@ -53,15 +54,16 @@ def single_runs(groups: Sequence[Group], folders: Sequence[Path]) -> Table:
     for g in groups:
         for run in (*g.runs, *g.earlier):
             m = run.metrics
-            cells = [plain(source(run)), plain(m["category"]), plain(named[key(across_categories(g.setting))]), plain(m["seed"])]
+            setting = named[key(across_categories(g.setting))]
+            cells = [plain(value) for value in (source(run), m["category"], setting, m["seed"])]
             cells += [measured(m.get(name)) for name in (*METRICS, *FLAT)]
             cells += [measured(m.get("proxy_ap")), measured(_minutes(run), 1), plain(m.get("steps")), plain(m.get("device"))]
             counts = [m.get(n) for n in ("n_train", "n_validation", "n_test")]
             cells += [Cell("/".join(str(c) if c is not None else "–" for c in counts)), Cell(_commit(run))]
             note = "repeated later, counts nowhere" if run in g.earlier else ""
             rows.append([*cells, Cell(shown(run.path, folders)), Cell(note)])
-    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", "minutes", "steps", "device"]
-    columns += ["train/validation/test", "code", "run", "note"]
+    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", "minutes", "steps"]
+    columns += ["device", "train/validation/test", "code", "run", "note"]
     return Table("runs", "Single runs", columns, rows, ["As in each run's metrics.json. " + PROTOCOL])
 
 
@@ -75,8 +77,10 @@ def kinds(groups: Sequence[Group]) -> Table:
             predicted = [row["predicted"] == "1" for row in scores if row["defect"] == defect]
             share = sum(predicted) / len(predicted)
             what = "false alarms" if label == "0" else "found"
-            first = [plain(source(g.runs[0])), plain(g["category"]), plain(named[key(across_categories(g.setting))]), plain(defect)]
-            rows.append([*first, Cell(f"{sum(predicted)} of {len(predicted)} {what}", (sum(predicted),)), measured(share)])
+            first = (source(g.runs[0]), g["category"], named[key(across_categories(g.setting))], defect)
+            rows.append(
+                [*map(plain, first), Cell(f"{sum(predicted)} of {len(predicted)} {what}", (sum(predicted),)), measured(share)]
+            )
     note = "Images called defective at the calibrated threshold, all seeds taken together. " + PROTOCOL
     return Table("kinds", "By kind of defect", ["data", "category", "setting", "kind", "images", "share"], rows, [note])
 

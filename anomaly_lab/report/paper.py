@@ -51,15 +51,16 @@ def _beside_published(name: str, groups: Sequence[Group]) -> Table:
     columns: dict[str, Column] = {m: _published_column(record, i) for i, m in enumerate(record["methods"])}
     ours = our_columns(groups, metrics)
     columns |= {f"ours: {setting}": column for setting, column in ours.items()}
-    columns = {title: column | _averages(column, textures, objects, len(metrics)) for title, column in columns.items()}
+    width = len(metrics)
+    columns = {title: {**column, **_averages(column, textures, objects, width)} for title, column in columns.items()}
     order = [*textures, "textures", *objects, "objects", "all"]
     rows = _rows(order, columns, record.get("footnotes", {}))
     protocol = _protocol(groups) if groups else f"No run of ours on the complete {OFFICIAL} is among these."
     notes = [
-        f"Data: {OFFICIAL}, complete. Published columns: {published()['source']}, table {name[-1]}, the other methods as quoted "
-        "there. Best of a row in bold, at two digits. All averages are recomputed from the rows; an average over categories that "
-        f"are not all there is a gap. {_misprints(record, columns)}".strip(),
-        f"Ours: {protocol} The paper leaves a_min, the smoothing and the optimiser open, so that ours can't be its protocol exactly.",
+        f"Data: {OFFICIAL}, complete. Published columns: {published()['source']}, table {name[-1]}, other methods as quoted "
+        "there. Best of a row in bold, at two digits. All averages are recomputed from the rows; one over categories that are "
+        f"not all there is a gap. {_misprints(record, columns)}".strip(),
+        f"Ours: {protocol} The paper leaves a_min, smoothing and optimiser open, so that ours can't be its protocol exactly.",
         *(f"† {category.replace('_', ' ')}: {text}." for category, text in record.get("footnotes", {}).items()),
     ]
     return Table(name, f"{record['title']} (the paper's table {name[-1]})", ["category", *columns], rows, notes)
@@ -86,7 +87,7 @@ def our_columns(groups: Sequence[Group], metrics: Sequence[str]) -> dict[str, Co
             count += 1
             title = f"{name} #{count}"
         columns[title][str(g["category"])] = tuple(g.statistic(metric) for metric in metrics)
-    return {title: column for title, column in columns.items()}
+    return dict(columns)
 
 
 def _published_column(record: Mapping[str, Any], i: int) -> dict[str, Value]:
@@ -160,7 +161,7 @@ def _protocol(groups: Sequence[Group]) -> str:
     seeds = sorted({len(g.runs) for g in groups})
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
     return (
-        f"Mean ± sample standard deviation (n) over n = {n} seeds; {values('model')}, {values('image_size')} px, {values('steps')} "
-        f"steps on {values('device')}; weights and threshold from held-out normal images, image score {values('score_pooling')}, "
-        f"a_min {values('min_area')} px."
+        f"Mean ± sample standard deviation (n) over n = {n} seeds; {values('model')}, {values('image_size')} px, "
+        f"{values('steps')} steps on {values('device')}; weights and threshold from held-out normal images, image score "
+        f"{values('score_pooling')}, a_min {values('min_area')} px."
     )

@@ -68,19 +68,20 @@ def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
     slug = "".join(c if c.isalnum() else "-" for c in f"{source(shown[0].scorer.run)}_{shown[0]['category']}").strip("-")
     amplifying = [s for s in shown if s["objective"] in ("amplify", "amplify_mask")]
     main = (amplifying or list(shown))[0]
-    text = f"{main.protocol}; {main.name}. The first image of each kind, hits and misses alike"
-    yield save(detections(main), f"figure1_7_{slug}", f"As the paper's figures 1 and 7: {text}.", folder)
-    text = f"{shown[0].protocol}. The first image of each kind"
-    caption = f"As the paper's figures 2 and 4: reconstruction and result under each objective. {text}."
+    what = f"{main.protocol}; {main.name}."
+    caption = f"As the paper's figures 1 and 7: input, heatmap, result. {what} The first image of each kind, hits and misses."
+    yield save(detections(main), f"figure1_7_{slug}", caption, folder)
+    common = f"{shown[0].protocol}. The first image of each kind."
+    caption = f"As the paper's figures 2 and 4: reconstruction and result under each objective. {common}"
     yield save(reconstructions(shown), f"figure2_4_{slug}", caption, folder)
-    yield save(steps(main), f"figure3_{slug}", f"As the paper's figure 3: the steps of detection. {main.protocol}; {main.name}.", folder)
+    yield save(steps(main), f"figure3_{slug}", f"As the paper's figure 3: the steps of detection. {what}", folder)
     pair = training_pair(main.scorer)
     if pair is not None:
-        caption = f"As the paper's figure 5: how a training pair is made. {source(main.scorer.run)}, {main['category']}; {main['corruption']}."
+        caption = f"As the paper's figure 5: how a training pair is made. {main.protocol}; corruption {main['corruption']}."
         yield save(pair_steps(pair, caption), f"figure5_{slug}", caption, folder)
     compared = [s for s in shown if s["objective"] == "amplify"][:1] + [s for s in shown if s["objective"] == "restore"]
     if len({s["objective"] for s in compared}) == 2:
-        caption = f"As the paper's figure 6: objective (3) against (1) on the same inputs. {text}."
+        caption = f"As the paper's figure 6: objective (3) against (1) on the same inputs. {common}"
         yield save(objectives(compared), f"figure6_{slug}", caption, folder)
 
 

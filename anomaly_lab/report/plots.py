@@ -75,6 +75,25 @@ def analysis_plots(groups: Sequence[Group], folder: Path) -> Iterator[Picture]:
         yield save(cost(groups), "cost", caption, folder)
 
 
+def min_area_plot(curves: Sequence[Mapping[str, Any]], folder: Path) -> Picture:
+    """`curves` as in `sensitivity.table`: a panel each, TPR, TNR and image F1 over a_min, the run's own value marked."""
+    figure, axes = _panels(len(curves), height=3.2)
+    for axis, c in zip(axes, curves, strict=True):
+        rows = c["rows"]
+        for i, (name, label) in enumerate((("tpr", "TPR"), ("tnr", "TNR"), ("f1", "image F1"))):
+            known = [(r.min_area, getattr(r, name)) for r in rows if getattr(r, name) is not None]
+            axis.plot([a for a, _ in known], [v for _, v in known], label=label, markersize=4, **style(i))
+        axis.axvline(c["own"], color="0.4", linewidth=0.8, linestyle="dotted")
+        axis.set_xscale("log", base=2)
+        axis.set_ylim(-0.03, 1.03)
+        axis.set_xlabel("a_min, pixels (dotted: the run's own)", fontsize=8)
+        axis.set_title(f"{c['category']}, {c['setting']}, seed {c['seed']}\ndata: {c['data']}", fontsize=8)
+        axis.legend(fontsize=7)
+        _tidy(axis)
+    caption = "TPR, TNR and image F1 over a_min; for each the threshold is calibrated anew on the held-out normal images"
+    return save(figure, "min_area", caption, folder)
+
+
 def lambda_lines(panels: Mapping[tuple[str, str], Mapping[str, Sequence[Point]]], label: str) -> Figure:
     """A panel a (data, setting), a line a category."""
     categories = list(dict.fromkeys(c for series in panels.values() for c in series))
@@ -95,8 +114,9 @@ def lambda_lines(panels: Mapping[tuple[str, str], Mapping[str, Sequence[Point]]]
 
 def lambda_heat(panels: Mapping[tuple[str, str], Mapping[str, Sequence[Point]]], label: str) -> Figure:
     """A panel a (data, setting): λ down, categories across, the figure written into each field, one scale for all."""
-    values = [p.statistic.mean for series in panels.values() for points in series.values() for p in points]
-    low, high = min(values), max(values)  # type: ignore[type-var]
+    means = (p.statistic.mean for series in panels.values() for points in series.values() for p in points)
+    values = [mean for mean in means if mean is not None]
+    low, high = min(values), max(values)
     most = max(len(series) for series in panels.values())
     figure, axes = _panels(len(panels), height=3.2, width=max(3.6, 1.4 + 0.75 * most))
     for axis, ((data, setting), series) in zip(axes, panels.items(), strict=True):
@@ -123,7 +143,12 @@ def differences(found: Sequence[Comparison]) -> Figure:
     metrics = list(dict.fromkeys(c.metric for c in found))
     rows = list(dict.fromkeys((c.data, c.b, c.a) for c in found))
     figure, axes = plt.subplots(
-        1, len(metrics), figsize=(3 + 2.3 * len(metrics), 1.3 + 0.42 * len(rows)), sharey=True, squeeze=False, layout="constrained"
+        1,
+        len(metrics),
+        figsize=(3 + 2.3 * len(metrics), 1.3 + 0.42 * len(rows)),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for axis, metric in zip(axes[0], metrics, strict=True):
         for c in found:

@@ -99,7 +99,7 @@ def scorer(run: Run) -> Scorer:
     found = _images(data, run.config["category"]["name"])
     if len(found.test) != run.metrics.get("n_test"):
         raise UserError(f"{found.root} has {len(found.test)} test images now, the run had {run.metrics.get('n_test')}")
-    wanted = best_precision(options["accelerator"]) if options["precision"] == "auto" else options["precision"]
+    wanted: Any = best_precision(options["accelerator"]) if options["precision"] == "auto" else options["precision"]
     silent: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(accelerator=options["accelerator"], devices=1, precision=wanted, **silent)
     plugin = trainer.precision_plugin

@@ -1,5 +1,8 @@
-"""How TPR, TNR and F1 depend on a_min, which the paper leaves open: for each a_min the threshold is calibrated anew on the run's
-held-out normal images, and applied to its test images. Nothing is chosen here: the curve says how much the choice matters."""
+"""How TPR, TNR and F1 depend on a_min, which the paper leaves open.
+
+For each a_min the threshold is calibrated anew on the run's held-out normal images, and applied to its test images. Nothing is
+chosen here: the curve says how much the choice matters.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -7,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab.calibration import largest_component_area
-from anomaly_lab.report.gallery import flip
+from anomaly_lab.calibration import area_threshold, largest_component_area
 from anomaly_lab.report.tables import Table, measured, plain
 
 STEPS = 4  # values of a_min in each direction from the run's own, a factor of 2 apart
@@ -22,6 +24,12 @@ class Row(NamedTuple):
     tpr: float | None
     tnr: float | None
     f1: float | None
+
+
+def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
+    """The smallest threshold at which the image counts as normal: at every lower one a component of {heatmap > t} has
+    `min_area` pixels, at it and above none has. None where the image has fewer pixels and is never detected."""
+    return area_threshold([heatmap], min_area) if heatmap.size >= min_area else None
 
 
 def areas(own: int) -> list[int]:
@@ -65,7 +73,8 @@ def table(curves: Sequence[dict[str, Any]]) -> Table | None:
     ]
     if not rows:
         return None
-    columns = ["data", "category", "setting", "seed", "a_min (px)", "threshold", "TPR", "TNR", "mean of TPR and TNR", "image F1", ""]
+    measures = ("TPR", "TNR", "mean of TPR and TNR", "image F1")
+    columns = ["data", "category", "setting", "seed", "a_min (px)", "threshold", *measures, "note"]
     note = (
         "The threshold of each a_min is the smallest at which no component of any held-out normal heatmap has a_min pixels. To "
         "take the best row would be to choose by the test images."

@@ -1,8 +1,8 @@
-"""A table, and what it looks like as Markdown, LaTeX and CSV. Numbers are printed by one function, so that they agree everywhere."""
+"""A table, and what it is as Markdown, LaTeX and CSV. One function prints all numbers, so that they agree everywhere."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
-    parts: dict[str, Sequence[str]] = field(default_factory=dict)
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def markdown(table: Table) -> str:
