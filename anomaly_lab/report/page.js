@@ -1,7 +1,7 @@
 "use strict";
 // Without any library. A decision is `threshold < flip`, where flip comes from Python; only masks are drawn from thumbnails.
 
-const settings = JSON.parse(document.getElementById("settings").textContent);
+const settings = JSON.parse(document.getElementById("data-settings").textContent);
 const WHITE = [255, 255, 255], BLACK = [0, 0, 0];
 const byId = (id) => document.getElementById(id);
 
@@ -39,7 +39,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // ---- the gallery
 if (byId("gallery")) {
-  const choices = JSON.parse(byId("choices").textContent);
+  const choices = JSON.parse(byId("data-choices").textContent);
   const sources = document.querySelectorAll("script.gallery");
   const loaded = new Map(); // parsed when first shown
   const slider = byId("threshold");

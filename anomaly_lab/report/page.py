@@ -38,7 +38,7 @@ def write_page(
         title=title,
         version=__version__,
         tables=tables,
-        pictures=[{"name": p.name, "caption": p.caption, "data": inlined(p.svg)} for p in pictures],
+        pictures=[{"name": p.name, "caption": p.caption, "data": inlined(p)} for p in pictures],
         choices=[{k: g[k] for k in ("data", "category", "setting", "seed")} for g in galleries],
         galleries=[embedded(g) for g in galleries],
         settings=embedded({"magma": colours.tolist(), "digits": DIGITS}),
@@ -50,9 +50,11 @@ def write_page(
     write_text(path, text)
 
 
-def inlined(svg: Path) -> str:
-    """A picture as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
+def inlined(picture: Picture) -> str:
+    """A picture as a data URI, in whichever of its two forms is smaller."""
+    svg, png = picture.svg.read_bytes(), picture.png.read_bytes()
+    kind, data = ("svg+xml", svg) if len(svg) < len(png) else ("png", png)
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
 def embedded(record: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_lab.assembly import best_precision
+from anomaly_lab.assembly import best_precision, quiet
 from anomaly_lab.data import synthetic
 from anomaly_lab.data.datamodule import split
 from anomaly_lab.data.datasets import TestImages
@@ -99,6 +99,7 @@ def scorer(run: Run) -> Scorer:
     found = _images(data, run.config["category"]["name"])
     if len(found.test) != run.metrics.get("n_test"):
         raise UserError(f"{found.root} has {len(found.test)} test images now, the run had {run.metrics.get('n_test')}")
+    quiet()
     wanted: Any = best_precision(options["accelerator"]) if options["precision"] == "auto" else options["precision"]
     silent: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(accelerator=options["accelerator"], devices=1, precision=wanted, **silent)
