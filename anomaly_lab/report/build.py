@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.report import analysis, overview, sensitivity
+from anomaly_lab.report import analysis, comparison, overview
 from anomaly_lab.report.collect import FINISHED, Run, collect
 from anomaly_lab.report.groups import Group, across_categories, group, key, legend, names
 from anomaly_lab.report.official import source
@@ -58,6 +58,7 @@ def build_report(options: Options) -> Report:
     if groups and options.gallery != "none":
         galleries, curves = _galleries(groups, options.gallery, notes)
     if curves:
+        from anomaly_lab.report import sensitivity
         from anomaly_lab.report.plots import min_area_plot
 
         tables.append(sensitivity.table(curves))  # type: ignore[arg-type]
@@ -79,7 +80,7 @@ def tables_of(runs: Sequence[Run], groups: Sequence[Group], folders: Sequence[Pa
     found: list[Table | None] = []
     if groups:
         found += [overview.results(groups), *paper_tables(groups)]
-        found += [analysis.lambda_table(groups), *analysis.heat_tables(groups), analysis.comparison_table(groups)]
+        found += [analysis.lambda_table(groups), *analysis.heat_tables(groups), comparison.comparison_table(groups)]
         found += [overview.kinds(groups), overview.single_runs(groups, folders), _legend(groups)]
     found.append(overview.left_out(runs, folders))
     return [table for table in found if table is not None]
@@ -99,7 +100,7 @@ def best_by_proxy(groups: Sequence[Group], told_apart_by: Sequence[str]) -> Iter
 
 def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Payloads for the page and curves over a_min, of the runs whose checkpoints and images are there."""
-    from anomaly_lab.report import gallery, rescoring
+    from anomaly_lab.report import gallery, rescoring, sensitivity
 
     named, of_run = names(groups), {run.path: g for g in groups for run in g.runs}
     chosen = list(of_run) if which == "all" else [run.path for run in best_by_proxy(groups, ())]

@@ -73,7 +73,7 @@ def _on_other_data(name: str, groups: Sequence[Group], data: str, stem: str) -> 
     reason = "" if data == "synthetic" else f" ({next(filter(None, (lacking(r) for g in groups for r in g.runs)))})"
     rows = _rows(order, columns, {}, marks=False)
     notes = [f"Data: {data}{reason}: not {OFFICIAL}, and not comparable with published columns. {_protocol(groups)}"]
-    return Table(stem, f"{record['title']} — {data}", ["category", *columns], rows, notes)
+    return Table(stem, f"{record['title']}, data: {data}", ["category", *columns], rows, notes)
 
 
 def our_columns(groups: Sequence[Group], metrics: Sequence[str]) -> dict[str, Column]:

@@ -49,16 +49,24 @@ class Shown:
 
     @property
     def name(self) -> str:
-        return f"{short(self['objective'], self['lam'])}, {self['corruption']}"
+        return f"{short(self['objective'], self['lam'])},\n{self['corruption']}"
 
     def mask(self, s: Scored) -> NDArray[np.bool_]:
         return detect(s.heatmap, self.scorer.threshold, self.scorer.min_area)
 
     @property
     def protocol(self) -> str:
-        data = source(self.scorer.run)
-        m = self.scorer.run.metrics
-        return f"{data}, {m['category']}; {m['model']}, {m['image_size']} px, {m['steps']} steps, seed {m['seed']}"
+        return together([self])
+
+
+def together(runs: Sequence[Shown]) -> str:
+    """The protocol of runs on the same data, which may differ in all else."""
+
+    def every(name: str) -> str:
+        return "/".join(dict.fromkeys(str(run[name]) for run in runs))
+
+    where = f"{source(runs[0].scorer.run)}, {runs[0]['category']}"
+    return f"{where}; {every('model')}, {every('image_size')} px, {every('steps')} steps, seed {every('seed')}"
 
 
 def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
@@ -68,10 +76,10 @@ def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
     slug = "".join(c if c.isalnum() else "-" for c in f"{source(shown[0].scorer.run)}_{shown[0]['category']}").strip("-")
     amplifying = [s for s in shown if s["objective"] in ("amplify", "amplify_mask")]
     main = (amplifying or list(shown))[0]
-    what = f"{main.protocol}; {main.name}."
+    what = f"{main.protocol}; {' '.join(main.name.split())}."
     caption = f"As the paper's figures 1 and 7: input, heatmap, result. {what} The first image of each kind, hits and misses."
     yield save(detections(main), f"figure1_7_{slug}", caption, folder)
-    common = f"{shown[0].protocol}. The first image of each kind."
+    common = f"{together(shown)}. The first image of each kind."
     caption = f"As the paper's figures 2 and 4: reconstruction and result under each objective. {common}"
     yield save(reconstructions(shown), f"figure2_4_{slug}", caption, folder)
     yield save(steps(main), f"figure3_{slug}", f"As the paper's figure 3: the steps of detection. {what}", folder)
@@ -87,7 +95,7 @@ def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
 
 def detections(run: Shown) -> Figure:
     """Figures 1 and 7: a row an image; input, heatmap, result."""
-    figure, axes = _grid(len(run.scored), 3, f"{run.protocol}\n{run.name}")
+    figure, axes = _grid(len(run.scored), 3, f"{run.protocol}\n{' '.join(run.name.split())}")
     for row, s in zip(axes, run.scored, strict=True):
         _image(row[0], s.image)
         shown = row[1].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
@@ -100,7 +108,7 @@ def detections(run: Shown) -> Figure:
 
 def reconstructions(runs: Sequence[Shown]) -> Figure:
     """Figures 2 and 4: a row an image; input, then reconstruction and result of each run."""
-    figure, axes = _grid(len(runs[0].scored), 1 + 2 * len(runs), runs[0].protocol)
+    figure, axes = _grid(len(runs[0].scored), 1 + 2 * len(runs), together(runs))
     for i, row in enumerate(axes):
         _image(row[0], runs[0].scored[i].image)
         row[0].set_ylabel(_label(runs[0].scored[i]), fontsize=8)
@@ -117,7 +125,7 @@ def steps(run: Shown) -> Figure:
     s = max((s for s in run.scored if s.sample.label), key=lambda s: s.score, default=run.scored[0])
     error = run.scorer.module.hparams["scoring"]["error"]
     X, output = (torch.from_numpy(x.transpose(2, 0, 1).copy())[None] for x in (s.image, s.reconstruction))
-    figure, axes = _grid(1, 6, f"{run.protocol}\n{run.name}")
+    figure, axes = _grid(1, 6, f"{run.protocol}\n{' '.join(run.name.split())}")
     row = axes[0]
     _image(row[0], s.image)
     _image(row[1], s.reconstruction)
@@ -126,7 +134,7 @@ def steps(run: Shown) -> Figure:
     row[4].imshow(s.heatmap > run.scorer.threshold, cmap="gray", vmin=0, vmax=1)
     _result(row[5], s, run.mask(s))
     symbol = "|F(X) − X|²" if error == "squared" else "|F(X) − X|"
-    names = ("X", "F(X)", f"{symbol}, mean of\nthe channels", "heatmap: smoothed", "over the threshold")
+    names = ("X", "F(X)", f"{symbol}, mean\nof the channels", "heatmap: smoothed", "over the threshold")
     _heads(row, (*names, f"result: from\n{run.scorer.min_area} px on"))
     row[0].set_ylabel(_label(s), fontsize=8)
     figure.colorbar(raw, ax=row[2], location="bottom", shrink=0.9, pad=0.02).ax.tick_params(labelsize=6)
@@ -137,7 +145,7 @@ def steps(run: Shown) -> Figure:
 def objectives(runs: Sequence[Shown]) -> Figure:
     """Figure 6: a row an image; input, truth, the result of objective (3), then of (1) with each corruption."""
     rows = [i for i, s in enumerate(runs[0].scored) if s.sample.label] or [0]
-    figure, axes = _grid(len(rows), 2 + len(runs), runs[0].protocol)
+    figure, axes = _grid(len(rows), 2 + len(runs), together(runs))
     for i, row in zip(rows, axes, strict=True):
         _image(row[0], runs[0].scored[i].image)
         _mask(row[1], runs[0].scored[i].truth)
@@ -199,7 +207,7 @@ def pair_steps(pair: Mapping[str, Any], title: str) -> Figure:
 
 
 def _grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
-    size = (1.75 * columns + 0.6, 1.75 * rows + 1.1)
+    size = (1.75 * columns + 0.6, 1.75 * rows + 1.4)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     figures._bare(axes.ravel())
     figure.suptitle(title, fontsize=8)
@@ -228,7 +236,7 @@ def _result(axis: Axes, s: Scored, mask: NDArray[np.bool_]) -> None:
 
 def _heads(row: Sequence[Axes], names: Sequence[str]) -> None:
     for axis, name in zip(row, names, strict=True):
-        axis.set_title(name.replace(", ", ",\n", 1), fontsize=7)
+        axis.set_title(name, fontsize=7)
 
 
 def _label(s: Scored) -> str:

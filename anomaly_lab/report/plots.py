@@ -11,7 +11,8 @@ import numpy as np
 
 from anomaly_lab import figures  # chooses the backend, so before pyplot
 from anomaly_lab.atomic import replacing
-from anomaly_lab.report.analysis import SWEPT, Comparison, Point, comparisons, over_lambda
+from anomaly_lab.report.analysis import SWEPT, Point, over_lambda
+from anomaly_lab.report.comparison import Comparison, comparisons
 from anomaly_lab.report.groups import Group, across_categories, key, names, statistic
 from anomaly_lab.report.official import source
 
