@@ -3,7 +3,9 @@
 Needs Playwright (the extra `dev`) and a Chromium of the system (Debian: apt-get install chromium).
 """
 
+import base64
 import csv
+import io
 import json
 import os
 import re
@@ -13,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from conftest import Finished
@@ -22,7 +25,7 @@ from anomaly_lab.report.build import Options, Report, build_report
 from anomaly_lab.report.gallery import quantised, stops
 from anomaly_lab.report.page import write_page
 from anomaly_lab.report.sensitivity import flip
-from anomaly_lab.report.tables import Cell, Table, measured, number, plain
+from anomaly_lab.report.tables import Table, measured, number, plain
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 THRESHOLD, MIN_AREA, SIDE = 0.3, 5, 24
@@ -68,9 +71,6 @@ def heatmaps(count: int, seed: int = 0) -> list[np.ndarray]:
 
 def made_up(count: int, category: str, seed: int = 0) -> tuple[dict[str, Any], list[np.ndarray]]:
     """A gallery's payload and its heatmaps, without any network."""
-    import base64
-
-    import cv2
 
     def encoded(pixels: np.ndarray, suffix: str = ".png") -> str:
         return base64.b64encode(cv2.imencode(suffix, pixels)[1].tobytes()).decode()
@@ -127,10 +127,9 @@ WHITE = """(canvas) => {
   const rgba = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   return rgba.filter((v, i) => i % 4 === 0 && v === 255).length;
 }"""
-TABLE = Table(
-    "numbers", "Numbers & <names>", ["name", "value"],
-    [[plain(n), measured(v)] for n, v in (("b", 0.5), ("a", None), ("d", -0.25), ("c", 0.4996))] + [[Cell("é"), measured(10.0)]],
-)  # fmt: skip
+VALUES = {"b": 0.5, "a": None, "d": -0.25, "c": 0.4996, "é": 10.0}
+ROWS = [[plain(name), measured(value)] for name, value in VALUES.items()]
+TABLE = Table("numbers", "Numbers & <names>", ["name", "value"], ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +280,14 @@ def test_five_hundred_images_stay_quick(browser: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def reported(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return build_report(Options([finished.directory], tmp_path_factory.mktemp("report"), "all", figures=True))
+    """Of a run, and of a copy of it that says it had objective (3): what the figures compare."""
+    folder = tmp_path_factory.mktemp("report")
+    for name, objective in (("one", "restore"), ("other", "amplify")):
+        shutil.copytree(finished.directory, folder / name)
+        for record in ("metrics.json", "config.yaml"):
+            text = (folder / name / record).read_text()
+            (folder / name / record).write_text(text.replace("restore", objective))
+    return build_report(Options([folder], folder / "report", "all", figures=True))
 
 
 def test_page_tables_and_metrics_json_agree_to_the_last_printed_digit(
@@ -291,7 +297,7 @@ def test_page_tables_and_metrics_json_agree_to_the_last_printed_digit(
     page = opened(browser, reported.out / "report.html")
     for name, metric in {"tpr": "tpr", "tnr": "tnr", "mean": "tpr_tnr_mean", "f1": "image_f1"}.items():
         assert page.text_content(f"#{name}") == number(metrics[metric]), name
-    rows = list(csv.DictReader((finished.directory / "scores.csv").open(newline="")))
+    rows = list(csv.DictReader(io.StringIO((finished.directory / "scores.csv").read_text())))
     outcomes = {
         c.get_attribute("data-i"): c.query_selector(".outcome").text_content() for c in page.query_selector_all(".card")
     }
@@ -303,7 +309,7 @@ def test_page_tables_and_metrics_json_agree_to_the_last_printed_digit(
         heads = [h.text_content().strip() for h in page.query_selector_all(f"#table-{stem} th")]
         cells = [c.text_content().strip() for c in page.query_selector_all(f"#table-{stem} tbody tr:first-child td")]
         written = (reported.out / f"tables/{stem}.md").read_text()
-        read = next(csv.DictReader((reported.out / f"tables/{stem}.csv").open(newline="")))
+        read = next(csv.DictReader(io.StringIO((reported.out / f"tables/{stem}.csv").read_text())))
         for label, metric in labels.items():
             assert cells[heads.index(label)] == number(metrics[metric])
             assert f"| {number(metrics[metric])} |" in written
@@ -316,7 +322,7 @@ def test_curves_over_a_min_agree_with_the_run_at_its_own_value(reported: Report,
     metrics: Mapping[str, Any] = json.loads((finished.directory / "metrics.json").read_text())
     (table,) = (t for t in reported.tables if t.name == "min_area")
     own = [dict(zip(table.columns, row, strict=True)) for row in table.rows if row[-1].text == "the run's own"]
-    assert len(own) == 1
+    assert len(own) == len(reported.groups) == 2
     assert own[0]["a_min (px)"].values == (metrics["min_area"],)
     assert own[0]["threshold"].values[0] == pytest.approx(metrics["threshold"], rel=1e-6)
     for label, metric in {"TPR": "tpr", "TNR": "tnr", "image F1": "image_f1"}.items():
@@ -326,7 +332,7 @@ def test_curves_over_a_min_agree_with_the_run_at_its_own_value(reported: Report,
 def test_the_papers_figures_are_drawn_from_a_run_and_carry_its_data_s_name(reported: Report) -> None:
     names = {path.stem for path in (reported.out / "figures").glob("*.png")}
     assert names == {path.stem for path in (reported.out / "figures").glob("*.svg")}
-    for start in ("figure1_7", "figure2_4", "figure3", "figure5"):
+    for start in ("figure1_7", "figure2_4", "figure3", "figure5", "figure6"):
         (path,) = (reported.out / "figures").glob(f"{start}_*.svg")
         assert re.search(r"not MVTec AD", path.read_text()), "real images are never shown without their source"
         assert "stripes" in path.read_text()
@@ -341,7 +347,7 @@ def test_every_image_of_the_page_is_in_it(reported: Report) -> None:
 def test_missing_checkpoints_and_images_are_said_and_cost_nothing_else(tmp_path: Path, finished: Finished) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished.directory, run, ignore=shutil.ignore_patterns("checkpoints", "heatmaps", "truth"))
-    report = build_report(Options([run], tmp_path / "a"))
+    report = build_report(Options([run], tmp_path / "a", figures=False))
     assert any("best.ckpt is missing" in note for note in report.notes)
     assert (tmp_path / "a/tables/results.md").is_file()
     shutil.copytree(finished.directory / "checkpoints", run / "checkpoints")
