@@ -1,5 +1,6 @@
 """What a sweep shows: values over λ, paired comparisons against scipy, plots as files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,16 @@ from scipy import stats
 from anomaly_lab.report import plots
 from anomaly_lab.report.analysis import heat_tables, lambda_table, over_lambda
 from anomaly_lab.report.collect import collect
-from anomaly_lab.report.comparison import PAIRWISE, comparison_table, comparisons, signed, t_interval, t_quantile
+from anomaly_lab.report.comparison import (
+    PAIRWISE,
+    Comparison,
+    comparison_table,
+    comparisons,
+    signed,
+    t_interval,
+    t_quantile,
+    verdict,
+)
 from anomaly_lab.report.groups import Group, group
 
 unhurried = settings(deadline=None)
@@ -91,7 +101,7 @@ def test_seeds_are_averaged_within_a_category_before_categories_are_compared(tmp
     assert sorted(found.differences) == pytest.approx([0.2, 0.4])
     assert (found.units, found.pairs, found.mean) == ("categories", 4, pytest.approx(0.3))
     half = stats.t.ppf(0.975, 1) * np.std([0.2, 0.4], ddof=1) / np.sqrt(2)
-    assert found.interval == pytest.approx((0.3 - half, 0.3 + half))
+    assert found.interval() == pytest.approx((0.3 - half, 0.3 + half))
 
 
 def test_only_what_both_have_run_is_compared(tmp_path: Path) -> None:
@@ -101,10 +111,18 @@ def test_only_what_both_have_run_is_compared(tmp_path: Path) -> None:
     fake_run(tmp_path / "d", objective="amplify", seed=2, image_auroc=0.1)
     groups = group(collect([tmp_path]))
     (found,) = (c for c in comparisons(groups) if c.metric == "image_auroc")
-    assert (found.pairs, found.mean, found.interval) == (1, pytest.approx(0.1), None)
+    assert (found.pairs, found.mean, found.interval()) == (1, pytest.approx(0.1), None)
     table = comparison_table(groups)
     assert table is not None
     assert {r[6].text for r in table.rows} == {"undecided"}, "one pair decides nothing"
+
+
+def test_the_more_is_compared_the_more_it_takes_to_be_better() -> None:
+    c = Comparison("a", "b", "synthetic", "aupro", "categories", (0.010, 0.011, 0.013), 3, 0.0113)
+    interval = c.interval()
+    assert interval is not None and interval[0] > 0
+    assert (verdict(c, 1), verdict(c, 100)) == ("better", "undecided")
+    assert verdict(replace(c, differences=(-0.010, -0.011, -0.013)), 1) == "worse"
 
 
 def test_data_of_different_kinds_are_never_compared(tmp_path: Path) -> None:

@@ -149,6 +149,22 @@ def test_synthetic_or_partial_data_never_stand_in_a_column_that_looks_like_mvtec
     assert row(found["table2_other1"], "grid")[-1].text == "0.46"
 
 
+def test_an_evaluation_counts_as_mvtec_ad_only_if_its_network_was_trained_on_it(tmp_path: Path) -> None:
+    whole = official_run(tmp_path / "whole", "carpet", tpr_tnr_mean=0.9)
+    synthetic = fake_run(tmp_path / "synthetic")
+    official_run(tmp_path / "good", "carpet", source_run=str(whole), trained_on="mvtec", tpr_tnr_mean=0.8)
+    official_run(tmp_path / "bad", "carpet", source_run=str(synthetic), trained_on="synthetic", tpr_tnr_mean=0.7)
+    official_run(tmp_path / "lost", "carpet", source_run=str(tmp_path / "gone"), trained_on="mvtec", lam=0.7)
+    reasons = {run.path.name: lacking(run) for run in collect([tmp_path])}
+    assert reasons["whole"] is None and reasons["good"] is None
+    assert "behind this evaluation is on other data (data=synthetic)" in str(reasons["bad"])
+    assert "not to be found" in str(reasons["lost"])
+    table = paper(tmp_path)["table2"]
+    ours = dict(zip(table.columns, row(table, "carpet"), strict=True))
+    texts = {name: cell.text for name, cell in ours.items() if name.startswith("ours")}
+    assert texts == {"ours: restore λ=0.5": "0.90", "ours: restore λ=0.5, evaluated again": "0.80"}
+
+
 def test_one_partial_seed_keeps_the_whole_group_out(tmp_path: Path) -> None:
     official_run(tmp_path / "a", "carpet", seed=0)
     official_run(tmp_path / "b", "carpet", seed=1, n_train=10)

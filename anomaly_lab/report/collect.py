@@ -90,10 +90,11 @@ def _directories(folder: Path) -> Iterator[Path]:
 def _is_run(folder: Path) -> bool:
     if (folder / "metrics.json").is_file() or (folder / CLAIM).is_file():
         return True
-    try:  # a job that failed before its training leaves Hydra's records only; other commands' are no runs
-        return "\n    name: train\n" in (folder / ".hydra/hydra.yaml").read_text(encoding="utf-8")
+    try:  # a job that failed early leaves Hydra's records only; those of other commands are no runs
+        record = (folder / ".hydra/hydra.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
+    return any(f"\n    name: {command}\n" in record for command in ("train", "evaluate"))
 
 
 def read(path: Path) -> Run:
@@ -111,6 +112,8 @@ def read(path: Path) -> Run:
         return Run(path, "running", note=reached, **known)
     if (failure := _text(path / FAILURE)) is not None:
         return Run(path, "failed", note=failure, **known)
+    if (path / "source.json").is_file():
+        return Run(path, "stopped", note="an evaluation: start it again", **known)
     if known["config"]:
         note = f"{reached}; to go on: python -m anomaly_lab.train resume={path}"
         return Run(path, "stopped", note=note, **known)

@@ -18,9 +18,8 @@ PAIRWISE = 4  # up to so many settings are compared each with each; more, each w
 
 @dataclass(frozen=True)
 class Comparison:
-    """`b` − `a` of a metric, over what both have in common. `differences`: each category's mean over its shared seeds; the
-    interval is a paired t interval over the units (categories, or the seeds of the only one), None where there are fewer
-    than two."""
+    """`b` − `a` of a metric, over what both have in common. `differences`: each category's mean over its shared seeds,
+    or those of the seeds where there is one category; `interval` is their paired t interval, None for fewer than two."""
 
     a: str
     b: str
@@ -30,7 +29,9 @@ class Comparison:
     differences: tuple[float, ...]
     pairs: int
     mean: float
-    interval: tuple[float, float] | None
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
+        return t_interval(self.differences, level)
 
 
 def comparisons(groups: Sequence[Group]) -> list[Comparison]:
@@ -72,7 +73,7 @@ def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], dat
     single = len(by_category) == 1
     units = every if single else [statistics.fmean(differences) for differences in by_category.values()]
     what = f"seeds of {next(iter(by_category))[0]}" if single else "categories"
-    return Comparison(a, b, data, metric, what, tuple(units), len(every), statistics.fmean(units), t_interval(units))
+    return Comparison(a, b, data, metric, what, tuple(units), len(every), statistics.fmean(units))
 
 
 def comparison_table(groups: Sequence[Group]) -> Table | None:
@@ -82,20 +83,32 @@ def comparison_table(groups: Sequence[Group]) -> Table | None:
         return None
     rows = []
     for c in found:
-        low, high = c.interval or (None, None)
-        verdict = "undecided" if c.interval is None or low <= 0 <= high else "better" if low > 0 else "worse"  # type: ignore[operator]
-        between = Cell("–" if c.interval is None else f"[{signed(low)}, {signed(high)}]", (low, high))
+        low, high = c.interval() or (None, None)
+        between = Cell("–" if low is None else f"[{signed(low)}, {signed(high)}]", (low, high))
         cells = [plain(c.data), plain(c.b), plain(c.a), plain(SWEPT[c.metric]), Cell(signed(c.mean), (c.mean,)), between]
-        rows.append([*cells, Cell(verdict), Cell(f"{len(c.differences)} {c.units}", (len(c.differences),)), plain(c.pairs)])
+        rows.append(
+            [
+                *cells,
+                Cell(verdict(c, len(found))),
+                Cell(f"{len(c.differences)} {c.units}", (len(c.differences),)),
+                plain(c.pairs),
+            ]
+        )
     notes = [
         f"Difference: mean over the units of (setting − against), where both ran with the same category and seed. {LEVEL:.0%} "
         "confidence interval of Student's paired t, which takes the units' differences to be normal; none for fewer than two "
         "units, and a wide one for few. Seeds of a category share its images, so they are averaged first where there are "
-        f"several categories. Of {len(rows)} intervals, about {round(len(rows) * (1 - LEVEL), 1):g} miss by chance alone. "
-        "Undecided: the interval holds 0, or there is none."
+        f"several categories. The verdict allows for the {len(rows)} comparisons (Bonferroni): better or worse where the "
+        f"interval of level 1 − {1 - LEVEL:.2g}/{len(rows)} does not hold 0, else undecided."
     ]
     columns = ["data", "setting", "against", "metric", "difference", "interval", "verdict", "units", "pairs"]
     return Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",)})
+
+
+def verdict(c: Comparison, comparisons_made: int) -> str:
+    """better, worse or undecided: at LEVEL for all comparisons together, else one in twenty would be "better" by chance."""
+    low, high = c.interval(1 - (1 - LEVEL) / comparisons_made) or (-math.inf, math.inf)
+    return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
 def signed(value: float | None) -> str:

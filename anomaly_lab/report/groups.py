@@ -12,6 +12,7 @@ from anomaly_lab.report.collect import FINISHED, Run
 OTHER = ("seed", "resume", "mvtec_root", "data.root", "data.num_workers", "data.memory", "logger", "test")
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the category chosen
 
+EVALUATION = "evaluated again, trained on"
 INLINE, BRIEF = 2, 24  # so many keys, of so many characters, still read well in the heading of a column
 
 
@@ -81,6 +82,8 @@ def setting_of(run: Run) -> dict[str, Any]:
     setting = {k: v for k, v in flat.items() if not _below(k, OTHER)}
     if run.metrics.get("data") != "synthetic":
         setting["data.root"] = flat.get("data.root")
+    if run.metrics.get("source_run") is not None:  # never taken together with what was measured right after a training
+        setting[EVALUATION] = run.metrics.get("trained_on")
     return setting
 
 
@@ -111,6 +114,7 @@ def names(groups: Sequence[Group]) -> dict[str, str]:
     found, told = {}, [k for k in ("corruption", "model") if len({str(g[k]) for g in groups}) > 1]
     for label, (g, others) in _told_apart(groups).items():
         words = [f"{k.rpartition('.')[2]}={v}" for k, v in others.items()]
+        words = ["evaluated again", *words] if EVALUATION in g.setting else words
         brief = len(words) <= INLINE and all(len(w) <= BRIEF for w in words)
         found[label] = ", ".join([short(g["objective"], g["lam"]), *(str(g[k]) for k in told), *(words if brief else [])])
     return _distinct(found)
@@ -142,7 +146,7 @@ def _differing(setting: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) 
 
 
 _TOLD = (
-    "objective", "objective.name", "objective.lam", "lam", "corruption", "corruption.name", "model", "model.name",
+    EVALUATION, "objective", "objective.name", "objective.lam", "lam", "corruption", "corruption.name", "model", "model.name",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from anomaly_lab.report.collect import Run
+from anomaly_lab.report.collect import FINISHED, Run, read
 
 SYNTHETIC = "synthetic"
 OFFICIAL = "MVTec AD"
@@ -24,6 +24,11 @@ def lacking(run: Run) -> str | None:
     normal and of defective test images that were scored, the kinds of defect, and the stored size.
     """
     m = run.metrics
+    if (trained := m.get("source_run")) is not None:  # an evaluation is as good as what its network was trained on
+        source_run = read(Path(trained))
+        reason = lacking(source_run) if source_run.state == FINISHED and source_run.path != run.path else "not to be found"
+        if reason is not None:
+            return f"the run {Path(trained).name} behind this evaluation is on other data ({reason})"
     if m.get("data") != "mvtec":
         return f"data={m.get('data')}"
     expected = mvtec_ad().get(str(m["category"]))

@@ -61,6 +61,8 @@ def single_runs(groups: Sequence[Group], folders: Sequence[Path]) -> Table:
             counts = [m.get(n) for n in ("n_train", "n_validation", "n_test")]
             cells += [Cell("/".join(str(c) if c is not None else "–" for c in counts)), Cell(_commit(run))]
             note = "repeated later, counts nowhere" if run in g.earlier else ""
+            if m.get("source_run"):
+                note = f"evaluation of {Path(m['source_run']).name}, trained on {m.get('trained_on')}. {note}".strip()
             rows.append([*cells, Cell(shown(run.path, folders)), Cell(note)])
     columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", "minutes", "steps"]
     columns += ["device", "train/validation/test", "code", "run", "note"]

@@ -158,8 +158,8 @@ def differences(found: Sequence[Comparison]) -> Figure:
             y = rows.index((c.data, c.b, c.a))
             axis.plot(c.differences, [y] * len(c.differences), "o", color=COLORS[5], markersize=4, alpha=0.7)
             axis.plot(c.mean, y, "x", color=COLORS[1], markersize=7)
-            if c.interval:
-                axis.plot(c.interval, [y, y], color=COLORS[1], linewidth=1.8)
+            if interval := c.interval():
+                axis.plot(interval, [y, y], color=COLORS[1], linewidth=1.8)
         axis.axvline(0, color="0.4", linewidth=0.8)
         axis.set_title(SWEPT[metric], fontsize=9)
         _tidy(axis)
