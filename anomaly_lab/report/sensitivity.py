@@ -45,10 +45,14 @@ class Curve:
         self.counts = {a: np.zeros((2, 2), int) for a in min_areas}  # label, predicted
 
     def calibrate(self, heatmaps: Iterable[NDArray[np.floating]]) -> None:
+        """For each a_min what `area_threshold` gives, in one pass."""
+        lowest = np.inf
         for heatmap in heatmaps:
+            lowest = min(lowest, float(heatmap.min()))
             for a, so_far in self.threshold.items():
                 if largest_component_area(heatmap, so_far) >= a:  # the images before may have asked for more
-                    self.threshold[a] = max(so_far, flip(heatmap, a) or -np.inf)
+                    self.threshold[a] = area_threshold([heatmap], a)
+        self.threshold = {a: max(t, lowest) for a, t in self.threshold.items()}
 
     def add(self, heatmap: NDArray[np.floating], label: int) -> None:
         for a, threshold in self.threshold.items():
