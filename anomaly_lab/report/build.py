@@ -59,10 +59,10 @@ def build_report(options: Options) -> Report:
         galleries, curves = _galleries(groups, options.gallery, notes)
     if curves:
         from anomaly_lab.report import sensitivity
-        from anomaly_lab.report.plots import min_area_plot
+        from anomaly_lab.report.plots import sensitivity_plots
 
-        tables.append(sensitivity.table(curves))  # type: ignore[arg-type]
-        pictures.append(min_area_plot(curves, options.out / "figures"))
+        tables += sensitivity.tables(curves)
+        pictures += list(sensitivity_plots(curves, options.out / "figures"))
     if groups and options.figures:
         pictures = [*_paper_figures(groups, options.out / "figures", notes), *pictures]
     for table in tables:
@@ -99,7 +99,7 @@ def best_by_proxy(groups: Sequence[Group], told_apart_by: Sequence[str]) -> Iter
 
 
 def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Payloads for the page and curves over a_min, of the runs whose checkpoints and images are there."""
+    """Payloads for the page and curves over a_min and α, of the runs whose checkpoints and images are there."""
     from anomaly_lab.report import gallery, rescoring, sensitivity
 
     named, of_run = names(groups), {run.path: g for g in groups for run in g.runs}
@@ -109,14 +109,16 @@ def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> tuple[l
         setting = named[key(across_categories(of_run[run.path].setting))]
         try:
             scorer = rescoring.scorer(run)
-            curve = sensitivity.Curve(sensitivity.areas(scorer.min_area))
-            curve.calibrate(s.heatmap for s in scorer.score(scorer.held_out))
+            curve = sensitivity.Curve(scorer.min_area)
+            normal = list(curve.calibrate(s.heatmap for s in scorer.score(scorer.held_out)))
             payloads.append(gallery.payload(scorer, setting, curve))
         except UserError as error:
             notes.append(f"No test images of {run.path.name}: {error}.")
             continue
         common = {"data": source(run), "category": run.metrics["category"], "setting": setting, "seed": run.metrics["seed"]}
-        curves.append({**common, "own": scorer.min_area, "rows": curve.rows()})
+        tested = [(image["flip"], image["label"]) for image in payloads[-1]["images"]]
+        alpha = sensitivity.over_alpha(normal, tested)
+        curves.append({**common, "own": scorer.min_area, "min_area": curve.rows(), "alpha": alpha})
         if payloads[-1]["changed"]:
             notes.append(f"{run.path.name}: scored anew, {payloads[-1]['changed']} decisions differ from its record.")
     return payloads, curves

@@ -15,6 +15,7 @@ from anomaly_lab.report.plots import Picture
 from anomaly_lab.report.tables import DIGITS, Cell, Table
 
 HERE = Path(__file__).parent
+LARGE = 300_000  # bytes of a picture
 
 
 def write_page(
@@ -51,9 +52,14 @@ def write_page(
 
 
 def inlined(picture: Picture) -> str:
-    """A picture as a data URI, in whichever of its two forms is smaller."""
+    """A picture as a data URI: in whichever of its two forms is smaller, or as JPEG where both are large. The files beside the
+    page keep every pixel."""
     svg, png = picture.svg.read_bytes(), picture.png.read_bytes()
     kind, data = ("svg+xml", svg) if len(svg) < len(png) else ("png", png)
+    if len(data) > LARGE:
+        import cv2  # only photographs are that large, and then it has been loaded already
+
+        kind, data = "jpeg", cv2.imencode(".jpg", cv2.imread(str(picture.png)), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
 
 

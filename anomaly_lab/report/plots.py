@@ -76,23 +76,33 @@ def analysis_plots(groups: Sequence[Group], folder: Path) -> Iterator[Picture]:
         yield save(cost(groups), "cost", caption, folder)
 
 
-def min_area_plot(curves: Sequence[Mapping[str, Any]], folder: Path) -> Picture:
-    """`curves` as in `sensitivity.table`: a panel each, TPR, TNR and image F1 over a_min, the run's own value marked."""
+def sensitivity_plots(curves: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Picture]:
+    """`curves` as in `sensitivity.tables`: a panel each, TPR, TNR and image F1 over a_min, then over α."""
+    caption = "TPR, TNR and image F1 over a_min; for each the threshold is calibrated anew on the held-out normal images"
+    yield save(operating_curves(curves, "min_area", "a_min, pixels (dotted: the run's own)"), "min_area", caption, folder)
+    caption = "TPR, TNR and image F1 over α, the conformal rule's bound on the rate of false alarms (dotted: TNR = 1 − α)"
+    yield save(operating_curves(curves, "alpha", "α"), "alpha", caption, folder)
+
+
+def operating_curves(curves: Sequence[Mapping[str, Any]], name: str, label: str) -> Figure:
+    """A panel a run."""
     figure, axes = _panels(len(curves), height=3.2)
     for axis, c in zip(axes, curves, strict=True):
-        rows = c["rows"]
-        for i, (name, label) in enumerate((("tpr", "TPR"), ("tnr", "TNR"), ("f1", "image F1"))):
-            known = [(r.min_area, getattr(r, name)) for r in rows if getattr(r, name) is not None]
-            axis.plot([a for a, _ in known], [v for _, v in known], label=label, markersize=4, **style(i))
-        axis.axvline(c["own"], color="0.4", linewidth=0.8, linestyle="dotted")
-        axis.set_xscale("log", base=2)
+        for i, (metric, text) in enumerate((("tpr", "TPR"), ("tnr", "TNR"), ("f1", "image F1"))):
+            known = [(r.at, getattr(r, metric)) for r in c[name] if getattr(r, metric) is not None]
+            axis.plot([x for x, _ in known], [y for _, y in known], label=text, markersize=4, **style(i))
+        if name == "min_area":
+            axis.axvline(c["own"], color="0.4", linewidth=0.8, linestyle="dotted")
+            axis.set_xscale("log", base=2)
+        else:
+            axis.plot([0, 1], [1, 0], color="0.4", linewidth=0.8, linestyle="dotted")
+            axis.set_xlim(0, 1)
         axis.set_ylim(-0.03, 1.03)
-        axis.set_xlabel("a_min, pixels (dotted: the run's own)", fontsize=8)
+        axis.set_xlabel(label, fontsize=8)
         axis.set_title(f"{c['category']}, {c['setting']}, seed {c['seed']}\ndata: {c['data']}", fontsize=8)
         axis.legend(fontsize=7)
         _tidy(axis)
-    caption = "TPR, TNR and image F1 over a_min; for each the threshold is calibrated anew on the held-out normal images"
-    return save(figure, "min_area", caption, folder)
+    return figure
 
 
 def lambda_lines(panels: Mapping[tuple[str, str], Mapping[str, Sequence[Point]]], label: str) -> Figure:
