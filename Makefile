@@ -25,9 +25,9 @@ train: $(READY)  ## train on the embedded data; more: make train ARGS='+category
 
 report: $(READY)  ## a small sweep on the embedded data, then its tables, figures and page (12 minutes on two cores)
 	folder=runs/$$(date +%Y-%m-%d_%H-%M-%S)_report && \
-	$(BIN)/python -m anomaly_lab.train -m +sweep=small hydra.sweep.dir=$$folder/sweep && \
+	$(BIN)/python -m anomaly_lab.train -m +sweep=small $(ARGS) hydra.sweep.dir=$$folder/sweep && \
 	$(BIN)/python -m anomaly_lab.train -m +sweep=small objective=restore objective.lam=0.5 corruption=cutout seed=0 \
-		hydra.sweep.dir=$$folder/cutout && \
+		$(ARGS) hydra.sweep.dir=$$folder/cutout && \
 	$(BIN)/python -m anomaly_lab.report runs=$$folder
 
 test: $(READY)  ## run the tests

@@ -59,8 +59,9 @@ def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> Non
     table = lambda_table(groups)
     assert table is not None and len(table.rows) == 8
     heat = {t.name: t for t in heat_tables(groups)}["lambda_category_image_auroc_1"]
-    assert list(heat.columns) == ["λ", "carpet", "wood"]
-    assert [[c.text for c in r] for r in heat.rows] == [["0.3", "0.300", "0.300"], ["0.9", "0.900", "0.900"]]
+    assert list(heat.columns) == ["setting", "λ", "carpet", "wood"]
+    rows = [[s, f"{lam:g}", f"{lam:.3f}", f"{lam:.3f}"] for s in ("amplify", "restore") for lam in (0.3, 0.9)]
+    assert [[c.text for c in r] for r in heat.rows] == rows
 
 
 def test_without_a_second_lambda_there_is_nothing_over_lambda(tmp_path: Path) -> None:

@@ -58,19 +58,22 @@ def lambda_table(groups: Sequence[Group]) -> Table | None:
 
 
 def heat_tables(groups: Sequence[Group]) -> list[Table]:
-    """For each metric, data and family of settings: λ down, categories across, means over the seeds."""
+    """For each metric and data: settings and λ down, categories across, means over the seeds."""
     tables = []
     for metric, label in SWEPT.items():
-        families: dict[tuple[str, str], dict[str, list[Point]]] = {}
+        by_data: dict[str, dict[tuple[str, float], dict[str, float | None]]] = {}
         for (data, setting, category), points in over_lambda(groups, metric).items():
-            families.setdefault((data, setting), {})[category] = points
-        for number_, ((data, setting), series) in enumerate(families.items(), start=1):
-            lams = sorted({p.lam for points in series.values() for p in points})
-            at = {c: {p.lam: p.statistic for p in points} for c, points in series.items()}
-            rows = [[plain(lam), *(measured(at[c][lam].mean if lam in at[c] else None) for c in series)] for lam in lams]
-            title = f"{label} over λ and category: {setting}"
-            name = f"lambda_category_{metric}_{number_}"
-            tables.append(Table(name, title, ["λ", *series], rows, [f"Data: {data}. Means over the seeds."]))
+            for point in points:
+                by_data.setdefault(data, {}).setdefault((setting, point.lam), {})[category] = point.statistic.mean
+        for number, (data, found) in enumerate(by_data.items(), start=1):
+            categories = sorted({category for values in found.values() for category in values})
+            rows = [
+                [plain(setting), plain(lam), *(measured(values.get(category)) for category in categories)]
+                for (setting, lam), values in sorted(found.items())
+            ]
+            title = f"{label[0].upper()}{label[1:]} over λ and category"
+            name = f"lambda_category_{metric}_{number}"
+            tables.append(Table(name, title, ["setting", "λ", *categories], rows, [f"Data: {data}. Means over the seeds."]))
     return tables
 
 
