@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train report test lint types format picture bench clean
+.PHONY: help setup train report test lint types format picture bench real clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: $(READY)  ## time a training step (2 minutes) and write experiments/bench
 
 picture: $(READY)  ## draw README's picture from a finished run on the embedded data: make picture RUN=runs/...
 	$(BIN)/python docs/picture.py "$(RUN)"
+
+real: $(READY)  ## the study on real photographs, resumable: make real ROOT=DIR, or with ARGS='--minutes 20 --seeds 0'
+	$(BIN)/python experiments/real_images/study.py "$(ROOT)" $(ARGS)
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

@@ -8,7 +8,7 @@ SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to
 CHOICES = {
     "data.contrast": ("none", "category", "image"),
     "objective.norm": ("l2", "squared"),
-    "scoring.error": ("squared", "absolute"),
+    "scoring.error": ("mahalanobis", "squared", "absolute"),
     "scoring.pooling": ("max", "mean_top"),
 }
 

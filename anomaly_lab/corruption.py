@@ -108,6 +108,8 @@ class Texture:
         noise = noise_field(shape, rng.uniform(*self.scale), rng)
         noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
         colour = rng.uniform(0, 1, 3).astype(np.float32)  # real defects may be black or glaring
+        if (patch == patch[..., :1]).all():
+            colour[:] = colour[0]  # a grey camera sees no colour: one would give the patch away
         foreign = np.clip(colour + np.float32(rng.uniform(0.05, 0.25)) * noise, 0, 1)
         opacity = np.float32(rng.uniform(*self.opacity))
         return (1 - opacity) * patch + opacity * foreign

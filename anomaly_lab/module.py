@@ -5,6 +5,7 @@ preprocessing, scoring parameters and threshold are in it.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -15,7 +16,10 @@ from torch import Tensor
 from anomaly_lab import scoring
 from anomaly_lab.build import build
 from anomaly_lab.metrics import PixelMetrics
+from anomaly_lab.residuals import ResidualModel
 from anomaly_lab.schedule import time_share, warmup_cosine
+
+VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
 
 
 class AnomalyModule(L.LightningModule):
@@ -45,6 +49,7 @@ class AnomalyModule(L.LightningModule):
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
         self.objective = build(objective)
+        self.residuals = ResidualModel() if scoring["error"] == "mahalanobis" else None
         self.register_buffer("threshold", torch.tensor(math.nan))  # set by calibration, to one of the heatmaps' values
         self.register_buffer("mean_color", torch.tensor(mean_color).view(3, 1, 1), persistent=False)
         self.proxy = PixelMetrics()
@@ -87,6 +92,9 @@ class AnomalyModule(L.LightningModule):
     # ---- validation: on normal images that are held out, and corruptions of another kind than the training's
 
     def on_validation_epoch_start(self) -> None:
+        if self.residuals is not None:
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.fit_residuals(data.clean_images(VALIDATION_FIT))
         self.proxy.reset()
         self.squares.zero_()
 
@@ -126,15 +134,32 @@ class AnomalyModule(L.LightningModule):
         """F(X) as used in testing: whole, or in tiles of the training size."""
         return scoring.reconstruct(self, X, self.hparams["scoring"]["tile"]).float()
 
+    def fit_residuals(self, images: Sequence[Tensor]) -> None:
+        """Learn what error is normal from clean training images, (3, h, w) each; nothing to do for the plain errors."""
+        if self.residuals is None:
+            return
+        training = self.training
+        self.eval()
+        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            pairs = [(X, self.reconstruct(X[None])[0]) for X in (image.to(self.device) for image in images)]
+        self.residuals.fit(pairs)
+        self.train(training)
+
     def heatmap_of(self, X: Tensor, output: Tensor) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w): the smoothed reconstruction error."""
-        options = self.hparams["scoring"]
-        with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
-            return scoring.smooth(scoring.error_map(X, output, options["error"]), options["sigma"])
+        if self.residuals is None:
+            return self._plain_heatmap(X, output, self.hparams["scoring"]["error"])
+        with torch.autocast(X.device.type, enabled=False):
+            return self.residuals(X, output, self.hparams["scoring"]["sigma"])
 
     def flat_heatmap(self, X: Tensor) -> Tensor:
         """The trivial reference: the smoothed distance from the training images' mean colour, (B, h, w)."""
-        return self.heatmap_of(X, self.mean_color.expand_as(X))
+        error = self.hparams["scoring"]["error"]
+        return self._plain_heatmap(X, self.mean_color.expand_as(X), "squared" if error == "mahalanobis" else error)
+
+    def _plain_heatmap(self, X: Tensor, output: Tensor, error: str) -> Tensor:
+        with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
+            return scoring.smooth(scoring.error_map(X, output, error), self.hparams["scoring"]["sigma"])
 
     def image_score(self, heatmap: Tensor) -> Tensor:
         """(H, W) → ()."""

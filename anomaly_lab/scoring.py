@@ -34,13 +34,13 @@ def smooth(heatmap: Tensor, sigma: float) -> Tensor:
         moved = heatmap.movedim(axis, -1)
         # symmetric padding by index: F.pad's reflection refuses a radius larger than the image
         index = torch.arange(-radius, moved.shape[-1] + radius, device=heatmap.device)
-        padded = moved[..., _reflected(index, moved.shape[-1])]
+        padded = moved[..., reflected(index, moved.shape[-1])]
         filtered = F.conv1d(padded.reshape(-1, 1, padded.shape[-1]), kernel.view(1, 1, -1))
         heatmap = filtered.reshape(moved.shape).movedim(-1, axis)
     return heatmap
 
 
-def _reflected(index: Tensor, length: int) -> Tensor:
+def reflected(index: Tensor, length: int) -> Tensor:
     """Any index mapped into [0, length) by reflection at the pixels' outer edges: −1 → 0, length → length − 1."""
     folded = index.remainder(2 * length)
     return torch.where(folded < length, folded, 2 * length - 1 - folded)
@@ -56,8 +56,8 @@ def reconstruct(network: Callable[[Tensor], Tensor], X: Tensor, tile: int = 0) -
     height, width = X.shape[-2:]
     if tile == 0 or (height == tile and width == tile):
         return network(X)
-    rows = _reflected(torch.arange(max(height, tile), device=X.device), height)
-    columns = _reflected(torch.arange(max(width, tile), device=X.device), width)
+    rows = reflected(torch.arange(max(height, tile), device=X.device), height)
+    columns = reflected(torch.arange(max(width, tile), device=X.device), width)
     X = X[..., rows, :][..., columns]
     corners = [(top, left) for top in _starts(X.shape[-2], tile) for left in _starts(X.shape[-1], tile)]
     window = torch.hann_window(tile, periodic=False, dtype=X.dtype, device=X.device).clamp_min(1e-3)

@@ -8,11 +8,12 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
-from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, TrainingSamples, ValidationPairs
+from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, TrainingSamples, ValidationPairs, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
@@ -127,6 +128,12 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader:
         return self._one_by_one(self.test)
+
+    def clean_images(self, count: int) -> list[Tensor]:
+        """At most `count` whole training images as the network sees them, uncorrupted: (3, h, w) in [0, 1], evenly spread."""
+        images = self.train_images
+        places = np.linspace(0, len(images) - 1, min(len(images), count)).round().astype(int)
+        return [to_tensor(images.preprocessing.unit(*images[int(i)])) for i in places]
 
     def _generate(self) -> Path:
         with bar(f"Generating {self.category['name']}") as update:

@@ -124,17 +124,19 @@ def steps(run: Shown) -> Figure:
     """Figure 3, for the defective image with the highest score: X, F(X), the error, the heatmap, {heatmap > t}, the result."""
     s = max((s for s in run.scored if s.sample.label), key=lambda s: s.score, default=run.scored[0])
     error = run.scorer.module.hparams["scoring"]["error"]
+    plain = "absolute" if error == "absolute" else "squared"  # what another distance is made from, too
     X, output = (torch.from_numpy(x.transpose(2, 0, 1).copy())[None] for x in (s.image, s.reconstruction))
     figure, axes = _grid(1, 6, f"{run.protocol}\n{' '.join(run.name.split())}")
     row = axes[0]
     _image(row[0], s.image)
     _image(row[1], s.reconstruction)
-    raw = row[2].imshow(error_map(X, output, error)[0].numpy(), cmap="magma")
+    raw = row[2].imshow(error_map(X, output, plain)[0].numpy(), cmap="magma")
     shown = row[3].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
     row[4].imshow(s.heatmap > run.scorer.threshold, cmap="gray", vmin=0, vmax=1)
     _result(row[5], s, run.mask(s))
-    symbol = "|F(X) − X|²" if error == "squared" else "|F(X) − X|"
-    names = ("X", "F(X)", f"{symbol}, mean\nof the channels", "heatmap: smoothed", "over the threshold")
+    symbol = "|F(X) − X|" if plain == "absolute" else "|F(X) − X|²"
+    heatmap = "heatmap: smoothed" if error == plain else f"heatmap: {error}\ndistance, smoothed"
+    names = ("X", "F(X)", f"{symbol}, mean\nof the channels", heatmap, "over the threshold")
     _heads(row, (*names, f"result: from\n{run.scorer.min_area} px on"))
     row[0].set_ylabel(_label(s), fontsize=8)
     figure.colorbar(raw, ax=row[2], location="bottom", shrink=0.9, pad=0.02).ax.tick_params(labelsize=6)

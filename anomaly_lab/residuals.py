@@ -1,0 +1,123 @@
+"""What reconstruction error is normal, and where: a model of the error's local energy given the reconstruction.
+
+No network restores everything: along edges and in fine structure a normal image has errors too, in flat places nearly none,
+and slow errors are far rarer than fine ones. A plain squared error lets the largest of these hide the others. Here the error
+is split into octave bands, its local energy in each is compared, on a logarithmic scale, with what clean training images
+showed where the reconstruction looked alike, and the result is a Mahalanobis distance. More error than normal counts, and so
+does less: a blurred place is reconstructed too well. Only normal images are used.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomaly_lab.scoring import reflected, smooth
+
+BANDS = 5  # octaves: from single pixels to what is wider than 16 px
+LEVEL = 2  # energies are compared on a grid of 2² = 4 px: they are averaged over about that anyway
+SPREAD = 0.75  # grid points: energies are averaged over a Gaussian of this σ, 3 px
+FLOOR = 0.01  # of a band's mean energy: below it, differences on the logarithmic scale mean nothing
+SMALLEST = (
+    1e-7  # of a band's mean energy: a tenth of what rounding to 8 bits leaves, so that arithmetic's own noise means nothing
+)
+RIDGE = 1e-3  # on the regression's normal equations, for each pixel
+VARIANCE = 0.01  # added to the variances: a band that hardly varies must not decide alone
+
+
+class ResidualModel(nn.Module):
+    """Mean and covariance of log band energies of F(X) − X, the mean a quadratic function of what F(X) looks like there.
+
+    `fit` on clean images first; then (X, F(X)) → squared Mahalanobis distance, 1 on average on what it was fitted to.
+    """
+
+    error_scale: Tensor
+    output_scale: Tensor
+    weights: Tensor
+    precision: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        looks = BANDS + 1
+        conditions = 1 + looks + looks * (looks + 1) // 2
+        self.register_buffer("error_scale", torch.full((BANDS,), torch.nan))
+        self.register_buffer("output_scale", torch.full((BANDS,), torch.nan))
+        self.register_buffer("weights", torch.full((conditions, BANDS), torch.nan))
+        self.register_buffer("precision", torch.full((BANDS, BANDS), torch.nan))
+
+    @torch.no_grad()
+    def fit(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Learn from clean images and their reconstructions, pairs of (3, h, w) in [0, 1]; sizes may differ.
+
+        Ridge regression of the log energies, and the covariance of what it leaves. ValueError without any image.
+        """
+        if not pairs:
+            raise ValueError("there is no normal image to learn the normal error from")
+        errors = [band_energies((output - X)[None]) for X, output in pairs]
+        outputs = [band_energies(output[None]) for _, output in pairs]
+        self.error_scale.copy_(_mean(errors))
+        self.output_scale.copy_(_mean(outputs))
+        A = B = C = torch.zeros(1, dtype=torch.float64)
+        pixels = 0
+        for (_, output), error in zip(pairs, errors, strict=True):
+            x = self._conditions(output[None])[0].flatten(1).double()  # (conditions, pixels)
+            y = _log(error, self.error_scale)[0].flatten(1).double()  # (bands, pixels)
+            A, B, C = A.to(x.device) + x @ x.T, B.to(x.device) + x @ y.T, C.to(x.device) + y @ y.T
+            pixels += x.shape[1]
+        W = torch.linalg.solve(A + RIDGE * pixels * torch.eye(len(A), device=A.device), B)
+        covariance = (C - W.T @ B - B.T @ W + W.T @ A @ W) / pixels
+        self.weights.copy_(W)
+        self.precision.copy_(torch.linalg.inv(covariance + VARIANCE * torch.eye(BANDS, device=A.device)))
+
+    def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
+        """(B, 3, h, w) and its reconstruction → (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
+        expected = torch.einsum("bchw,ck->bkhw", self._conditions(output), self.weights)
+        z = _log(band_energies(output - X), self.error_scale) - expected
+        distance = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
+        distance = smooth(distance, sigma / 2**LEVEL)
+        full = F.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
+        return full[..., : X.shape[-2], : X.shape[-1]]
+
+    def _conditions(self, output: Tensor) -> Tensor:
+        """What F(X) looks like: (B, 3, h, w) → (B, conditions, h', w'), a constant, brightness, log energies, and products."""
+        energies = _log(band_energies(output), self.output_scale)
+        brightness = F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
+        look = torch.cat([4 * (brightness - 0.5), energies], 1)  # all of them of order 1
+        first, second = torch.triu_indices(look.shape[1], look.shape[1], device=look.device)
+        return torch.cat([torch.ones_like(brightness), look, look[:, first] * look[:, second]], 1)
+
+
+def band_energies(x: Tensor) -> Tensor:
+    """(B, C, h, w) → (B, BANDS, h', w'): local mean squares of the octave bands, averaged over channels, on a grid of 4 px
+    over the image, enlarged by reflection to multiples of 16.
+
+    Each band is what averaging over 2 × 2 pixels takes away (a Laplacian pyramid); the last is what is left.
+    """
+    x = _padded(x)
+    grid = [side // 2**LEVEL for side in x.shape[-2:]]
+    energies = []
+    for level in range(BANDS):
+        last = level == BANDS - 1
+        coarse = x if last else F.avg_pool2d(x, 2)
+        band = x if last else x - F.interpolate(coarse, scale_factor=2, mode="bilinear")
+        energy = F.avg_pool2d(band.square().mean(1), 2 ** max(0, LEVEL - level))
+        energies.append(F.interpolate(energy[:, None], size=grid, mode="bilinear"))
+        x = coarse
+    return smooth(torch.cat(energies, 1).flatten(0, 1), SPREAD).unflatten(0, (-1, BANDS))
+
+
+def _padded(x: Tensor) -> Tensor:
+    """Whole blocks at every level: a remainder at the edge would shift the coarse bands against the fine ones."""
+    block = 2 ** (BANDS - 1)
+    rows, columns = (reflected(torch.arange(-(-side // block) * block, device=x.device), side) for side in x.shape[-2:])
+    return x[..., rows, :][..., columns]
+
+
+def _mean(energies: Sequence[Tensor]) -> Tensor:
+    """(BANDS,): over images and places; at least `SMALLEST`."""
+    return torch.stack([e.mean((0, 2, 3)) for e in energies]).mean(0).clamp_min(SMALLEST)
+
+
+def _log(energies: Tensor, scale: Tensor) -> Tensor:
+    return torch.log(energies / scale.view(-1, 1, 1) + FLOOR)

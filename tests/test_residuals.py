@@ -1,0 +1,127 @@
+"""The model of normal error: its bands, its fit against NumPy, and what it calls unusual."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from anomaly_lab.residuals import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies
+
+
+def noise(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def normal(seed: int, size: int = 64) -> tuple[Tensor, Tensor]:
+    """An image, faintly textured on its left half and strongly on its right, and a reconstruction that errs in proportion."""
+    strength = torch.where(torch.arange(size) < size // 2, 0.01, 0.1)
+    output = (0.5 + strength * noise(seed, 3, size, size)).clamp(0, 1)
+    return output + 0.2 * strength * noise(seed + 1000, 3, size, size), output
+
+
+@pytest.fixture(scope="module")
+def model() -> ResidualModel:
+    fitted = ResidualModel()
+    fitted.fit([normal(i) for i in range(6)])
+    return fitted
+
+
+@pytest.mark.parametrize(("period", "band"), [(2, 0), (4, 1), (8, 2), (16, 3), (128, 4)])
+def test_a_wave_has_its_energy_in_the_band_of_its_period(period: int, band: int) -> None:
+    """Half a wave fits into the 2 × 2 blocks of its level."""
+    wave = torch.where(torch.arange(128) % period < period // 2, 1.0, -1.0).expand(1, 1, 128, 128)
+    energies = band_energies(wave)[0, :, 8:-8, 8:-8].mean((1, 2))
+    assert int(energies.argmax()) == band
+
+
+def test_a_flat_image_has_only_the_last_band() -> None:
+    energies = band_energies(torch.full((2, 3, 40, 24), 0.3))
+    assert energies.shape == (2, BANDS, 12, 8), "a grid of 4 px over 48 × 32, the next multiples of 16"
+    torch.testing.assert_close(energies[:, -1], torch.full((2, 12, 8), 0.09))
+    assert float(energies[:, :-1].abs().max()) < 1e-12
+
+
+def test_energies_are_means_over_channels_and_scale_with_the_square() -> None:
+    x = noise(0, 1, 3, 32, 32)
+    apart = torch.stack([band_energies(x[:, c : c + 1]) for c in range(3)]).mean(0)
+    torch.testing.assert_close(band_energies(x), apart)
+    torch.testing.assert_close(band_energies(3 * x), 9 * apart)
+
+
+def test_the_fit_is_a_ridge_regression(model: ResidualModel) -> None:
+    """Against NumPy: explicit design matrix, the ridge as further rows, covariance of what is left."""
+    pairs = [normal(i) for i in range(6)]
+
+    def flat(energies: list[np.ndarray]) -> np.ndarray:
+        scale = np.mean([e.mean((1, 2)) for e in energies], 0)
+        return np.concatenate([np.log(e.reshape(BANDS, -1).T / scale + FLOOR) for e in energies])
+
+    errors = [band_energies((o - X)[None])[0].double().numpy() for X, o in pairs]
+    outputs = [band_energies(o[None])[0].double().numpy() for _, o in pairs]
+    brightness = [o.double().numpy().mean(0).reshape(16, 4, 16, 4).mean((1, 3)).ravel() for _, o in pairs]
+    look = np.column_stack([4 * (np.concatenate(brightness) - 0.5), flat(outputs)])
+    products = [look[:, i] * look[:, j] for i in range(look.shape[1]) for j in range(i, look.shape[1])]
+    x, y = np.column_stack([np.ones(len(look)), look, *products]), flat(errors)
+    n, k = x.shape
+    ridge = np.sqrt(RIDGE * n) * np.eye(k)
+    W = np.linalg.lstsq(np.vstack([x, ridge]), np.vstack([y, np.zeros((k, BANDS))]), rcond=None)[0]
+    np.testing.assert_allclose(model.weights.numpy(), W, atol=2e-3)
+    z = y - x @ W
+    precision = np.linalg.inv(z.T @ z / n + VARIANCE * np.eye(BANDS))
+    np.testing.assert_allclose(model.precision.numpy(), precision, rtol=1e-3, atol=1e-3)
+    expected = np.einsum("nk,kl,nl->n", z, precision, z) / BANDS
+    whole = torch.stack([model(X[None], o[None], 0.0)[0] for X, o in pairs])
+    assert float(whole.mean()) == pytest.approx(expected.mean(), rel=0.02), "enlarging it to all pixels leaves the mean"
+    assert 0.8 < float(whole.mean()) <= 1.0, "1, but for what is added to the variances"
+
+
+def test_normal_error_is_no_alarm_wherever_it_is_large(model: ResidualModel) -> None:
+    """The right half errs a hundred times more, in energy, than the left one: a squared error sees only that."""
+    X, output = normal(50)
+    distance = model(X[None], output[None], 4.0)[0]
+    left, right = distance[:, :32].mean(), distance[:, 32:].mean()
+    assert 0.5 < float(left / right) < 2
+    squared = (output - X).square().mean(0)
+    assert float(squared[:, 32:].mean() / squared[:, :32].mean()) > 50
+
+
+@pytest.mark.parametrize("factor", [0.1, 4.0])
+def test_more_and_less_error_than_normal_stand_out(model: ResidualModel, factor: float) -> None:
+    X, output = normal(60)
+    odd = X.clone()
+    odd[:, 16:32, 8:24] = output[:, 16:32, 8:24] + factor * (X - output)[:, 16:32, 8:24]
+    distance = model(odd[None], output[None], 4.0)[0]
+    assert float(distance[18:30, 10:22].mean()) > 3 * float(distance[:, 40:].mean())
+    assert 14 <= int(distance.argmax()) // 64 <= 34
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), sigma=st.sampled_from([0.0, 2.0, 6.0]))
+def test_any_size_gives_a_finite_map_of_that_size(model: ResidualModel, height: int, width: int, sigma: float) -> None:
+    X, output = noise(1, 2, 3, height, width), noise(2, 2, 3, height, width)
+    distance = model(X, output, sigma)
+    assert distance.shape == (2, height, width)
+    assert bool((distance >= 0).all() and distance.isfinite().all())
+    torch.testing.assert_close(distance[:1], model(X[:1], output[:1], sigma), rtol=1e-4, atol=1e-4)
+
+
+def test_a_perfect_reconstruction_is_no_trouble() -> None:
+    X = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    perfect = ResidualModel()
+    perfect.fit([(X, X)])
+    assert bool(perfect(X[None], X[None], 2.0).isfinite().all())
+
+
+def test_without_images_there_is_nothing_to_fit() -> None:
+    with pytest.raises(ValueError, match="no normal image"):
+        ResidualModel().fit([])
+
+
+def test_the_fit_is_part_of_the_state(model: ResidualModel) -> None:
+    other = ResidualModel()
+    other.load_state_dict(model.state_dict())
+    X, output = normal(70)
+    assert torch.equal(other(X[None], output[None], 4.0), model(X[None], output[None], 4.0))
+    assert bool(ResidualModel()(X[None], output[None], 4.0).isnan().all()), "nothing pretends to be fitted"
