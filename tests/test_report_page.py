@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,9 @@ import numpy as np
 import pytest
 from conftest import Finished
 
+from anomaly_lab import figures
 from anomaly_lab.calibration import detect
+from anomaly_lab.report import paper_figures, plots
 from anomaly_lab.report.build import Options, Report, build_report
 from anomaly_lab.report.gallery import quantised, stops
 from anomaly_lab.report.page import write_page
@@ -53,7 +54,8 @@ def opened(browser: Any, path: Path, **size: int) -> Any:
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: page.errors.append(request.url) if request.url.startswith("http") else None)
-    page.goto(path.as_uri())
+    if path.is_file():
+        page.goto(path.as_uri())
     return page
 
 
@@ -116,12 +118,10 @@ EVERY_STOP = """(slider, ids) => [...Array(Number(slider.max) + 1).keys()].map((
   return ids.map((id) => document.getElementById(id).textContent);
 })"""
 FIFTY_STEPS = """(slider) => {
-  const begun = performance.now();
   for (let i = 0; i < 50; i++) {
     slider.value = 5 * i;
     slider.dispatchEvent(new Event("input"));
   }
-  return (performance.now() - begun) / 50;
 }"""
 WHITE = """(canvas) => {
   const rgba = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -262,14 +262,22 @@ def test_texts_are_escaped(browser: Any, made: Any) -> None:
 def test_five_hundred_images_stay_quick(browser: Any, tmp_path: Path) -> None:
     payload, _ = made_up(500, "carpet")
     write_page(tmp_path / "report.html", "many", [], [], [payload], [])
-    begun = time.perf_counter()
-    page = opened(browser, tmp_path / "report.html")
+    page = opened(browser, tmp_path)
+    measure = page.context.new_cdp_session(page)
+    measure.send("Performance.enable", {"timeDomain": "threadTicks"})  # the page's own time, however busy the machine is
+
+    def spent() -> float:
+        return {m["name"]: m["value"] for m in measure.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+    page.goto((tmp_path / "report.html").as_uri())
     assert page.text_content("#shown") == "500 of 500 images shown"
-    assert time.perf_counter() - begun < 8, "tenths of a second on an idle machine"
     page.wait_for_selector(".card canvas")
+    assert spent() < 3, "seconds to load; some tenths are usual"
     drawn = page.eval_on_selector_all(".card canvas", "c => c.length / 2")
     assert drawn < 100, "only what is near the screen is drawn"
-    assert page.eval_on_selector("#threshold", FIFTY_STEPS) < 250, "milliseconds a step, a few on an idle machine"
+    before = spent()
+    page.eval_on_selector("#threshold", FIFTY_STEPS)
+    assert (spent() - before) / 50 < 0.1, "seconds a step of the slider; some hundredths are usual"
     page.eval_on_selector(".card:last-child", "card => card.scrollIntoView()")
     page.wait_for_selector(".card:last-child canvas[aria-label=mask]")
     assert page.errors == []
@@ -287,7 +295,11 @@ def reported(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Re
         for record in ("metrics.json", "config.yaml"):
             text = (folder / name / record).read_text()
             (folder / name / record).write_text(text.replace("restore", objective))
-    return build_report(Options([folder], folder / "report", "all", figures=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "analysis_plots", lambda *args: [])  # tested elsewhere, and pictures take time
+        patch.setattr(paper_figures, "ROWS", 2)
+        patch.setattr(figures, "DPI", 50)
+        return build_report(Options([folder], folder / "report", "all", figures=True))
 
 
 def test_page_tables_and_metrics_json_agree_to_the_last_printed_digit(

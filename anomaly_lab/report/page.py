@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 import matplotlib
+import numpy as np
 
 from anomaly_lab import __version__
 from anomaly_lab.atomic import write_text
@@ -59,7 +60,8 @@ def inlined(picture: Picture) -> str:
     if len(data) > LARGE:
         import cv2  # only photographs are that large, and then it has been loaded already
 
-        kind, data = "jpeg", cv2.imencode(".jpg", cv2.imread(str(picture.png)), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        pixels = np.asarray(cv2.imread(str(picture.png)))
+        kind, data = "jpeg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
