@@ -176,7 +176,7 @@ def test_one_partial_seed_keeps_the_whole_group_out(tmp_path: Path) -> None:
 def test_a_folder_of_another_name_is_not_mvtec_ad(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", data="mvtec", category="grid_mini", root="/pictures/mine")
     (run,) = collect([tmp_path])
-    assert source(run) == f"mvtec layout, mine (not {OFFICIAL})"
+    assert source(run) == f"mvtec layout, folder mine (not {OFFICIAL})"
 
 
 def test_seeds_are_averaged_and_n_is_stated(tmp_path: Path) -> None:

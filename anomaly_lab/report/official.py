@@ -66,7 +66,8 @@ def source(run: Run) -> str:
     if lacking(run) is None:
         return OFFICIAL
     root = run.config.get("data", {}).get("root") if run.config else None
-    return f"{data} layout, {Path(str(root)).name if root else 'unknown folder'} (not {OFFICIAL})"
+    folder = f"folder {Path(str(root)).name}" if root else "unknown folder"
+    return f"{data} layout, {folder} (not {OFFICIAL})"
 
 
 def _sum(*counts: Any) -> int | None:
