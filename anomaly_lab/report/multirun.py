@@ -20,11 +20,12 @@ def unstarted(record: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     try:
         config: Any = OmegaConf.load(record)
         sweeper = config.hydra.sweeper
-        if not str(sweeper._target_).endswith(".BasicSweeper"):
-            return
+        subdir: Any = OmegaConf.to_container(config.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
+        if not str(sweeper._target_).endswith(".BasicSweeper") or not str(subdir).startswith("${hydra.job.num}_"):
+            return  # elsewhere a job's directory can't be told from its number
         given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
         jobs = _jobs([*given, *config.hydra.overrides.task])
-    except (OSError, YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError):
+    except (OSError, YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError, KeyError, TypeError):
         return
     for number, job in enumerate(jobs):
         if not any(record.parent.glob(f"{number}_*")) and not (record.parent / str(number)).is_dir():
