@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint types format picture bench real clean
+.PHONY: help setup train report test lint types format picture bench real clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,13 @@ $(READY): pyproject.toml constraints.txt
 
 train: $(READY)  ## train on the embedded data; more: make train ARGS='+category=wood objective=restore'
 	$(BIN)/python -m anomaly_lab.train $(or $(ARGS),+category=carpet objective=amplify)
+
+report: $(READY)  ## a small sweep on the embedded data, then its tables, figures and page (12 minutes on two cores)
+	folder=runs/$$(date +%Y-%m-%d_%H-%M-%S)_report && \
+	$(BIN)/python -m anomaly_lab.train -m +sweep=small $(ARGS) hydra.sweep.dir=$$folder/sweep && \
+	$(BIN)/python -m anomaly_lab.train -m +sweep=small objective=restore objective.lam=0.5 corruption=cutout seed=0 \
+		$(ARGS) hydra.sweep.dir=$$folder/cutout && \
+	$(BIN)/python -m anomaly_lab.report runs=$$folder
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest -n 2

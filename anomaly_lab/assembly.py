@@ -21,7 +21,7 @@ from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.errors import UserError
 from anomaly_lab.history import History
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.progress import TrainingProgress
+from anomaly_lab.training_progress import TrainingProgress
 
 
 def datamodule(config: DictConfig) -> AnomalyDataModule:

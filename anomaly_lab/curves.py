@@ -75,8 +75,8 @@ def aupro(negative: ArrayLike, positive: ArrayLike, area: ArrayLike, limit: floa
 
 
 def f1(tp: int, fp: int, fn: int) -> float | None:
-    """2 tp / (2 tp + fp + fn), from counts; None where nothing is positive and nothing is predicted so."""
-    return 2 * tp / (2 * tp + fp + fn) if 2 * tp + fp + fn else None
+    """2 tp / (2 tp + fp + fn), from counts; None where nothing is positive: there is nothing to find then."""
+    return 2 * tp / (2 * tp + fp + fn) if tp + fn else None
 
 
 # ---- the same from turns, neither class empty

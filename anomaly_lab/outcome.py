@@ -32,6 +32,7 @@ def metrics_record(
         "model": config.model.name,
         "seed": config.seed,
         "image_size": data.image_size,
+        "stored_size": round(data.image_size / hparams["preprocessing"]["scale"]),  # longer side of the median image
         **training,
         **results.metrics,
         "threshold": float(module.threshold),  # type: ignore[arg-type, operator]

@@ -29,6 +29,7 @@ except ImportError:  # Windows
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
 CLAIM = ".claimed"  # the file that makes a directory one process's own
+FAILURE = "error.txt"  # the sentence that a failed run ended with, for the report
 LONGEST_NAME = 120  # file systems end at 255 bytes
 
 
@@ -136,6 +137,7 @@ def held(run: Path, new: bool) -> Iterator[None]:
         raise _unwritable(run, error) from error
     try:
         _lock(file, run)
+        (run / FAILURE).unlink(missing_ok=True)  # of an attempt before this one
         yield
     finally:
         os.close(file)
@@ -148,6 +150,19 @@ def _lock(file: int, run: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise UserError(f"{run} is in use by another process: wait for its end") from None
+
+
+def in_use(run: Path) -> bool:
+    """Whether a process holds `run` at this moment; False where the system can't tell."""
+    try:
+        with (run / CLAIM).open("rb") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once, as the file is closed
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def stored_config(run: Path) -> Any:

@@ -151,7 +151,7 @@ def test_operating_points_by_hand():
     by_hand = {"tpr": 1 / 2, "tnr": 2 / 3, "tpr_tnr_mean": 7 / 12, "image_f1": 1 / 2}
     assert operating_point(3, levels, labels) == pytest.approx(by_hand)
     assert operating_point(0, levels, labels)["tnr"] == 0
-    assert operating_point(3, [1, 5], [0, 0]) == {"tpr": None, "tnr": 0.5, "tpr_tnr_mean": None, "image_f1": 0}
+    assert operating_point(3, [1, 5], [0, 0]) == {"tpr": None, "tnr": 0.5, "tpr_tnr_mean": None, "image_f1": None}
 
 
 def test_a_rule_is_a_record_that_a_checkpoint_can_hold():

@@ -1,0 +1,75 @@
+"""Tables, figures and a page from any number of runs.
+
+    python -m anomaly_lab.report runs=runs
+    python -m anomaly_lab.report runs=runs/SWEEP runs=runs/OTHER out=report gallery=all
+
+runs=DIR      a folder with runs or multiruns in or below it; may be given several times
+out=DIR       where to write (default: DIR/report of the first runs=)
+gallery=one   test images of one run a category, that of the highest validation proxy; or all, none
+figures=true  the paper's figures from the runs' checkpoints; or false
+
+Writes report.html, tables/*.md, *.tex, *.csv and figures/*.png, *.svg. Real images stay in them: mind their licence.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.report.build import GALLERIES, Options, build_report
+from anomaly_lab.report.collect import FINISHED
+
+KEYS = ("runs", "out", "gallery", "figures")
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """key=value, as for the other commands, but by hand: paths of runs hold = and , which Hydra would take apart, and a report
+    needs no configuration. UserError for anything else."""
+    given: dict[str, list[str]] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or name not in KEYS or not value:
+            raise UserError(f"{argument} is not understood: give {', '.join(f'{k}=' for k in KEYS)} (see --help)")
+        given.setdefault(name, []).append(value)
+    for name, values in given.items():
+        if name != "runs" and len(values) > 1:
+            raise UserError(f"{name}= is given {len(values)} times: give it once")
+    if "runs" not in given:
+        raise UserError("no runs: add runs=DIR, a folder with runs or multiruns in it")
+    gallery, figures = given.get("gallery", ["one"])[0], given.get("figures", ["true"])[0]
+    if gallery not in GALLERIES:
+        raise UserError(f"gallery is {gallery}: it must be one of {', '.join(GALLERIES)}")
+    if figures not in ("true", "false"):
+        raise UserError(f"figures is {figures}: it must be true or false")
+    runs = [Path(value).expanduser() for value in given["runs"]]
+    out = Path(given["out"][0]).expanduser() if "out" in given else runs[0] / "report"
+    return Options(runs, out, gallery, figures == "true")
+
+
+def main() -> None:
+    """The command line."""
+    if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        raise SystemExit(0 if sys.argv[1:] else 1)
+    try:
+        report = build_report(parse(sys.argv[1:]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        print(
+            f"error: {error.filename} could not be written ({error.strerror}): choose another folder with out=", file=sys.stderr
+        )
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("error: stopped", file=sys.stderr)
+        raise SystemExit(1) from None
+    for note in report.notes:
+        print(f"note: {note}")
+    finished = sum(run.state == FINISHED for run in report.runs)
+    print(f"{finished} finished runs of {len(report.runs)}, {len(report.groups)} settings and categories")
+    print(f"page: {report.out / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main()

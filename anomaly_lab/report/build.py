@@ -1,0 +1,166 @@
+"""The whole report: tables, plots, figures and the page, from the runs below some folders."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.report import analysis, comparison, overview
+from anomaly_lab.report.collect import FINISHED, Run, collect
+from anomaly_lab.report.groups import Group, across_categories, group, key, legend, names
+from anomaly_lab.report.official import source
+from anomaly_lab.report.paper import paper_tables
+from anomaly_lab.report.tables import Cell, Table, plain, write
+
+if TYPE_CHECKING:
+    from anomaly_lab.report.plots import Picture
+
+GALLERIES = ("one", "all", "none")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`gallery`: test images of one run a category (that of the highest validation proxy), of all runs, or of none; `figures`:
+    whether the paper's figures are drawn, which loads checkpoints too."""
+
+    runs: Sequence[Path]
+    out: Path
+    gallery: str = "one"
+    figures: bool = True
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was made, and what could not be."""
+
+    out: Path
+    runs: Sequence[Run]
+    groups: Sequence[Group]
+    tables: Sequence[Table]
+    notes: Sequence[str]
+
+
+def build_report(options: Options) -> Report:
+    """Collect, compute and write everything to `options.out`. UserError where there is no run at all."""
+    runs = collect(options.runs)
+    groups = group(runs)
+    notes = _summary(runs)
+    tables = tables_of(runs, groups, options.runs)
+    pictures: list[Picture] = []
+    galleries: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    if groups:
+        from anomaly_lab.report.plots import analysis_plots  # matplotlib takes a second to load
+
+        pictures += list(analysis_plots(groups, options.out / "figures"))
+    if groups and options.gallery != "none":
+        galleries, curves = _galleries(groups, options.gallery, notes)
+    if curves:
+        from anomaly_lab.report import sensitivity
+        from anomaly_lab.report.plots import sensitivity_plots
+
+        tables += sensitivity.tables(curves)
+        pictures += list(sensitivity_plots(curves, options.out / "figures"))
+    if groups and options.figures:
+        pictures = [*_paper_figures(groups, options.out / "figures", notes), *pictures]
+    for table in tables:
+        write(table, options.out / "tables")
+
+    from anomaly_lab.report.page import write_page
+
+    title = f"anomaly_lab report, {datetime.now(UTC):%Y-%m-%d}"
+    write_page(options.out / "report.html", title, tables, pictures, galleries, notes)
+    return Report(options.out, runs, groups, tables, notes)
+
+
+def tables_of(runs: Sequence[Run], groups: Sequence[Group], folders: Sequence[Path]) -> list[Table]:
+    """Every table that needs records only."""
+    found: list[Table | None] = []
+    if groups:
+        found += [overview.results(groups), *paper_tables(groups)]
+        found += [analysis.lambda_table(groups), *analysis.heat_tables(groups), comparison.comparison_table(groups)]
+        found += [overview.kinds(groups), overview.single_runs(groups, folders), _legend(groups)]
+    found.append(overview.left_out(runs, folders))
+    return [table for table in found if table is not None]
+
+
+def best_by_proxy(groups: Sequence[Group], told_apart_by: Sequence[str]) -> Iterator[Run]:
+    """Of the runs on the same data and category that agree in these figures of metrics.json, the one whose validation proxy is
+    highest: no test image has a say in what is shown."""
+    found: dict[tuple[Any, ...], Run] = {}
+    for g in groups:
+        for run in g.runs:
+            place = (source(run), g.setting.get("data.root"), g["category"], *(g[name] for name in told_apart_by))
+            if place not in found or _proxy(run) > _proxy(found[place]):
+                found[place] = run
+    yield from found.values()
+
+
+def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Payloads for the page and curves over a_min and α, of the runs whose checkpoints and images are there."""
+    from anomaly_lab.report import gallery, rescoring, sensitivity
+
+    named, of_run = names(groups), {run.path: g for g in groups for run in g.runs}
+    chosen = list(of_run) if which == "all" else [run.path for run in best_by_proxy(groups, ())]
+    payloads, curves = [], []
+    for run in (run for g in groups for run in g.runs if run.path in chosen):
+        setting = named[key(across_categories(of_run[run.path].setting))]
+        try:
+            scorer = rescoring.scorer(run)
+            curve = sensitivity.Curve(scorer.min_area)
+            normal = list(curve.calibrate(s.heatmap for s in scorer.score(scorer.held_out)))
+            payloads.append(gallery.payload(scorer, setting, curve))
+        except UserError as error:
+            notes.append(f"No test images of {run.path.name}: {error}.")
+            continue
+        common = {"data": source(run), "category": run.metrics["category"], "setting": setting, "seed": run.metrics["seed"]}
+        tested = [(image["flip"], image["label"]) for image in payloads[-1]["images"]]
+        alpha = sensitivity.over_alpha(normal, tested)
+        curves.append({**common, "own": scorer.min_area, "min_area": curve.rows(), "alpha": alpha})
+        if payloads[-1]["changed"]:
+            notes.append(f"{run.path.name}: scored anew, {payloads[-1]['changed']} decisions differ from its record.")
+    return payloads, curves
+
+
+def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> Iterator["Picture"]:
+    from anomaly_lab.progress import bar
+    from anomaly_lab.report import rescoring
+    from anomaly_lab.report.paper_figures import Shown, paper_figures
+
+    places: dict[tuple[str, str], list[Shown]] = {}
+    runs = list(best_by_proxy(groups, ("objective", "corruption")))
+    with bar("Drawing figures") as update:
+        for done, run in enumerate(runs, start=1):
+            try:
+                place = (source(run), str(run.metrics["category"]))
+                places.setdefault(place, []).append(Shown(rescoring.scorer(run)))
+            except UserError as error:
+                notes.append(f"{run.path.name} is in no figure: {error}.")
+            update(done, len(runs))
+        for shown in places.values():
+            yield from paper_figures(shown, folder)
+
+
+def _summary(runs: Sequence[Run]) -> list[str]:
+    finished = sum(run.state == FINISHED for run in runs)
+    if finished == len(runs):
+        return []
+    states: dict[str, int] = {}
+    for run in runs:
+        if run.state != FINISHED:
+            states[run.state] = states.get(run.state, 0) + 1
+    others = ", ".join(f"{count} {state}" for state, count in states.items())
+    return [f"{finished} of {len(runs)} runs have finished; {others}: see “Runs without a result”."]
+
+
+def _legend(groups: Sequence[Group]) -> Table | None:
+    """What the letters after a setting's name stand for."""
+    rows = [[Cell(name), Cell(k), plain(str(v))] for name, others in legend(groups).items() for k, v in others.items()]
+    return Table("settings", "What tells the settings apart", ["setting", "key", "value"], rows) if rows else None
+
+
+def _proxy(run: Run) -> float:
+    value = run.metrics.get("proxy_ap")
+    return -1.0 if value is None else float(value)

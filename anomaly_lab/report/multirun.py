@@ -1,0 +1,42 @@
+"""The jobs of a multirun that have not started: where it ends early, they leave no directory behind."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+
+def unstarted(record: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Of a `multirun.yaml`: (path of the directory that it would have, overrides) of each job without one.
+
+    Only Hydra's own sweeper says beforehand what its jobs will be; for others nothing is yielded.
+    """
+    try:
+        config: Any = OmegaConf.load(record)
+        sweeper = config.hydra.sweeper
+        subdir: Any = OmegaConf.to_container(config.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
+        if not str(sweeper._target_).endswith(".BasicSweeper") or not str(subdir).startswith("${hydra.job.num}_"):
+            return  # elsewhere a job's directory can't be told from its number
+        given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+        jobs = _jobs([*given, *config.hydra.overrides.task])
+    except (OSError, YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError, KeyError, TypeError):
+        return
+    for number, job in enumerate(jobs):
+        if not any(record.parent.glob(f"{number}_*")) and not (record.parent / str(number)).is_dir():
+            yield record.parent / f"{number}_{','.join(job)}".replace("/", "-"), job
+
+
+def _jobs(overrides: list[str]) -> list[tuple[str, ...]]:
+    """The overrides of each job, in Hydra's order: every combination, the last key changing fastest."""
+    values: dict[str, list[str]] = {}
+    for override in OverridesParser.create().parse_overrides(overrides):
+        swept = override.is_sweep_override()
+        key = override.get_key_element()
+        values[key] = list(override.sweep_string_iterator()) if swept else [override.get_value_element_as_str()]
+    return [tuple(f"{k}={v}" for k, v in zip(values, job, strict=True)) for job in itertools.product(*values.values())]

@@ -1,0 +1,76 @@
+"""The page: one HTML file with everything in it, which a browser opens from disk without server or network."""
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+import numpy as np
+
+from anomaly_lab import __version__
+from anomaly_lab.atomic import write_text
+from anomaly_lab.report.plots import Picture
+from anomaly_lab.report.tables import DIGITS, Cell, Table
+
+HERE = Path(__file__).parent
+LARGE = 300_000  # bytes of a picture
+
+
+def write_page(
+    path: Path,
+    title: str,
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+    galleries: Sequence[dict[str, Any]],
+    notes: Sequence[str],
+) -> None:
+    """Write the page atomically. `galleries` are payloads of `report.gallery`; `notes` what could not be shown, and why."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    colours = matplotlib.colormaps["magma"](range(256), bytes=True)[:, :3]
+    text = environment.get_template("page.html").render(
+        title=title,
+        version=__version__,
+        tables=tables,
+        pictures=[{"name": p.name, "caption": p.caption, "data": inlined(p)} for p in pictures],
+        choices=[{k: g[k] for k in ("data", "category", "setting", "seed")} for g in galleries],
+        galleries=[embedded(g) for g in galleries],
+        settings=embedded({"magma": colours.tolist(), "digits": DIGITS}),
+        notes=notes,
+        sort_value=sort_value,
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=(HERE / "page.js").read_text(encoding="utf-8"),
+    )
+    write_text(path, text)
+
+
+def inlined(picture: Picture) -> str:
+    """A picture as a data URI: in whichever of its two forms is smaller, or as JPEG where both are large. The files beside the
+    page keep every pixel."""
+    svg, png = picture.svg.read_bytes(), picture.png.read_bytes()
+    kind, data = ("svg+xml", svg) if len(svg) < len(png) else ("png", png)
+    if len(data) > LARGE:
+        import cv2  # only photographs are that large, and then it has been loaded already
+
+        pixels = np.asarray(cv2.imread(str(picture.png)))
+        kind, data = "jpeg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
+
+
+def embedded(record: Any) -> str:
+    """JSON that can stand in a script element: nothing in it ends the element."""
+    return json.dumps(record, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def sort_value(cell: Cell) -> str:
+    """What a column is sorted by: the full number, or the text; empty for a gap."""
+    value = cell.values[0] if cell.values else cell.text
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,129 @@
+"""Scores test images of a finished run again, from its checkpoint: what its records hold no pictures of."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anomaly_lab.assembly import best_precision, quiet
+from anomaly_lab.data import synthetic
+from anomaly_lab.data.datamodule import split
+from anomaly_lab.data.datasets import TestImages
+from anomaly_lab.data.folder import Category, Sample, scan
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.errors import UserError
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.progress import bar
+from anomaly_lab.report.collect import Run
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One image: `image` and `reconstruction` (h, w, 3) float32 in [0, 1] at the working scale, `heatmap` (H, W) float32 and
+    `truth` (H, W) bool or None at the stored size."""
+
+    sample: Sample
+    image: NDArray[np.float32]
+    reconstruction: NDArray[np.float32]
+    heatmap: NDArray[np.float32]
+    truth: NDArray[np.bool_] | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A run's network and images, ready to score. `held_out`: the normal images that its threshold was calibrated on."""
+
+    run: Run
+    module: AnomalyModule
+    found: Category
+    held_out: Sequence[Sample]
+    precision: Any  # Lightning's precision plug-in
+
+    @property
+    def threshold(self) -> float:
+        return float(self.module.threshold)
+
+    @property
+    def min_area(self) -> int:
+        return int(self.module.hparams["min_area"])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing(**self.module.hparams["preprocessing"])
+
+    def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
+        """The samples one after the other, as the run's own test did: same precision, same tiles. A heatmap that the run has
+        saved is taken from there."""
+        images = TestImages(samples, self.preprocessing)
+        for i, sample in enumerate(samples):
+            item: Any = images[i]
+            truth = None if item["truth"] is None else item["truth"].numpy()
+            item["X"] = self.precision.convert_input(item["X"].to(self.module.device))
+            with torch.inference_mode(), self.precision.forward_context():
+                outputs = self.module.detect(item)
+            heatmap = outputs["heatmap"].float().cpu().numpy()
+            yield Scored(
+                sample,
+                _to_image(item["X"]),
+                _to_image(outputs["reconstruction"]),
+                self._saved(sample, heatmap),
+                truth,
+                float(outputs["score"]),
+            )
+
+    def _saved(self, sample: Sample, scored: NDArray[np.float32]) -> NDArray[np.float32]:
+        path = self.run.path / "heatmaps" / sample.defect / f"{sample.path.stem}.npy"
+        if sample not in self.found.test or not path.is_file():
+            return scored
+        return np.load(path, allow_pickle=False)
+
+
+def scorer(run: Run) -> Scorer:
+    """UserError, with the reason, where the checkpoint or the images are missing or are not what the run had."""
+    checkpoint = run.path / "checkpoints" / "best.ckpt"
+    if not checkpoint.is_file():
+        raise UserError(f"{checkpoint} is missing: copy it there to see the run's images")
+    if not run.config:
+        raise UserError(f"{run.path} has no config.yaml, which names its images: copy it there to see them")
+    try:
+        module = AnomalyModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
+    except Exception as error:  # whatever a damaged file makes torch say
+        raise UserError(f"{checkpoint} cannot be loaded ({str(error).splitlines()[0]}): copy it again") from error
+    options, data = run.config["trainer"], run.config["data"]
+    found = _images(data, run.config["category"]["name"])
+    if len(found.test) != run.metrics.get("n_test"):
+        raise UserError(f"{found.root} has {len(found.test)} test images now, the run had {run.metrics.get('n_test')}")
+    quiet()
+    wanted: Any = best_precision(options["accelerator"]) if options["precision"] == "auto" else options["precision"]
+    silent: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = L.Trainer(accelerator=options["accelerator"], devices=1, precision=wanted, **silent)
+    plugin = trainer.precision_plugin
+    module = plugin.convert_module(module).to(trainer.strategy.root_device)  # type: ignore[assignment]
+    held_out = split(found.train, data["validation_share"], run.metrics["seed"])[1]
+    return Scorer(run, module, found, held_out, plugin)
+
+
+def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:
+    """The first image of each kind in alphabetical order, up to `most` of them, whether the run gets them right or not."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        first.setdefault(sample.defect, sample)
+    return [first[defect] for defect in sorted(first)][:most]
+
+
+def _images(data: dict[str, Any], category: str) -> Category:
+    root = Path(data["root"]).expanduser()
+    if data["name"] == "synthetic":
+        with bar(f"Generating {category}") as update:
+            root = synthetic.ensure(root, category, update).parent
+    return scan(root, category)
+
+
+def _to_image(x: torch.Tensor) -> NDArray[np.float32]:
+    return x.float().cpu().numpy().transpose(1, 2, 0)

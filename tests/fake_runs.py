@@ -1,0 +1,58 @@
+"""Run directories written by hand, for tests of the report that need no network: records only, and numbers made up."""
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+METRICS: dict[str, Any] = {
+    "data": "synthetic", "category": "carpet", "objective": "restore", "lam": 0.5, "corruption": "elastic", "model": "tiny",
+    "seed": 0, "image_size": 64, "stored_size": 256, "steps": 10, "train_seconds": 90.0, "device": "cpu",
+    "image_auroc": 0.9, "pixel_auroc": 0.8, "pixel_ap": 0.4, "aupro": 0.7, "image_f1": 0.6, "pixel_f1": 0.5,
+    "tpr": 0.75, "tnr": 0.8125, "tpr_tnr_mean": 0.78125, "flat_image_auroc": 0.5, "flat_pixel_auroc": 0.6, "flat_aupro": 0.3,
+    "threshold": 0.01, "min_area": 4, "score_pooling": "max", "sigma": 4, "proxy_ap": 0.3,
+    "n_train": 51, "n_validation": 9, "n_test": 4,
+}  # fmt: skip
+SCORES = [("good", 0, 0.1, 0), ("good", 0, 0.2, 1), ("hole", 1, 0.3, 1), ("hole", 1, 0.4, 0)]
+
+
+def fake_run(folder: Path, age: float = 0, scores: Any = SCORES, **changes: Any) -> Path:
+    """A finished run in `folder`; `changes` are of metrics.json, and go to config.yaml where they belong there too. `age`: how
+    many seconds ago it ended."""
+    m = METRICS | changes
+    folder.mkdir(parents=True)
+    config = {
+        "data": {"name": m["data"], "root": changes.get("root", "/somewhere"), "contrast": "category"},
+        "category": {"name": m["category"], "kind": "texture", "augmentation": [], "min_area": None},
+        "objective": {"name": m["objective"], "_target_": f"anomaly_lab.objectives.{m['objective']}", "lam": m["lam"]},
+        "corruption": {"name": m["corruption"]},
+        "model": {"name": m["model"]},
+        "optimizer": {"lr": changes.get("lr", 0.002)},
+        "seed": m["seed"],
+        "trainer": {"accelerator": "cpu", "precision": "32-true"},
+    }
+    (folder / ".claimed").touch()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "metrics.json").write_text(json.dumps({k: v for k, v in m.items() if k not in ("root", "lr")}))
+    with (folder / "scores.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "defect", "label", "score", "predicted"))
+        writer.writerows((f"test/{d}/{i:03d}.png", d, label, s, p) for i, (d, label, s, p) in enumerate(scores))
+    ended = (folder / "metrics.json").stat().st_mtime - age
+    os.utime(folder / "metrics.json", (ended, ended))
+    return folder
+
+
+def official_run(folder: Path, category: str, **changes: Any) -> Path:
+    """A finished run whose records are those of the complete MVTec AD category."""
+    from anomaly_lab.report.official import mvtec_ad
+
+    record = mvtec_ad()[category]
+    defects = [record["defects"][i % len(record["defects"])] for i in range(record["defective"])]
+    scores = [("good", 0, 0.1, 0)] * record["good"] + [(defect, 1, 0.9, 1) for defect in defects]
+    known = {"data": "mvtec", "category": category, "n_train": record["train"] - 30, "n_validation": 30}
+    known |= {"n_test": record["good"] + record["defective"], "stored_size": record["side"]}
+    return fake_run(folder, **{"scores": scores} | known | changes)
