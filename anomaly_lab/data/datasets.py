@@ -98,14 +98,23 @@ def random_crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.nd
 class Batches(Sampler[list[Key]]):
     """`steps` batches of keys an epoch.
 
+    `process`: (rank, number of processes), each of which gets an equal share of every batch.
     `position` gives (epoch, steps already done), more than 0 of them where a training goes on in the middle of an epoch;
     `size` the side of the crops of a batch, from its number in the whole training. Both are asked in the main process.
     """
 
     def __init__(
-        self, steps: int, batch_size: int, position: Callable[[], tuple[int, int]], size: Callable[[int], int]
+        self,
+        steps: int,
+        batch_size: int,
+        position: Callable[[], tuple[int, int]],
+        size: Callable[[int], int],
+        process: tuple[int, int] = (0, 1),
     ) -> None:
+        if batch_size % process[1]:
+            raise ValueError(f"a batch of {batch_size} cannot be shared out evenly among {process[1]} processes")
         self.steps, self.batch_size, self.position, self.size = steps, batch_size, position, size
+        self.rank, self.share = process[0], batch_size // process[1]
 
     def __len__(self) -> int:
         return self.steps
@@ -114,9 +123,9 @@ class Batches(Sampler[list[Key]]):
         epoch, done = self.position()
         first = epoch * self.steps * self.batch_size
         for step in range(done, self.steps):
-            start = first + step * self.batch_size
+            start = first + step * self.batch_size + self.rank * self.share
             size = self.size(epoch * self.steps + step)
-            yield [Key(epoch, index, size) for index in range(start, start + self.batch_size)]
+            yield [Key(epoch, index, size) for index in range(start, start + self.share)]
 
 
 class ValidationPairs(Dataset):
