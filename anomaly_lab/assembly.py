@@ -15,9 +15,9 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import launchers
+from anomaly_lab import distributed, launchers
 from anomaly_lab.build import build
-from anomaly_lab.callbacks import SeedEachStep, StayStopped, StopOnDivergence
+from anomaly_lab.callbacks import OneModel, SeedEachStep, StayStopped, StopOnDivergence
 from anomaly_lab.checkpoints import AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly
 from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
 from anomaly_lab.errors import UserError
@@ -98,6 +98,8 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     saving = SaveRegularly(config.checkpoint_minutes)
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+    if distributed.count(config) > 1:
+        ours.append(OneModel())
     if options["max_time"] is None:
         callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
     try:
@@ -130,6 +132,7 @@ def quiet() -> None:
         r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         r".*number of training batches \(\d+\) is smaller than the logging interval.*",
         r".*Experiment logs directory .* exists.*",
+        r".*It is recommended to use .self.log\(.*sync_dist=True.*",  # the metrics are pooled, or are the first process's
         r".isinstance\(treespec, LeafSpec\). is deprecated",  # Lightning 2.6 on torch 2.13, theirs to mend
         r"You're resuming from a checkpoint that ended before the epoch ended.*",  # our batches go on where they were
     ):

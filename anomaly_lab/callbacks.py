@@ -79,6 +79,16 @@ class SeedEachStep(L.Callback):
         torch.manual_seed(int(stream.generate_state(1, np.uint64)[0]))  # of every device
 
 
+class OneModel(L.Callback):
+    """Before a validation the first process's buffers (batch statistics, averages) become those of all: the proxy is that of
+    the model which goes into the checkpoint."""
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.world_size > 1:
+            for buffer in pl_module.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+
 class StayStopped(L.Callback):
     """A run that early stopping had ended trains no further when it is resumed: Lightning restores how long early stopping
     has waited, but not that it had enough."""

@@ -49,9 +49,7 @@ def check(config: DictConfig) -> None:
     devices = config.trainer.devices
     if devices not in (1, "auto", [0]):
         if "ddp" not in str(config.trainer.get("strategy")) or not isinstance(devices, int) or devices < 1:
-            raise UserError(
-                f"trainer.devices is {devices}: several processes train with trainer=ddp trainer.devices=NUMBER, else leave it at 1"
-            )
+            raise UserError(f"trainer.devices is {devices}: for several processes add trainer=ddp, else leave it at 1")
         if config.batch_size % devices:
             raise UserError(f"batch_size is {config.batch_size}: {devices} processes can't take equal shares of that")
     workers = config.data.num_workers

@@ -78,9 +78,14 @@ def _start(directory: Path, rank: int, processes: int, lock: int, reason: Path, 
 def _forwarding_interrupts() -> Any:
     """Yield a list for processes, which get each SIGINT of this one and do not outlive the block."""
     group: list[subprocess.Popen] = []
+
+    def forward(number: int, frame: Any) -> None:
+        for process in group:
+            process.send_signal(number)
+
     before: Any = None
     if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGINT, lambda *_: [p.send_signal(signal.SIGINT) for p in group])
+        before = signal.signal(signal.SIGINT, forward)
     try:
         yield group
     finally:
@@ -129,7 +134,7 @@ def main() -> None:
         with contextlib.suppress(FileExistsError), reason.open("x", encoding="utf-8") as file:
             file.write(str(error))
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
         raise SystemExit(130) from None
     except Exception:
         time.sleep(2)

@@ -1,6 +1,7 @@
 """What makes two runs the same: their configuration, the code, the data. Three digests, each comparable by itself."""
 
 import ast
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -95,6 +96,12 @@ def _version(package: str) -> str | None:
 
 def of_file(path: Path) -> str:
     """A digest of a file's bytes. OSError where it can't be read."""
+    state = path.stat()
+    return _of_file(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)  # a run asks for the same files more than once
+def _of_file(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 

@@ -58,12 +58,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         if state is State.NEW:
             write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
         try:
-            if (processes := distributed.count(config)) > 1:
-                module = lightning_module(config, data)
-                print_start(config, data, module, make_trainer(distributed.alone(config), directory, [], []), directory)
-                distributed.train(directory, processes, lock)
-                config, state = distributed.alone(config), State.CUT_OFF  # from here on as after the training's end
-            return train_and_test(config, data, directory, state is State.CUT_OFF), True
+            return train_and_test(config, data, directory, state is State.CUT_OFF, lock), True
         except (KeyboardInterrupt, SystemExit):
             print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
             raise SystemExit(1) from None  # of a multirun too
@@ -93,15 +88,18 @@ def fit(
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
 
 
-def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
-    """Fit, calibrate and test in `directory`, and end every logger whatever happens."""
-    module = lightning_module(config, data)
+def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool, lock: int) -> float | None:
+    """Fit, calibrate and test in `directory`, whose lock is the open file `lock`; end every logger whatever happens."""
+    module, one = lightning_module(config, data), distributed.alone(config)
+    print_start(config, data, module, make_trainer(one, directory, [], []), directory)
+    if (processes := distributed.count(config)) > 1:
+        distributed.train(directory, processes, lock)
+        config, resuming = one, True  # from here on as where the training's end had been reached before
     loggers = make_loggers(config, directory)
     title = f"{config.data.name} {config.category.name}, {config.objective.name}"
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
     gallery = Gallery(directory, title, data.test)
     trainer = make_trainer(config, directory, loggers, [results, gallery])
-    print_start(config, data, module, trainer, directory)
     try:
         fit(config, trainer, module, data, directory, resuming)
         gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from anomaly_lab import fingerprint
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
+from anomaly_lab.data.cache import ImageCache
 from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, TrainingSamples, ValidationPairs
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
@@ -34,7 +35,8 @@ class AnomalyDataModule(L.LightningDataModule):
       is asked instead for each batch, by its number.
     - `validation_share`: of the normal training images that is held out, at least one image.
     - `num_workers`: processes that prepare samples; the samples do not depend on it.
-    - `memory`: GiB of decoded images up to which they are kept in memory.
+    - `memory`: GiB of decoded images up to which they are kept in memory, where there is no cache.
+    - `cache`: folder and gib of the cache of decoded images that all runs on a machine share; None or 0 GiB for none.
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class AnomalyDataModule(L.LightningDataModule):
         num_workers: int,
         memory: float,
         seed: int,
+        cache: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
         self.requested_size, self.contrast = image_size, contrast
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
-        self.validation_share, self.memory, self.seed = validation_share, memory, seed
+        self.validation_share, self.memory, self.seed, self.cache = validation_share, memory, seed, cache
         self.num_workers = num_workers
         self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
         self.listed: Category | None = None
@@ -106,8 +109,12 @@ class AnomalyDataModule(L.LightningDataModule):
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
         pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
         in_memory = bool(3 * pixels < self.memory * 2**30)
-        self.train_images = Images(train, self.preprocessing, in_memory)
-        self.validation_images = Images(self.held_out, self.preprocessing, in_memory)
+        cache = None if self.cache is None else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
+        if cache is not None and not cache.fits(int(3 * pixels)):
+            cache = None
+        with bar("Decoding images") as update:
+            self.train_images = Images(train, self.preprocessing, in_memory, cache, update)
+        self.validation_images = Images(self.held_out, self.preprocessing, in_memory, cache)
         self.mean_color = mean_color(self.train_images)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
