@@ -68,7 +68,7 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    if config.trainer.compile:
+    if config.trainer.get("compile"):
         module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
     return module
 
@@ -87,7 +87,7 @@ def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
 def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], extra: list[Callback]) -> L.Trainer:
     """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
     options: Any = OmegaConf.to_container(config.trainer, resolve=True)
-    options.pop("compile")  # of the network, see lightning_module
+    options.pop("compile", None)  # of the network, see lightning_module
     if options["precision"] == "auto":
         options["precision"] = best_precision(options["accelerator"])
     if options.get("sync_batchnorm") == "auto":

@@ -57,16 +57,22 @@ def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bo
 
 def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
     """What of code and data differs from what the run in `run` began with; a run without a record of it counts as changed."""
-    try:
-        kept = json.loads((run / "environment.json").read_text(encoding="utf-8")).get("fingerprint", {})
-    except (OSError, ValueError):
-        kept = {}
+    kept = _stored(run).get("fingerprint", {})
     return [f"the {what} was other {what} then" for what in ("code", "data") if kept.get(what) != prints[what]]
+
+
+def _stored(run: Path) -> dict[str, Any]:
+    """What environment.json says, nothing where there is none."""
+    try:
+        record: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
 
 
 def require_same_data(run: Path, prints: Mapping[str, str]) -> None:
     """For resume=: UserError where the images have changed since the run began; a warning where the code has."""
-    differing = " ".join(changed(run, prints))
+    differing = " ".join(changed(run, prints)) if "fingerprint" in _stored(run) else ""  # older runs kept no record
     if "data" in differing:
         raise UserError(f"{run} began with other images than there are now: restore them, or start a new run")
     if differing:
@@ -87,8 +93,5 @@ def put_aside(run: Path) -> Path:
 
 def stored_threads(run: Path) -> int | None:
     """The number of threads that the run in `run` began with: with another, sums are rounded in another order."""
-    try:
-        threads: Any = json.loads((run / "environment.json").read_text(encoding="utf-8")).get("threads")
-    except (OSError, ValueError):
-        return None
+    threads = _stored(run).get("threads")
     return threads if isinstance(threads, int) and threads > 0 else None

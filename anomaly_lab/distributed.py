@@ -32,6 +32,8 @@ def count(config: DictConfig) -> int:
 
 def alone(config: DictConfig) -> DictConfig:
     """The same configuration for one process."""
+    if count(config) == 1:
+        return config
     one = config.copy()
     one.trainer.devices, one.trainer.strategy = 1, "auto"
     return one

@@ -1,0 +1,102 @@
+"""A sweep of 24 short jobs, two at a time, that is killed in the middle and started again, against one that ran through.
+
+    python experiments/resumed_sweep/resumed_sweep.py      # or: make sweep; some minutes on two cores
+
+It fails unless all jobs are complete, none was run twice, and the two tables are equal.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from anomaly_lab.progress import bar
+
+JOBS = 24
+GRID = ["+category=carpet,grid", "objective.lam=0.3,0.5,0.9", "seed=0,1,2,3"]
+SHORT = [
+    "debug=default", "trainer.max_epochs=2", "data.steps_per_epoch=4", "trainer.max_time=null", "trainer.log_every_n_steps=1",
+    "checkpoint_minutes=0.005", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+]  # fmt: skip
+SHOWN = ("image_auroc", "pixel_auroc", "aupro", "threshold", "selected_step")
+
+
+def start(sweep: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "anomaly_lab.train", "-m", *GRID, *SHORT, f"hydra.sweep.dir={sweep}"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", start_new_session=True
+    )
+
+
+def finished(sweep: Path) -> dict[Path, int]:
+    """The finished jobs in a sweep's folder, and when they finished."""
+    return {path.parent: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")}
+
+
+def table(sweep: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    rows = {}
+    for run in finished(sweep):
+        metrics = json.loads((run / "metrics.json").read_text())
+        rows[metrics["category"], metrics["lam"], metrics["seed"]] = tuple(metrics[name] for name in SHOWN)
+    return dict(sorted(rows.items()))
+
+
+def ended(process: subprocess.Popen, sweep: Path, update: Any, done: int) -> str:
+    """What the sweep said when it has ended well."""
+    while process.poll() is None and process.stdout is not None:
+        if not (line := process.stdout.readline()):
+            break
+        update(done + len(finished(sweep)), 2 * JOBS)
+        if re.search(r"\d+ jobs, ", line):
+            said = line
+    require(process.wait() == 0, f"{sweep.name} ended with status {process.returncode}")
+    return said.split(": ")[-1].strip()
+
+
+def require(true: bool, otherwise: str) -> None:
+    if not true:
+        sys.exit(f"FAILED: {otherwise}")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name, bar("Jobs") as update:
+        whole, killed = Path(name) / "whole", Path(name) / "killed"
+        print(f"{JOBS} jobs, uninterrupted: {ended(start(whole), whole, update, 0)}")
+
+        process = start(killed)
+        while len(finished(killed)) < JOBS // 3:
+            require(process.poll() is None, "the sweep that was to be killed ended by itself")
+            time.sleep(0.05)
+        time.sleep(1)  # into the middle of a job
+        os.killpg(process.pid, signal.SIGKILL)  # the launcher and both of its workers
+        process.wait()
+        before = finished(killed)
+        cut_off = [path.parent for path in killed.glob("*/config.yaml") if path.parent not in before]
+        print(f"killed after {len(before)} jobs, with {len(cut_off)} cut off")
+        print(f"started again: {ended(start(killed), killed, update, JOBS)}")
+
+        after = finished(killed)
+        require(len(after) == JOBS, f"{len(after)} of {JOBS} jobs are complete")
+        require({run: after[run] for run in before} == before, "a job that had finished was run again")
+        records = {run: json.loads((run / "environment.json").read_text()) for run in after}
+        for run, record in records.items():
+            starts = 1 + len(record.get("resumed", []))
+            require(starts == 1 + (run in cut_off), f"{run.name} was started {starts} times")
+            require(not (run / "superseded").exists(), f"{run.name} was begun twice")
+        first, second = table(whole), table(killed)
+        require(len(first) == JOBS, f"the uninterrupted sweep has {len(first)} of {JOBS} results")
+        require(first == second, "the tables differ")
+        print("all jobs complete, none run twice, and the table equals that of the uninterrupted sweep:\n")
+        print("category  λ    seed  " + "  ".join(f"{name:>13}" for name in SHOWN))
+        for (category, lam, seed), values in second.items():
+            print(f"{category:<9} {lam:<4} {seed:<5} " + "  ".join(f"{value:13.4f}" for value in values))
+
+
+if __name__ == "__main__":
+    main()
