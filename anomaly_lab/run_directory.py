@@ -64,6 +64,14 @@ def quoted(argument: str) -> str:
     return f"{name}='{escaped}'"
 
 
+def placed(arguments: list[str]) -> list[str]:
+    """The command line with a place for the run where its configuration is another run's config.yaml: it holds none."""
+    given = "--config-name config" in " ".join(arguments).replace("=", " ")
+    if not given or any(argument.startswith("hydra.run.dir=") for argument in arguments):
+        return arguments
+    return [*arguments, "hydra.run.dir=runs/${now:%Y-%m-%d_%H-%M-%S-%f}_${directory_name:${hydra.job.override_dirname}}"]
+
+
 def wandb_offline() -> bool:
     """Whether W&B has no key to send with (an environment variable or an entry in ~/.netrc), or no network."""
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""

@@ -4,6 +4,7 @@
     python -m anomaly_lab.train +category=custom category.name=FOLDER data=mvtec data.root=DIR
     python -m anomaly_lab.train -m +category=carpet,grid objective.lam=0.3,0.5,0.9
     python -m anomaly_lab.train resume=runs/DIRECTORY
+    python -m anomaly_lab.train --config-dir runs/DIRECTORY --config-name config     # the same once more, from its config.yaml
 
 The same multirun started again skips the jobs that have finished, goes on with those that were cut off, and runs the rest.
 
@@ -84,7 +85,7 @@ def fail(reason: str) -> None:
 
 def main() -> None:
     """The command line. Paths in it are quoted: the names of run directories hold = and , which Hydra would take apart."""
-    sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = run_directory.placed([run_directory.quoted(argument) for argument in sys.argv[1:]])
     failed.clear()
     try:
         launchers.require(sys.argv[1:])

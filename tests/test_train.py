@@ -379,6 +379,14 @@ def test_a_full_disk_elsewhere_is_a_sentence_too(train: Train, data_root: Path, 
     assert re.search(r"metrics.csv could not be written \(No space left", sentence(train(*stripes(data_root))))
 
 
+def test_the_stored_configuration_makes_the_same_run_once_more(train: Train, finished: Finished) -> None:
+    again = train("--config-dir", str(finished.directory), "--config-name", "config").directory
+    assert again.parent.name == "runs"
+    assert_same_training(again, finished.directory)
+    a, b = (json.loads((run / "environment.json").read_text()) for run in (again, finished.directory))
+    assert a["fingerprint"] == b["fingerprint"]
+
+
 # ---- interruptions
 
 
@@ -410,6 +418,26 @@ def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_thro
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == kept
     assert not (run / "metrics.json").exists()
     assert_same_training(resumed(train, run), finished.directory)
+
+
+def test_resume_takes_the_same_options_and_says_which_differ(
+    train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["trainer.max_epochs=1", "data.steps_per_epoch=1"]
+
+    def crash(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
+        (run,) = train(*stripes(data_root), *few).directories
+    assert (run / "error.txt").read_text() == "RuntimeError: pulled the plug\n"
+    said = sentence(train(f"resume={run}", *stripes(data_root), *few, "seed=1", "objective.lam=0.7"))
+    assert "seed is 0 there, not 1; objective.lam is 0.5 there, not 0.7" in said
+    ended = train(f"resume={run}", *stripes(data_root), *few)
+    assert ended.status == 0, ended.err
+    assert metrics_of(run)["steps"] == 1
+    assert not (run / "error.txt").exists()
 
 
 def test_a_crash_is_resumed_from_the_last_epoch(
