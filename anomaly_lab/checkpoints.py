@@ -91,6 +91,7 @@ class SaveRegularly(L.Callback):
         """Write last.ckpt after the step at hand, in on_train_batch_end: only there are Lightning's counters right."""
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.figures = {k: float(v) for k, v in trainer.logged_metrics.items() if k.startswith("train/")}
+            self.figures["epoch"] = trainer.current_epoch  # as Lightning adds it
         trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/{LAST}")  # type: ignore[union-attr]
         self.figures = {}
 

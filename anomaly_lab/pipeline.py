@@ -49,7 +49,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         else:
             state = continuation.state(directory, config, prints, in_sweep)
         if state is State.FINISHED:
-            return json.loads((directory / "metrics.json").read_text(encoding="utf-8"))["proxy_ap"], False
+            return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
         launchers.set_threads(continuation.stored_threads(directory) if state is State.CUT_OFF else None, share)
         L.seed_everything(config.seed, workers=True, verbose=False)
         (directory / run_directory.FAILURE).unlink(missing_ok=True)  # of an attempt before this one

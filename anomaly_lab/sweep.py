@@ -43,6 +43,9 @@ class Jobs(Callback):
         global folder
         name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
         self.folder = folder = Path(config.hydra.sweep.dir).resolve() / ".jobs" / name
+        for path in folder.parent.glob(f"{socket.gethostname()}-*"):
+            if not _lives(int(path.name.split("-")[-2])):  # killed
+                shutil.rmtree(path, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -56,6 +59,17 @@ class Jobs(Callback):
         if self.folder is not None:
             record = {"directory": config.hydra.runtime.output_dir, "how": ending.how, "why": ending.why}
             write_text(self.folder / f"{config.hydra.job.num}.json", json.dumps(record))
+
+
+def _lives(process: int) -> bool:
+    """Whether there is a process with this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def conclude() -> bool:

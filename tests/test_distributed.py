@@ -38,6 +38,22 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
         Batches(5, 8, lambda: (0, 0), lambda step: 64, (0, 3))
 
 
+def test_what_a_queue_s_environment_says_about_processes_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes are started by the command itself; SLURM's count of tasks would make Lightning wait for others, or refuse."""
+    from hydra import compose, initialize_config_dir
+
+    from anomaly_lab.train import CONF
+
+    for name, value in (("SLURM_NTASKS", "4"), ("SLURM_JOB_NAME", "train"), ("SLURM_PROCID", "2")):
+        monkeypatch.setenv(name, value)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=["+category=carpet", "trainer.accelerator=cpu"])
+    trainer = assembly.make_trainer(config, tmp_path, [], [])
+    assert (trainer.world_size, trainer.global_rank) == (1, 0)
+
+
 def command(root: Path, *more: str) -> list[str]:
     options = [*stripes(root), "trainer=ddp", "trainer.accelerator=cpu", "trainer.log_every_n_steps=1", "hydra.run.dir=run"]
     return [sys.executable, "-m", "anomaly_lab.train", *options, *more]
@@ -52,19 +68,19 @@ def test_two_processes_stop_at_ctrl_c_go_on_and_what_they_trained_scores_the_sam
         command(data_root, *more), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not (run / "checkpoints/last.ckpt").is_file() and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)  # ends only when the last process has closed it
+        _, err = process.communicate(timeout=300)  # ends only when the last process has closed it
     finally:
         process.kill()
     assert process.returncode == 1
     assert "Traceback" not in err
     assert "error: stopped; continue with" in err
 
-    ended = subprocess.run(command(data_root, *more), cwd=tmp_path, capture_output=True, text=True, timeout=180)
+    ended = subprocess.run(command(data_root, *more), cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
     assert "shared by 2 processes" in re.sub(r"\s+", " ", ended.stdout)

@@ -70,7 +70,7 @@ def test_jobs_run_beside_each_other_and_one_that_fails_stays_alone(
     few = ["trainer.max_epochs=1", "data.steps_per_epoch=2", "objective.lam=0.3,7"]
     command = [sys.executable, "-m", "anomaly_lab.train", "-m", *stripes(data_root), *few, *launcher, "hydra.sweep.dir=sweep"]
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=180, env=environment)
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, env=environment)
     assert ended.returncode == 1, ended.stderr
     assert "2 jobs, 1 finished, 1 failed\n" in ended.stdout
     assert "objective.lam is 7" in ended.stderr

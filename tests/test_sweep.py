@@ -13,7 +13,7 @@ import torch
 from conftest import Ended, assert_same_training, metrics_of, scores_of, stripes
 
 from anomaly_lab import continuation, fingerprint, run_directory
-from anomaly_lab.callbacks import StopOnDivergence
+from anomaly_lab.checkpoints import SaveOnInterrupt
 from anomaly_lab.module import AnomalyModule
 
 Train = Callable[..., Ended]
@@ -108,7 +108,7 @@ def test_a_job_that_fails_stays_alone_and_is_tried_again(
 def test_a_job_that_was_cut_off_goes_on_and_ends_as_if_nothing_had_happened(
     train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut off in a training step, with a checkpoint after each; the steps draw random numbers of torch's besides."""
+    """Cut off between a step's checkpoint and its row in the history; the steps draw random numbers of torch's besides."""
     plain = AnomalyModule.training_step
 
     def noisy(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
@@ -123,10 +123,12 @@ def test_a_job_that_was_cut_off_goes_on_and_ends_as_if_nothing_had_happened(
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
+        patch.setattr(SaveOnInterrupt, "on_train_batch_end", crash)  # called next after the checkpoint is saved
         ended = train(*command, "checkpoint_minutes=0")
     (run,) = jobs_of(ended.directories[0])
     assert not (run / "metrics.json").exists()
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2
+    assert (run / "metrics.csv").read_text().splitlines()[-1].startswith("0,"), "the second step's row is not there yet"
     again = train(*command)
     assert "1 jobs, 1 finished\n" in again.out
     assert_same_training(run, whole)
