@@ -38,7 +38,6 @@ format: $(READY)  ## put the code into shape
 	$(BIN)/ruff format .
 
 sweep: $(READY)  ## 24 short jobs, killed and started again in the middle, against a sweep that ran through (minutes)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[joblib]'
 	$(BIN)/python experiments/resumed_sweep/resumed_sweep.py
 
 bench: $(READY)  ## time a training step (2 minutes) and write experiments/benchmarks/training_step.md

@@ -95,7 +95,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
     best = ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **common)
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
-    saving = SaveRegularly(config.checkpoint_minutes)
+    saving = SaveRegularly(config.get("checkpoint_minutes", 5))
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
     if distributed.count(config) > 1:

@@ -35,7 +35,7 @@ def check(config: DictConfig) -> None:
         ("batch_size", config.batch_size, 1),
         ("data.steps_per_epoch", config.data.steps_per_epoch, 1),
         ("scoring.sigma", config.scoring.sigma, 0),
-        ("checkpoint_minutes", config.checkpoint_minutes, 0),
+        ("checkpoint_minutes", config.get("checkpoint_minutes", 5), 0),
     ):
         if value < low:
             raise UserError(f"{name} is {value}: it must be at least {low}")

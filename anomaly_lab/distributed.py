@@ -54,7 +54,11 @@ def train(directory: Path, processes: int, lock: int) -> None:
         if any(code == 130 for code in codes):
             raise KeyboardInterrupt
         if any(codes):
-            raise RuntimeError(f"of {processes} training processes one ended with status {next(c for c in codes if c)}")
+            status = next(code for code in codes if code)
+            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            raise UserError(
+                f"one of {processes} training processes {how}: what it said stands above; resume={directory} goes on"
+            )
 
 
 def _free_port() -> int:

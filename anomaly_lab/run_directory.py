@@ -69,7 +69,7 @@ def placed(arguments: list[str]) -> list[str]:
     given = "--config-name config" in " ".join(arguments).replace("=", " ")
     if not given or any(argument.startswith("hydra.run.dir=") for argument in arguments):
         return arguments
-    return [*arguments, "hydra.run.dir=runs/${now:%Y-%m-%d_%H-%M-%S-%f}_${directory_name:${hydra.job.override_dirname}}"]
+    return [*arguments, f"hydra.run.dir=runs/{datetime.now():%Y-%m-%d_%H-%M-%S-%f}_again"]
 
 
 def wandb_offline() -> bool:

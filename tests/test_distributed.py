@@ -38,22 +38,6 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
         Batches(5, 8, lambda: (0, 0), lambda step: 64, (0, 3))
 
 
-def test_what_a_queue_s_environment_says_about_processes_does_not_matter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Processes are started by the command itself; SLURM's count of tasks would make Lightning wait for others, or refuse."""
-    from hydra import compose, initialize_config_dir
-
-    from anomaly_lab.train import CONF
-
-    for name, value in (("SLURM_NTASKS", "4"), ("SLURM_JOB_NAME", "train"), ("SLURM_PROCID", "2")):
-        monkeypatch.setenv(name, value)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", overrides=["+category=carpet", "trainer.accelerator=cpu"])
-    trainer = assembly.make_trainer(config, tmp_path, [], [])
-    assert (trainer.world_size, trainer.global_rank) == (1, 0)
-
-
 def command(root: Path, *more: str) -> list[str]:
     options = [*stripes(root), "trainer=ddp", "trainer.accelerator=cpu", "trainer.log_every_n_steps=1", "hydra.run.dir=run"]
     return [sys.executable, "-m", "anomaly_lab.train", *options, *more]
