@@ -1,10 +1,11 @@
 """A sweep of 24 short jobs, two at a time, that is killed in the middle and started again, against one that ran through.
 
-    python experiments/resumed_sweep/resumed_sweep.py      # or: make sweep; some minutes on two cores
+    python experiments/resumed_sweep/resumed_sweep.py      # or: make sweep; some minutes on two cores; --seeds 1 for 6 jobs
 
 It fails unless all jobs are complete, none was run twice, and the two tables are equal.
 """
 
+import argparse
 import json
 import os
 import re
@@ -18,8 +19,7 @@ from typing import Any
 
 from anomaly_lab.progress import bar
 
-JOBS = 24
-GRID = ["+category=carpet,grid", "objective.lam=0.3,0.5,0.9", "seed=0,1,2,3"]
+GRID = ["+category=carpet,grid", "objective.lam=0.3,0.5,0.9"]
 SHORT = [
     "debug=default", "trainer.max_epochs=2", "data.steps_per_epoch=4", "trainer.max_time=null", "trainer.log_every_n_steps=1",
     "checkpoint_minutes=0.005", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
@@ -27,8 +27,9 @@ SHORT = [
 SHOWN = ("image_auroc", "pixel_auroc", "aupro", "threshold", "selected_step")
 
 
-def start(sweep: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "anomaly_lab.train", "-m", *GRID, *SHORT, f"hydra.sweep.dir={sweep}"]
+def start(sweep: Path, seeds: int) -> subprocess.Popen:
+    grid = [*GRID, f"seed={','.join(map(str, range(seeds)))}"]
+    command = [sys.executable, "-m", "anomaly_lab.train", "-m", *grid, *SHORT, f"hydra.sweep.dir={sweep}"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", start_new_session=True
     )
@@ -47,12 +48,11 @@ def table(sweep: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     return dict(sorted(rows.items()))
 
 
-def ended(process: subprocess.Popen, sweep: Path, update: Any, done: int) -> str:
+def ended(process: subprocess.Popen, sweep: Path, update: Any) -> str:
     """What the sweep said when it has ended well."""
-    while process.poll() is None and process.stdout is not None:
-        if not (line := process.stdout.readline()):
-            break
-        update(done + len(finished(sweep)), 2 * JOBS)
+    said = ""
+    for line in process.stdout or ():
+        update(len(finished(sweep)))
         if re.search(r"\d+ jobs, ", line):
             said = line
     require(process.wait() == 0, f"{sweep.name} ended with status {process.returncode}")
@@ -65,12 +65,17 @@ def require(true: bool, otherwise: str) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=4)
+    seeds = parser.parse_args().seeds
+    jobs = 6 * seeds
     with tempfile.TemporaryDirectory() as name, bar("Jobs") as update:
         whole, killed = Path(name) / "whole", Path(name) / "killed"
-        print(f"{JOBS} jobs, uninterrupted: {ended(start(whole), whole, update, 0)}")
+        said = ended(start(whole, seeds), whole, lambda done: update(done, 2 * jobs))
+        print(f"uninterrupted: {said}", flush=True)
 
-        process = start(killed)
-        while len(finished(killed)) < JOBS // 3:
+        process = start(killed, seeds)
+        while len(finished(killed)) < jobs // 3:
             require(process.poll() is None, "the sweep that was to be killed ended by itself")
             time.sleep(0.05)
         time.sleep(1)  # into the middle of a job
@@ -78,19 +83,19 @@ def main() -> None:
         process.wait()
         before = finished(killed)
         cut_off = [path.parent for path in killed.glob("*/config.yaml") if path.parent not in before]
-        print(f"killed after {len(before)} jobs, with {len(cut_off)} cut off")
-        print(f"started again: {ended(start(killed), killed, update, JOBS)}")
+        print(f"killed after {len(before)} jobs, with {len(cut_off)} cut off", flush=True)
+        said = ended(start(killed, seeds), killed, lambda done: update(jobs + done, 2 * jobs))
+        print(f"started again: {said}", flush=True)
 
         after = finished(killed)
-        require(len(after) == JOBS, f"{len(after)} of {JOBS} jobs are complete")
+        require(len(after) == jobs, f"{len(after)} of {jobs} jobs are complete")
         require({run: after[run] for run in before} == before, "a job that had finished was run again")
-        records = {run: json.loads((run / "environment.json").read_text()) for run in after}
-        for run, record in records.items():
-            starts = 1 + len(record.get("resumed", []))
+        for run in after:
+            starts = 1 + len(json.loads((run / "environment.json").read_text()).get("resumed", []))
             require(starts == 1 + (run in cut_off), f"{run.name} was started {starts} times")
             require(not (run / "superseded").exists(), f"{run.name} was begun twice")
         first, second = table(whole), table(killed)
-        require(len(first) == JOBS, f"the uninterrupted sweep has {len(first)} of {JOBS} results")
+        require(len(first) == jobs, f"the uninterrupted sweep has {len(first)} of {jobs} results")
         require(first == second, "the tables differ")
         print("all jobs complete, none run twice, and the table equals that of the uninterrupted sweep:\n")
         print("category  λ    seed  " + "  ".join(f"{name:>13}" for name in SHOWN))
