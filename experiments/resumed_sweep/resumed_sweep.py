@@ -6,6 +6,7 @@ It fails unless all jobs are complete, none was run twice, and the two tables ar
 """
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -30,9 +31,18 @@ SHOWN = ("image_auroc", "pixel_auroc", "aupro", "threshold", "selected_step")
 def start(sweep: Path, seeds: int) -> subprocess.Popen:
     grid = [*GRID, f"seed={','.join(map(str, range(seeds)))}"]
     command = [sys.executable, "-m", "anomaly_lab.train", "-m", *grid, *SHORT, f"hydra.sweep.dir={sweep}"]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", start_new_session=True
     )
+    atexit.register(stop, process)
+    return process
+
+
+def stop(process: subprocess.Popen) -> None:
+    """Kill the launcher and its workers, if it has not ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def finished(sweep: Path) -> dict[Path, int]:
@@ -79,8 +89,7 @@ def main() -> None:
             require(process.poll() is None, "the sweep that was to be killed ended by itself")
             time.sleep(0.05)
         time.sleep(1)  # into the middle of a job
-        os.killpg(process.pid, signal.SIGKILL)  # the launcher and both of its workers
-        process.wait()
+        stop(process)
         before = finished(killed)
         cut_off = [path.parent for path in killed.glob("*/config.yaml") if path.parent not in before]
         print(f"killed after {len(before)} jobs, with {len(cut_off)} cut off", flush=True)
