@@ -50,6 +50,12 @@ def finished(sweep: Path) -> dict[Path, int]:
     return {path.parent: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")}
 
 
+def training(sweep: Path) -> list[Path]:
+    """The jobs that have a checkpoint and no result yet."""
+    runs = (path.parent.parent for path in sweep.glob("*/checkpoints/last.ckpt"))
+    return [run for run in runs if not (run / "metrics.json").is_file()]
+
+
 def table(sweep: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     rows = {}
     for run in finished(sweep):
@@ -85,10 +91,9 @@ def main() -> None:
         print(f"uninterrupted: {said}", flush=True)
 
         process = start(killed, seeds)
-        while len(finished(killed)) < jobs // 3:
+        while len(finished(killed)) < jobs // 3 or not training(killed):
             require(process.poll() is None, "the sweep that was to be killed ended by itself")
-            time.sleep(0.05)
-        time.sleep(1)  # into the middle of a job
+            time.sleep(0.02)
         stop(process)
         before = finished(killed)
         cut_off = [path.parent for path in killed.glob("*/config.yaml") if path.parent not in before]
