@@ -11,23 +11,27 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import dashboards
+from anomaly_lab import dashboards, distributed, launchers
 from anomaly_lab.build import build
-from anomaly_lab.callbacks import AtomicCheckpointIO, SaveOnInterrupt, StayStopped, StopOnDivergence
-from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.callbacks import OneModel, SeedEachStep, StayStopped, StopOnDivergence
+from anomaly_lab.checkpoints import AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly
+from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.history import History
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.training_progress import TrainingProgress
 
 
-def datamodule(config: DictConfig) -> AnomalyDataModule:
-    """The data module that `config` describes."""
+def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModule:
+    """The data module that `config` describes; `cores`: what it may use of the processor, null for all."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     data = plain["data"]
+    if data["num_workers"] == "auto":
+        data["num_workers"] = default_workers(cores or launchers.cores())
     try:
         for name in ("corruption", "validation_corruption"):
             build(plain[name])
@@ -51,7 +55,7 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
     if scoring["tile"] == "train_size":
         scoring["tile"] = data.train_size
     try:
-        return AnomalyModule(
+        module = AnomalyModule(
             network=plain["model"],
             objective=plain["objective"],
             optimizer=plain["optimizer"],
@@ -63,6 +67,9 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+    if config.trainer.get("compile"):
+        module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
+    return module
 
 
 def check_calibration(config: DictConfig, images: int) -> None:
@@ -89,12 +96,18 @@ def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
 def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], extra: list[Callback]) -> L.Trainer:
     """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
     options: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    options.pop("compile", None)  # of the network, see lightning_module
     if options["precision"] == "auto":
         options["precision"] = best_precision(options["accelerator"])
+    if options.get("sync_batchnorm") == "auto":
+        options["sync_batchnorm"] = options["accelerator"] != "cpu" and torch.cuda.is_available()
     common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
-    ours = [TrainingProgress(), StopOnDivergence(), StayStopped(), SaveOnInterrupt()]
+    saving = SaveRegularly(config.get("checkpoint_minutes", 5))
+    ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+    if distributed.count(config) > 1:
+        ours.append(OneModel())
     if options["max_time"] is None:
         callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
     try:
@@ -103,7 +116,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             default_root_dir=directory,
             logger=loggers,
             callbacks=[*ours, last, *callbacks, *extra],
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # whatever queue started it: processes are started here
             use_distributed_sampler=False,  # the batches are ours
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
@@ -145,6 +158,7 @@ def quiet() -> None:
         r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         r".*number of training batches \(\d+\) is smaller than the logging interval.*",
         r".*Experiment logs directory .* exists.*",
+        r".*It is recommended to use .self.log\(.*sync_dist=True.*",  # the metrics are pooled, or are the first process's
         r".isinstance\(treespec, LeafSpec\). is deprecated",  # Lightning 2.6 on torch 2.13, theirs to mend
         r"You're resuming from a checkpoint that ended before the epoch ended.*",  # our batches go on where they were
     ):

@@ -1,18 +1,15 @@
-"""What happens around the training: growing image size, divergence, checkpoints written whole."""
+"""What happens around the training: growing image size, divergence, random streams."""
 
 import math
-import signal
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import EarlyStopping
 
-from anomaly_lab.atomic import replacing
 from anomaly_lab.errors import UserError
 from anomaly_lab.schedule import time_share
 
@@ -71,6 +68,27 @@ class StopOnDivergence(L.Callback):
         )
 
 
+class SeedEachStep(L.Callback):
+    """What a step draws at random follows from (seed, step, process) alone: a training that goes on draws the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        stream = np.random.SeedSequence([self.seed, trainer.global_step, trainer.global_rank])
+        torch.manual_seed(int(stream.generate_state(1, np.uint64)[0]))  # of every device
+
+
+class OneModel(L.Callback):
+    """Before a validation the first process's buffers (batch statistics, averages) become those of all: the proxy is that of
+    the model which goes into the checkpoint."""
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.world_size > 1:
+            for buffer in pl_module.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+
 class StayStopped(L.Callback):
     """A run that early stopping had ended trains no further when it is resumed: Lightning restores how long early stopping
     has waited, but not that it had enough."""
@@ -79,67 +97,3 @@ class StayStopped(L.Callback):
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
-
-
-class SaveOnInterrupt(L.Callback):
-    """Ctrl-C ends the training after the step at hand, with checkpoints/last.ckpt to go on from; a second one at once.
-
-    Inside a step the weights may be half updated, and Lightning's counters are only right where the hook below saves.
-    """
-
-    def __init__(self) -> None:
-        self.asked = self.kept = False
-        self.before: Any = None
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.asked = self.kept = False
-        if threading.current_thread() is threading.main_thread():  # elsewhere signals can't be handled
-            self.before = signal.signal(signal.SIGINT, self._ask)
-
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        print("stopping after this step or validation; Ctrl-C again stops at once, and loses what came after the checkpoint")
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if not self.asked:
-            return
-        if not trainer.is_last_batch:  # after an epoch's last batch come its validation and checkpoints anyway
-            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")  # type: ignore[union-attr]
-        self.kept = True
-
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
-        if self.kept:  # raised here, since the figures of the step before are logged by now
-            raise KeyboardInterrupt
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        self._restore()
-
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
-            self.before = None
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints are there whole or not at all: a kill or a full disk while writing leaves the previous one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        try:
-            with replacing(path) as temporary:
-                torch.save(checkpoint, temporary)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            raise UserError(
-                f"{path} could not be written ({error}): free some space or choose another folder, then resume; the previous "
-                "checkpoint is kept"
-            ) from error

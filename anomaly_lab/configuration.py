@@ -35,6 +35,7 @@ def check(config: DictConfig) -> None:
         ("batch_size", config.batch_size, 1),
         ("data.steps_per_epoch", config.data.steps_per_epoch, 1),
         ("scoring.sigma", config.scoring.sigma, 0),
+        ("checkpoint_minutes", config.get("checkpoint_minutes", 5), 0),
     ):
         if not isinstance(value, int | float) or value < low:
             raise UserError(f"{name} is {value}: it must be at least {low}")
@@ -45,8 +46,12 @@ def check(config: DictConfig) -> None:
     tile = config.scoring.tile
     if tile != "train_size" and (not isinstance(tile, int) or tile < 0):
         raise UserError(f"scoring.tile is {tile}: it must be train_size, a number of pixels or 0 (whole images)")
-    if config.trainer.devices not in (1, "auto", [0]):
-        raise UserError(f"trainer.devices is {config.trainer.devices}: training runs on one device, so leave it at 1")
+    devices = config.trainer.devices
+    if devices not in (1, "auto", [0]):
+        if "ddp" not in str(config.trainer.get("strategy")) or not isinstance(devices, int) or devices < 1:
+            raise UserError(f"trainer.devices is {devices}: for several processes add trainer=ddp, else leave it at 1")
+        if config.batch_size % devices:
+            raise UserError(f"batch_size is {config.batch_size}: {devices} processes can't take equal shares of that")
     workers = config.data.num_workers
     if workers != "auto" and (not isinstance(workers, int) or workers < 0):
         raise UserError(f"data.num_workers is {workers}: it must be auto or at least 0")

@@ -1,5 +1,6 @@
 """One run, from its configuration to metrics.json: data → training → calibration → test → records."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import dashboards, figures, run_directory
+from anomaly_lab import continuation, dashboards, distributed, figures, launchers, run_directory
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
+from anomaly_lab.checkpoints import SaveRegularly, newest
 from anomaly_lab.configuration import check
+from anomaly_lab.continuation import State
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.errors import UserError
 from anomaly_lab.evaluation import TestResults, calibrate
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
@@ -25,64 +27,102 @@ from anomaly_lab.panels import Panels
 from anomaly_lab.summary import print_metrics, print_start
 
 
-def run(config: DictConfig) -> float | None:
-    """Train and test as `config` says, in Hydra's output directory; returns the last validation proxy."""
-    directory = Path(HydraConfig.get().runtime.output_dir)
+def run(config: DictConfig) -> tuple[float | None, bool]:
+    """Train and test as `config` says, in Hydra's output directory. Returns the last validation proxy, and whether anything
+    was done: a job of a multirun that has finished before is left as it is."""
+    hydra = HydraConfig.get()
+    directory = Path(hydra.runtime.output_dir)
+    in_sweep = not OmegaConf.is_missing(hydra.job, "num")
     resuming = config.resume is not None
     if resuming:
-        others = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
-        if others:
-            raise UserError(f"resume goes on with the configuration stored in the run: leave out {' '.join(others)}")
-        config = run_directory.stored_config(directory)
+        config = run_directory.resumed_config(directory, config, hydra.overrides.task)
     check(config)
     if not resuming:
         OmegaConf.resolve(config)
         config.data.root = str(Path(config.data.root).expanduser().resolve())  # to be resumed from any directory
     quiet()
-    L.seed_everything(config.seed, workers=True, verbose=False)
-    data = datamodule(config)
-    data.prepare_data()
-    data.setup()
-    check_calibration(config, len(data.held_out))
-    # held only now: a mistake in the data leaves no directory that looks like a run
-    with run_directory.held(directory, new=not resuming):
-        if not resuming:
+    share = launchers.share(hydra.launcher, launchers.cores())
+    with run_directory.held(directory) as lock:
+        data = datamodule(config, share)
+        prints = continuation.fingerprints(config, data.fingerprint())
+        if resuming:
+            continuation.require_same_data(directory, prints)
+            state = State.CUT_OFF
+        else:
+            state = continuation.state(directory, config, prints, in_sweep)
+        if state is State.FINISHED:
+            return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
+        launchers.set_threads(continuation.stored_threads(directory) if state is State.CUT_OFF else None, share)
+        L.seed_everything(config.seed, workers=True, verbose=False)
+        (directory / run_directory.FAILURE).unlink(missing_ok=True)  # of an attempt before this one
+        data.setup()  # before config.yaml: a mistake in the data leaves no directory that looks like a run
+        check_calibration(config, len(data.held_out))
+        run_directory.write_environment(directory, prints, resuming=state is State.CUT_OFF)
+        if state is State.NEW:
             write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
-        run_directory.write_environment(directory)
-        return train_and_test(config, data, directory, resuming)
+        try:
+            return train_and_test(config, data, directory, state is State.CUT_OFF, lock), True
+        except (KeyboardInterrupt, SystemExit):
+            print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
+            raise SystemExit(1) from None  # of a multirun too
 
 
-def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
-    """Fit, calibrate and test in `directory`, and end every logger whatever happens."""
-    module = lightning_module(config, data)
+def train_share(config: DictConfig, directory: Path, threads: int) -> None:
+    """What one of several processes does for the run in `directory`: its share of the training, up to the last checkpoint."""
+    quiet()
+    launchers.set_threads(None, threads)
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    data = datamodule(config, threads)
+    data.setup()
+    loggers = make_loggers(config, directory)
+    try:
+        fit(config, make_trainer(config, directory, loggers, []), lightning_module(config, data), data, directory, True)
+    finally:
+        close(loggers)
+
+
+def fit(
+    config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
+) -> None:
+    """Train, from the last checkpoint on where `resuming`."""
+    dashboards.begin(trainer.loggers, config)
+    start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
+    trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
+
+
+def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool, lock: int) -> float | None:
+    """Fit, calibrate and test in `directory`, whose lock is the open file `lock`; end every logger whatever happens."""
+    module, one = lightning_module(config, data), distributed.alone(config)
+    print_start(config, data, module, make_trainer(one, directory, [], []), directory)
+    if (processes := distributed.count(config)) > 1:
+        distributed.train(directory, processes, lock)
+        config, resuming = one, True  # from here on as where the training's end had been reached before
     loggers = make_loggers(config, directory)
     title = f"{config.data.name} {config.category.name}, {config.objective.name}"
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
     gallery = Gallery(directory, title, data.test)
     trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
-    print_start(config, data, module, trainer, directory)
-    last = directory / "checkpoints" / "last.ckpt"
     try:
-        dashboards.begin(loggers, config)
-        start = resume_point(last, loggers) if resuming else None
-        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
+        fit(config, trainer, module, data, directory, resuming)
         gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
         return finish(config, trainer, module, data, results, directory)
-    except (KeyboardInterrupt, SystemExit):
-        print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
-        raise SystemExit(1) from None  # of a multirun too
     finally:
         close(loggers)
 
 
-def resume_point(last: Path, loggers: list[Logger]) -> Path | None:
+def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:
     """The checkpoint to go on from, None where the run ended before its first; the history after it is forgotten."""
     history: Any = loggers[0]
-    if not last.is_file():
+    found = newest(checkpoints)
+    if found is None:
         history.forget_after(-1)
         return None
-    history.forget_after(torch.load(last, map_location="cpu", weights_only=True)["global_step"])
-    return last
+    path, checkpoint = found
+    step = checkpoint["global_step"]
+    history.forget_after(step)
+    if figures := SaveRegularly.figures_in(checkpoint):
+        history.log_metrics(figures, step - 1)  # as Lightning counts: the first step is number 0
+    return path
 
 
 def finish(

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab import run_directory, source_run
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
 from anomaly_lab.atomic import write_text
-from anomaly_lab.callbacks import AtomicCheckpointIO
+from anomaly_lab.checkpoints import AtomicCheckpointIO
 from anomaly_lab.configuration import check
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data

@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,8 +19,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from anomaly_lab import fingerprint
 from anomaly_lab.atomic import write_text
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import InUse, UserError
 
 try:
     import fcntl
@@ -38,13 +39,34 @@ def directory_name(overrides: str) -> str:
     return re.sub(r"[^\w=,.-]+", "-", overrides)[:LONGEST_NAME].strip("-.,+") or "defaults"
 
 
+def sweep_directory(overrides: Sequence[str]) -> str:
+    """A multirun's folder: the same command finds its jobs again. In any order, and whatever says nothing about the result."""
+    counting = sorted(o for o in overrides if o.lstrip("+~").split("=", 1)[0] not in fingerprint.NEUTRAL)
+    return f"{directory_name(','.join(counting))}_{fingerprint.digest(counting)[: fingerprint.LENGTH]}"
+
+
+def job_directory(overrides: str, *, _root_: DictConfig) -> str:
+    """A job's folder in that of its multirun: its overrides, and a digest of its whole configuration."""
+    identity = fingerprint.digest(fingerprint.normalised(_root_))
+    return f"{directory_name(overrides)}_{identity[: fingerprint.LENGTH]}"
+
+
 def quoted(argument: str) -> str:
     """A command-line argument as Hydra understands it: a run directory given as it is called gets quotes around it."""
     name, equals, value = argument.partition("=")
-    if name not in ("resume", "run", "out", "hydra.run.dir") or not equals or value.startswith(("'", '"')) or "${" in value:
+    named = name in ("resume", "run", "out", "hydra.run.dir", "hydra.sweep.dir")
+    if not named or not equals or value.startswith(("'", '"')) or "${" in value:
         return argument
     escaped = value.replace("'", r"\'")
     return f"{name}='{escaped}'"
+
+
+def placed(arguments: list[str]) -> list[str]:
+    """The command line with a place for the run where its configuration is another run's config.yaml: it holds none."""
+    given = "--config-name config" in " ".join(arguments).replace("=", " ")
+    if not given or any(argument.startswith("hydra.run.dir=") for argument in arguments):
+        return arguments
+    return [*arguments, f"hydra.run.dir=runs/{datetime.now():%Y-%m-%d_%H-%M-%S-%f}_again"]
 
 
 def wandb_offline() -> bool:
@@ -69,6 +91,9 @@ def study() -> str | None:
 
 OmegaConf.register_new_resolver("study", study, replace=True)
 OmegaConf.register_new_resolver("directory_name", directory_name, replace=True)
+# cached: the jobs of a multirun take over the folder that the multirun's own overrides gave
+OmegaConf.register_new_resolver("sweep_directory", sweep_directory, replace=True, use_cache=True)
+OmegaConf.register_new_resolver("job_directory", job_directory, replace=True)
 OmegaConf.register_new_resolver("resume_or", lambda resume, new: resume or new, replace=True)
 OmegaConf.register_new_resolver("wandb_offline", wandb_offline, replace=True)
 
@@ -81,8 +106,8 @@ class Guard(Callback):
         with ending_in_a_sentence():
             if config.resume is not None:
                 stored_config(run)
-            else:
-                refuse_existing(run)
+            elif (run / "config.yaml").is_file():
+                refuse_other(run, fingerprint.differences(OmegaConf.load(run / "config.yaml"), config))
             _make(run)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -112,44 +137,50 @@ def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(f"{folder} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir=")
 
 
-def refuse_existing(run: Path) -> None:
-    """UserError where `run` holds a run already, finished or not."""
-    if (run / CLAIM).exists() or (run / "config.yaml").exists():
+def refuse_other(run: Path, differing: Sequence[str]) -> None:
+    """UserError where the run in `run` is another than the one that is asked for, or has finished."""
+    if differing:
+        others = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         raise UserError(
-            f"{run} holds a run already: continue it with resume={run}, or choose another directory with hydra.run.dir="
+            f"{run} holds a run already, and another: {'; '.join(differing[:3])}{others}; choose another directory with "
+            f"hydra.run.dir=, or continue what is there with resume={run}"
+        )
+    if (run / "metrics.json").is_file():
+        raise UserError(
+            f"{run} holds a run already, which has finished: its metrics are in {run / 'metrics.json'}; to train anew choose "
+            "another directory with hydra.run.dir="
         )
 
 
 @contextmanager
-def held(run: Path, new: bool) -> Iterator[None]:
-    """Hold `run` as this process's own while the block runs. UserError where another process does, or, for a new run, where
-    there is one already."""
+def held(run: Path) -> Iterator[int]:
+    """Hold `run` as this process's own while the block runs; yields the open file that is locked. UserError where another
+    process holds it."""
     _make(run)
-    if new:
-        refuse_existing(run)
     try:
-        # created exclusively: of two processes that start at the same moment, one gets it
-        file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR | (os.O_EXCL if new else 0))
-    except FileExistsError:
-        refuse_existing(run)
-        raise
+        file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR)
     except OSError as error:
         raise _unwritable(run, error) from error
     try:
         _lock(file, run)
-        (run / FAILURE).unlink(missing_ok=True)  # of an attempt before this one
-        yield
+        yield file
     finally:
         os.close(file)
 
 
 def _lock(file: int, run: Path) -> None:
-    """Lock an open file; the system lets go of it when the process ends, however it ends."""
+    """Lock an open file; the system lets go of it when the last process that has it open ends, however it ends."""
+    if fcntl is None:
+        return
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise UserError(f"{run} is in use by another process: wait for its end") from None
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InUse(f"{run} is in use by another process: wait for its end") from None
+    except OSError as error:
+        raise UserError(
+            f"the file system of {run} can lock no files ({error.strerror}), and without that two processes could write the "
+            "same run: choose a directory elsewhere with hydra.run.dir= or hydra.sweep.dir="
+        ) from error
 
 
 def in_use(run: Path) -> bool:
@@ -176,6 +207,16 @@ def stored_config(run: Path) -> Any:
     return OmegaConf.load(run / "config.yaml")
 
 
+def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> Any:
+    """The configuration stored in `run`; what is given beside resume= must say the same, else it is a UserError."""
+    stored = stored_config(run)
+    keys = [override.lstrip("+~").split("=", 1)[0].replace("/", ".") for override in overrides]
+    if differing := fingerprint.differences(stored, config, [key.split("@")[0] for key in keys]):
+        what = "; ".join(differing)
+        raise UserError(f"{run} is resumed with the configuration stored there, and {what}: leave that out, or start a new run")
+    return stored
+
+
 def environment() -> dict[str, Any]:
     """Versions, git commit, machine and command line: what one needs to know beside the configuration."""
     import torch
@@ -196,11 +237,12 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_environment(run: Path) -> None:
-    """environment.json; where the run is resumed, another entry in its list "resumed"."""
+def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None:
+    """environment.json, with digests of configuration, code and data; where the run is resumed, another entry in its list
+    "resumed"."""
     path = run / "environment.json"
-    record = environment()
-    if path.is_file():
+    record = environment() | {"fingerprint": prints}
+    if resuming and path.is_file():
         first = json.loads(path.read_text())
         record = first | {"resumed": [*first.get("resumed", []), record]}
     write_json(path, record)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from anomaly_lab import distributed
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.module import AnomalyModule
@@ -39,6 +40,7 @@ def print_start(
     batches = trainer.overfit_batches or data.steps_per_epoch  # type: ignore[attr-defined]
     steps = f"{trainer.max_epochs * batches:g}" if trainer.max_epochs and trainer.max_epochs > 0 else "unlimited"
     limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""
+    shared = f", shared by {config.trainer.devices} processes" if distributed.count(config) > 1 else ""
     rows = {
         "data": f"{data.name} ({source}), {data.found.root if data.found else data.root}",
         "category": f"{config.category.name} ({config.category.kind})",
@@ -47,7 +49,7 @@ def print_start(
         "image size": f"{data.image_size} px ({data.why_size}); trained on {crops}",
         "network": f"{config.model.name}, {parameters:.2f} M parameters",
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
-        "training": f"{steps} steps of {data.batch_size}{limit}, {trainer.precision} on {trainer.strategy.root_device}",
+        "training": f"{steps} steps of {data.batch_size}{limit}, {trainer.precision} on {trainer.strategy.root_device}{shared}",
         "run": str(directory),
     }
     _print("anomaly_lab", rows)

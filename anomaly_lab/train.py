@@ -4,22 +4,28 @@
     python -m anomaly_lab.train +category=custom category.name=FOLDER data=mvtec data.root=DIR
     python -m anomaly_lab.train -m +category=carpet,grid objective.lam=0.3,0.5,0.9
     python -m anomaly_lab.train resume=runs/DIRECTORY
+    python -m anomaly_lab.train --config-dir runs/DIRECTORY --config-name config     # the same once more, from its config.yaml
+
+The same multirun started again skips the jobs that have finished, goes on with those that were cut off, and runs the rest.
 
 Only Hydra is imported here, so that --help and --cfg answer at once.
 """
 
 import contextlib
 import errno
+import logging
 import sys
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import run_directory
+from anomaly_lab import launchers, run_directory, sweep
 from anomaly_lab.atomic import write_text
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import InUse, UserError
+
+log = logging.getLogger(__name__)
 
 # in a checkout beside the package, in an installed wheel inside it
 CONF = next(p for p in (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf") if p.is_dir())
@@ -28,46 +34,76 @@ CONF = next(p for p in (Path(__file__).parent / "conf", Path(__file__).parent.pa
 failed: list[str] = []  # messages of the jobs that failed in this process
 
 
-def note_failure(sentence: str) -> None:
-    """Leave the sentence that the job ended with in its directory, where a report finds it."""
-    directory = Path(HydraConfig.get().runtime.output_dir)
-    if run_directory.in_use(directory):  # what failed is the attempt to use another process's run
-        return
-    with contextlib.suppress(OSError):  # a full disk may be what it is about
-        write_text(directory / run_directory.FAILURE, f"{sentence}\n")
-
-
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def job(config: DictConfig) -> float | None:
     """One run; returns the validation proxy, which a sweeper may maximise. A job that fails does not end a multirun."""
     try:
         from anomaly_lab.pipeline import run
 
-        return run(config)
+        proxy, new = run(config)
+        sweep.ending.how = sweep.FINISHED if new else sweep.SKIPPED
+        return proxy
+    except InUse as error:
+        if in_multirun():
+            sweep.ending.how = sweep.ELSEWHERE
+            print(error)
+            return None
+        fail(str(error))
     except UserError as error:
-        failed.append(str(error))
+        fail(str(error))
     except KeyboardInterrupt:  # outside of the training, where there is nothing to go on from
         print("error: stopped", file=sys.stderr)
         raise SystemExit(1) from None
     except Exception as error:
-        if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            note_failure(f"{type(error).__name__}: {error}")
-            raise
-        name = error.filename or "a file"
-        failed.append(f"{name} could not be written ({error.strerror}): free some space or choose another folder")
-    note_failure(failed[-1])
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            name = error.filename or "a file"
+            fail(f"{name} could not be written ({error.strerror}): free some space or choose another folder")
+        else:
+            fail(f"{type(error).__name__}: {error}")
+            if not in_multirun():
+                raise
+            log.info("", exc_info=True)  # into train.log, where it can be looked up
     print(f"error: {failed[-1]}", file=sys.stderr)
     return None
 
 
+def in_multirun() -> bool:
+    """Whether this job is one of several."""
+    return not OmegaConf.is_missing(HydraConfig.get().job, "num")
+
+
+def fail(reason: str) -> None:
+    """Leave the reason in the job's directory, for the report, unless the directory is another process's, and for `main`."""
+    reason = " ".join(reason.split())
+    failed.append(reason)
+    sweep.ending.how, sweep.ending.why = sweep.FAILED, reason
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    if not run_directory.in_use(directory):
+        with contextlib.suppress(OSError):  # a full disk may be what it is about
+            write_text(directory / run_directory.FAILURE, f"{reason}\n")
+
+
 def main() -> None:
     """The command line. Paths in it are quoted: the names of run directories hold = and , which Hydra would take apart."""
-    sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = run_directory.placed([run_directory.quoted(argument) for argument in sys.argv[1:]])
     failed.clear()
-    job()
-    if failed:
+    try:
+        launchers.require(sys.argv[1:])
+        job()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("error: stopped; the same command goes on where it was", file=sys.stderr)
+        raise SystemExit(1) from None
+    finally:
+        well = sweep.conclude()
+    if failed or not well:
         raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    main()
+    # by its name: launchers hand the job to other processes, which must find it in the package and not in their __main__
+    from anomaly_lab.train import main as command
+
+    command()

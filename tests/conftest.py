@@ -1,7 +1,9 @@
 """What several test files share: a small data set in the MVTec layout, and the training command run inside this process."""
 
 import contextlib
+import csv
 import io
+import json
 import logging
 import os
 import signal
@@ -161,6 +163,32 @@ def in_process(folder: Path, main: Callable[[], None], name: str, *overrides: st
         root.handlers[:], root.level = handlers, level
         signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C from the first one on
     return Ended(status, out.getvalue(), err.getvalue(), sorted(set(runs.glob("*")) - known))
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    """A finished run's metrics.json."""
+    return json.loads((run / "metrics.json").read_text())
+
+
+def scores_of(run: Path) -> list[dict[str, str]]:
+    """The rows of a finished run's scores.csv."""
+    with (run / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_training(run: Path, other: Path) -> None:
+    """The same weights bit for bit, the same history, the same results."""
+    import torch
+
+    for name in ("last", "best"):
+        a, b = (torch.load(r / f"checkpoints/{name}.ckpt", weights_only=True) for r in (run, other))
+        assert a["global_step"] == b["global_step"]
+        for key, value in a["state_dict"].items():
+            assert torch.equal(value.nan_to_num(), b["state_dict"][key].nan_to_num()), (name, key)
+    assert (run / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
+    assert scores_of(run) == scores_of(other)
+    a, b = ({k: v for k, v in metrics_of(r).items() if k != "train_seconds"} for r in (run, other))
+    assert a == b
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
-"""What happens around the training: growing sizes, divergence, interruption, checkpoints written whole."""
+"""What happens around the training: growing sizes, divergence, random streams."""
 
-import errno
-import os
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +9,7 @@ import torch
 from conftest import small_data, small_module, small_trainer
 from lightning.pytorch.callbacks import Timer
 
-from anomaly_lab.callbacks import AtomicCheckpointIO, ProgressiveSize, SaveOnInterrupt, StopOnDivergence
+from anomaly_lab.callbacks import ProgressiveSize, SeedEachStep, StopOnDivergence
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 
@@ -96,48 +93,13 @@ def test_a_finite_loss_goes_on_and_any_other_ends_the_training(tmp_path: Path) -
         watch.on_validation_batch_end(trainer, module, torch.tensor(float("nan")), None, 0)
 
 
-def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    saved: list[str] = []
-    trainer: Any = SimpleNamespace(
-        is_last_batch=False, checkpoint_callback=SimpleNamespace(dirpath="dir"), save_checkpoint=saved.append
-    )
-    module: Any = None
-    callback = SaveOnInterrupt()
-    callback.on_fit_start(trainer, module)
-    try:
-        callback.on_train_batch_end(trainer, module, None, None, 0)
-        callback.on_train_batch_start(trainer, module, None, 1)
-        os.kill(os.getpid(), signal.SIGINT)
-        callback.on_train_batch_start(trainer, module, None, 2)
-        assert saved == [], "the step that is to be kept has not been made yet"
-        callback.on_train_batch_end(trainer, module, None, None, 2)
-        assert saved == ["dir/last.ckpt"]
-        with pytest.raises(KeyboardInterrupt):
-            callback.on_train_batch_start(trainer, module, None, 3)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            callback.on_train_batch_end(trainer, module, None, None, 3)
-    finally:
-        callback.on_exception(trainer, module, KeyboardInterrupt())
-    assert signal.getsignal(signal.SIGINT) == before, "after the training Ctrl-C is what it was"
+def test_random_draws_of_a_step_follow_from_seed_step_and_process() -> None:
+    def drawn(seed: int, step: int, rank: int = 0) -> list[float]:
+        trainer: Any = SimpleNamespace(global_step=step, global_rank=rank)
+        module: Any = None
+        SeedEachStep(seed).on_train_batch_start(trainer, module, None, 0)
+        return torch.rand(3).tolist()
 
-
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter failed")]
-)
-def test_a_failing_write_keeps_the_previous_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    path, writer = tmp_path / "last.ckpt", AtomicCheckpointIO()
-    writer.save_checkpoint({"global_step": 1}, path)
-
-    def failing(record: Any, target: Path) -> None:
-        Path(target).write_bytes(b"half")
-        raise error
-
-    monkeypatch.setattr(torch, "save", failing)
-    with pytest.raises(UserError, match=rf"last.ckpt could not be written .*{error.args[-1]}.*previous checkpoint is kept"):
-        writer.save_checkpoint({"global_step": 2}, path)
-    assert torch.load(path, weights_only=True) == {"global_step": 1}
-    assert list(tmp_path.iterdir()) == [path]
+    assert drawn(0, 7) == drawn(0, 7)
+    draws = [drawn(*key) for key in ((0, 7), (0, 8), (1, 7), (7, 0), (0, 7, 1))]
+    assert len({tuple(d) for d in draws}) == len(draws)

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.build import build
 from anomaly_lab.configuration import check
 from anomaly_lab.data.datasets import FLIPS
+from anomaly_lab.errors import UserError
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 from anomaly_lab.train import CONF
 
@@ -129,6 +130,10 @@ def _data(config: DictConfig, name: str, folder: Path) -> None:
 def _trainer(config: DictConfig, name: str, folder: Path) -> None:
     from anomaly_lab.assembly import make_trainer
 
+    if name == "gpu" and not torch.cuda.is_available():
+        with pytest.raises(UserError, match="trainer: No supported gpu backend"):
+            make_trainer(config, folder, [], [])
+        return
     trainer = make_trainer(config, folder, [], [])
     assert trainer.max_epochs == config.trainer.max_epochs
 

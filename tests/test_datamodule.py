@@ -177,16 +177,16 @@ def test_without_a_trainer_the_loader_begins_at_the_beginning(root: Path, refere
 
 def test_images_kept_in_memory_or_read_at_each_use_give_the_same(root: Path, reference: list[Epoch]) -> None:
     data = module(root, memory=0.0)
-    assert data.train_images.cache is None
-    assert module(root).train_images.cache is not None
+    assert data.train_images.kept is None
+    assert module(root).train_images.kept is not None
     assert same(epochs(data, [(0, 0)])[0], reference[0])
 
 
 def test_memory_is_a_limit_in_gib(root: Path) -> None:
     """Of all normal images at the working scale, three bytes a pixel."""
     needed = 7 * 3 * SIDE * SIDE / 2**30
-    assert module(root, memory=1.01 * needed).train_images.cache is not None
-    assert module(root, memory=0.99 * needed).train_images.cache is None
+    assert module(root, memory=1.01 * needed).train_images.kept is not None
+    assert module(root, memory=0.99 * needed).train_images.kept is None
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -216,8 +216,8 @@ def test_no_two_samples_of_a_training_are_the_same(tmp_path: Path) -> None:
 
 def test_from_memory_and_from_disk_is_the_same(maps: list[Sample]) -> None:
     cached, read = training(maps, list(FLIPS), in_memory=True), training(maps, list(FLIPS), in_memory=False)
-    assert cached.images.cache is not None
-    assert read.images.cache is None
+    assert cached.images.kept is not None
+    assert read.images.kept is None
     assert all(same(cached[key], read[key]) for key in (Key(0, i, 40) for i in range(10)))
 
 

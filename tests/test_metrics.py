@@ -275,7 +275,7 @@ def test_image_metrics_by_hand():
 def test_image_figures_of_one_class():
     normal = updated(ImageMetrics(), [(torch.tensor(1.0), 0, 1), (torch.tensor(2.0), 0, 0)]).compute()
     none = {"image_auroc": None, "tpr_tnr_mean": None}
-    assert normal == none | {"tpr": None, "tnr": 0.5}
+    assert normal == none | {"image_f1": None, "tpr": None, "tnr": 0.5}
     defective = updated(ImageMetrics(), [(torch.tensor(1.0), 1, 1)]).compute()
     assert defective == none | {"image_f1": 1.0, "tpr": 1.0, "tnr": None}
 

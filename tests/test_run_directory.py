@@ -1,9 +1,11 @@
 """A run's directory: its name, who may use it, and the records in it."""
 
+import errno
 import json
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from anomaly_lab import run_directory
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import InUse, UserError
 
 
 @pytest.mark.parametrize(
@@ -55,57 +57,78 @@ def test_a_run_directory_on_the_command_line_gets_quotes(argument: str, quoted: 
     assert run_directory.quoted(argument) == quoted
 
 
-def test_only_one_of_many_gets_a_directory(tmp_path: Path) -> None:
+def test_only_one_of_many_gets_a_directory_at_a_time(tmp_path: Path) -> None:
+    inside = []
+
     def attempt(_: int) -> bool:
         try:
-            with run_directory.held(tmp_path / "run", new=True):
-                pass
-        except UserError as error:
-            assert f"resume={tmp_path}/run" in str(error)
+            with run_directory.held(tmp_path / "run"):
+                inside.append(1)
+                assert len(inside) == 1
+                time.sleep(0.01)
+                inside.pop()
+        except InUse as error:
+            assert f"{tmp_path}/run is in use" in str(error)
             return False
         return True
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(attempt, range(40))) == 1
-
-
-def test_a_directory_with_other_files_in_it_may_be_used(tmp_path: Path) -> None:
-    (tmp_path / "train.log").write_text("Hydra was here")
-    with run_directory.held(tmp_path, new=True):
-        pass
+        assert 1 <= sum(pool.map(attempt, range(40))) <= 40
+    with run_directory.held(tmp_path / "run"):
+        assert run_directory.in_use(tmp_path / "run")
+    assert not run_directory.in_use(tmp_path / "run")
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(UserError, match=r"file/run cannot be written to \(Not a directory\)"),
-        run_directory.held(tmp_path / "file/run", new=True),
+        run_directory.held(tmp_path / "file/run"),
     ):
         pass
 
 
-def test_a_run_in_progress_cannot_be_resumed_beside_it_but_afterwards(tmp_path: Path) -> None:
-    with (
-        run_directory.held(tmp_path, new=True),
-        pytest.raises(UserError, match="in use by another process"),
-        run_directory.held(tmp_path, new=False),
-    ):
-        pass
-    with run_directory.held(tmp_path, new=False):
+def test_a_file_system_that_can_lock_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    with pytest.raises(UserError, match=r"can lock no files.*No locks available"), run_directory.held(tmp_path):
         pass
 
 
-def test_a_copied_run_without_its_claim_is_not_written_over(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("seed: 0")
-    with pytest.raises(UserError, match="holds a run already"), run_directory.held(tmp_path, new=True):
-        pass
+@pytest.mark.parametrize("differing", [[], ["seed is 0 there, not 1"], [f"key{i} is 0 there, not 1" for i in range(5)]])
+def test_another_run_or_a_finished_one_is_refused(tmp_path: Path, differing: list[str]) -> None:
+    if not differing:
+        run_directory.refuse_other(tmp_path, differing)
+        (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(UserError) as refusal:
+        run_directory.refuse_other(tmp_path, differing)
+    said = str(refusal.value)
+    assert f"{tmp_path} holds a run already" in said
+    assert ("has finished" in said) == (not differing)
+    assert said.count("there, not") == min(3, len(differing))
+    assert ("(and 2 more)" in said) == (len(differing) == 5)
+
+
+def test_a_multirun_s_folder_follows_from_what_its_command_asks_for() -> None:
+    first = run_directory.sweep_directory(["+category=carpet,grid", "seed=0,1"])
+    assert first.startswith("category=carpet,grid,seed=0,1_")
+    assert run_directory.sweep_directory(["seed=0,1", "+category=carpet,grid"]) == first
+    assert run_directory.sweep_directory(["seed=0,1", "+category=carpet,grid", "data.num_workers=2", "logger=wandb"]) == first
+    assert run_directory.sweep_directory(["+category=carpet,grid", "seed=0,2"]) != first
+    long = [f"key{i}=value" for i in range(50)]
+    assert run_directory.sweep_directory(long) != run_directory.sweep_directory([*long, "seed=1"]), "names that are cut differ"
 
 
 def test_the_environment_of_each_resume_is_kept(tmp_path: Path) -> None:
-    run_directory.write_environment(tmp_path)
+    prints = {"config": "a", "code": "b", "data": "c"}
+    run_directory.write_environment(tmp_path, {}, resuming=False)
+    run_directory.write_environment(tmp_path, prints, resuming=False)
     first = json.loads((tmp_path / "environment.json").read_text())
-    run_directory.write_environment(tmp_path)
-    run_directory.write_environment(tmp_path)
+    assert first["fingerprint"] == prints
+    run_directory.write_environment(tmp_path, prints, resuming=True)
+    run_directory.write_environment(tmp_path, prints, resuming=True)
     record = json.loads((tmp_path / "environment.json").read_text())
     assert {k: v for k, v in record.items() if k != "resumed"} == first
     assert [entry["command"] for entry in record["resumed"]] == [first["command"]] * 2

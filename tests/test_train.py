@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, WHOLE, Ended, Finished, stripes, write_category
+from conftest import TINY, WHOLE, Ended, Finished, assert_same_training, metrics_of, scores_of, stripes, write_category
 from omegaconf import OmegaConf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -35,15 +35,6 @@ METRICS = [
     "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "image_f1", "pixel_f1", "tpr", "tnr", "tpr_tnr_mean",
     "threshold", "min_area", "score_pooling", "n_train", "n_validation", "n_test",
 ]  # fmt: skip
-
-
-def metrics_of(run: Path) -> dict[str, Any]:
-    return json.loads((run / "metrics.json").read_text())
-
-
-def scores_of(run: Path) -> list[dict[str, str]]:
-    with (run / "scores.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def heatmaps_of(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -263,6 +254,9 @@ def sentence(ended: Ended) -> str:
         (["data.train_size=8"], r"data.train_size is 8"),
         (["batch_size=0"], r"batch_size is 0"),
         (["data.validation_share=1"], r"data.validation_share is 1"),
+        (["trainer.devices=2"], r"trainer.devices is 2: for several processes add trainer=ddp"),
+        (["trainer=ddp", "batch_size=3"], r"batch_size is 3: 2 processes can't take equal shares"),
+        (["checkpoint_minutes=-1"], r"checkpoint_minutes is -1: it must be at least 0"),
         (["data.contrast=vivid"], r"data.contrast is vivid: .*none, category, image"),
         (["objective.norm=l3"], r"objective.norm is l3"),
         (["scoring.error=cubic"], r"scoring.error is cubic"),
@@ -311,8 +305,12 @@ def test_hydra_lists_what_there_is_instead_of_an_unknown_choice(train: Train, ov
 
 def test_an_existing_run_is_left_as_it_is(train: Train, finished: Finished) -> None:
     before = {path: path.read_bytes() for path in finished.directory.rglob("*") if path.is_file()}
-    said = sentence(train(*stripes(finished.root), f"hydra.run.dir={finished.directory}", "seed=1"))
-    assert f"{finished.directory} holds a run already: continue it with resume=" in said
+    command = [*stripes(finished.root), *WHOLE, f"hydra.run.dir={finished.directory}"]
+    said = sentence(train(*command, "seed=1", "objective.lam=0.25"))
+    assert f"{finished.directory} holds a run already, and another: " in said
+    assert "seed is 0 there, not 1" in said
+    assert "objective.lam is 0.5 there, not 0.25" in said
+    assert "holds a run already, which has finished" in sentence(train(*command))
     assert "has finished already" in sentence(train(f"resume={finished.directory}"))
     assert {path: path.read_bytes() for path in finished.directory.rglob("*") if path.is_file()} == before
 
@@ -384,21 +382,15 @@ def test_a_full_disk_elsewhere_is_a_sentence_too(train: Train, data_root: Path, 
     assert re.search(r"metrics.csv could not be written \(No space left", sentence(train(*stripes(data_root))))
 
 
+def test_the_stored_configuration_makes_the_same_run_once_more(train: Train, finished: Finished) -> None:
+    again = train("--config-dir", str(finished.directory), "--config-name", "config").directory
+    assert again.parent.name == "runs"
+    assert_same_training(again, finished.directory)
+    a, b = (json.loads((run / "environment.json").read_text()) for run in (again, finished.directory))
+    assert a["fingerprint"] == b["fingerprint"]
+
+
 # ---- interruptions
-
-
-def assert_same_training(run: Path, other: Path) -> None:
-    """The same weights bit for bit, the same history, the same results."""
-    for name in ("last", "best"):
-        a, b = (torch.load(r / f"checkpoints/{name}.ckpt", weights_only=True) for r in (run, other))
-        assert a["global_step"] == b["global_step"]
-        for key, value in a["state_dict"].items():
-            assert torch.equal(value.nan_to_num(), b["state_dict"][key].nan_to_num()), (name, key)
-    assert (run / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
-    assert scores_of(run) == scores_of(other)
-    assert {k: v for k, v in metrics_of(run).items() if k != "train_seconds"} == {
-        k: v for k, v in metrics_of(other).items() if k != "train_seconds"
-    }
 
 
 @pytest.mark.parametrize(
@@ -429,6 +421,26 @@ def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_thro
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == kept
     assert not (run / "metrics.json").exists()
     assert_same_training(resumed(train, run), finished.directory)
+
+
+def test_resume_takes_the_same_options_and_says_which_differ(
+    train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["trainer.max_epochs=1", "data.steps_per_epoch=1"]
+
+    def crash(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
+        (run,) = train(*stripes(data_root), *few).directories
+    assert (run / "error.txt").read_text() == "RuntimeError: pulled the plug\n"
+    said = sentence(train(f"resume={run}", *stripes(data_root), *few, "seed=1", "objective.lam=0.7"))
+    assert "seed is 0 there, not 1; objective.lam is 0.5 there, not 0.7" in said
+    ended = train(f"resume={run}", *stripes(data_root), *few)
+    assert ended.status == 0, ended.err
+    assert metrics_of(run)["steps"] == 1
+    assert not (run / "error.txt").exists()
 
 
 def test_a_crash_is_resumed_from_the_last_epoch(
@@ -507,33 +519,7 @@ def test_early_stopping_ends_a_run(train: Train, data_root: Path) -> None:
     assert stopped["selected_step"] <= stopped["steps"]
 
 
-# ---- several jobs
-
-
-def test_a_multirun_leaves_complete_directories_named_after_their_overrides(train: Train, data_root: Path) -> None:
-    ended = train("-m", *stripes(data_root), "objective.lam=0.3,0.9", "seed=5")
-    sweep = ended.directory
-    runs = sorted(path for path in sweep.iterdir() if path.is_dir())
-    assert len(runs) == 2
-    for number, (run, lam) in enumerate(zip(runs, (0.3, 0.9), strict=True)):
-        assert run.name.startswith(f"{number}_")
-        assert f"objective.lam={lam}" in run.name
-        assert (metrics_of(run)["lam"], metrics_of(run)["seed"]) == (lam, 5)
-        assert len(scores_of(run)) == 7
-    assert scores_of(runs[0]) != scores_of(runs[1])
-
-
 # ---- the command itself
-
-
-def test_a_job_that_fails_does_not_end_a_multirun_but_its_exit_status_says_so(train: Train, data_root: Path) -> None:
-    others = [option for option in stripes(data_root) if not option.startswith("category.name=")]
-    ended = train("-m", *others, "category.name=nowhere,stripes")
-    (sweep,) = ended.directories
-    assert ended.status == 1
-    assert "has no category nowhere" in ended.err and "Traceback" not in ended.err
-    assert len(list(sweep.glob("1_*/metrics.json"))) == 1
-    assert not list(sweep.glob("0_*/metrics.json"))
 
 
 def test_a_mistake_in_the_data_leaves_a_directory_free_for_the_next_try(train: Train, data_root: Path) -> None:

@@ -1,6 +1,5 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,10 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from anomaly_lab import fingerprint
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
+from anomaly_lab.data.cache import ImageCache
 from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, TrainingSamples, ValidationPairs, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
@@ -34,8 +35,9 @@ class AnomalyDataModule(L.LightningDataModule):
     - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
       is asked instead for each batch, by its number.
     - `validation_share`: of the normal training images that is held out, at least one image.
-    - `num_workers`: processes that prepare samples, or "auto"; the samples do not depend on it.
-    - `memory`: GiB of decoded images up to which they are kept in memory.
+    - `num_workers`: processes that prepare samples; the samples do not depend on it.
+    - `memory`: GiB of decoded images up to which they are kept in memory, where there is no cache.
+    - `cache`: folder and gib of the cache of decoded images that all runs on a machine share; None or 0 GiB for none.
     """
 
     def __init__(
@@ -51,18 +53,20 @@ class AnomalyDataModule(L.LightningDataModule):
         steps_per_epoch: int,
         train_size: int,
         validation_share: float,
-        num_workers: int | str,
+        num_workers: int,
         memory: float,
         seed: int,
+        cache: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
         self.requested_size, self.contrast = image_size, contrast
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
-        self.validation_share, self.memory, self.seed = validation_share, memory, seed
-        self.num_workers = default_workers() if num_workers == "auto" else int(num_workers)
+        self.validation_share, self.memory, self.seed, self.cache = validation_share, memory, seed, cache
+        self.num_workers = num_workers
         self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
+        self.listed: Category | None = None
         self.found: Category | None = None
 
     def prepare_data(self) -> None:
@@ -70,14 +74,29 @@ class AnomalyDataModule(L.LightningDataModule):
         if self.name == "synthetic":
             self._generate()
 
+    def files(self) -> Category:
+        """The category's files as they are listed the first time, before any is opened."""
+        if self.listed is None:
+            root = self._generate().parent if self.name == "synthetic" else self.root
+            self.listed = scan(root, self.category["name"])
+        return self.listed
+
+    def fingerprint(self) -> str:
+        """A digest of every image and mask, and of their names. UserError for a file that can't be read."""
+        found = self.files()
+        samples = [*found.train, *found.test]
+        try:
+            return fingerprint.of_files([path for s in samples for path in (s.path, s.mask) if path is not None], found.root)
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): restore or remove it") from error
+
     def setup(self, stage: str | None = None) -> None:
         """Find, check and split the files, and choose the working scale. Once: later calls return at once."""
         if self.found is not None:
             return
-        root = self._generate().parent if self.name == "synthetic" else self.root
         if unknown := set(self.category["augmentation"]) - set(FLIPS):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
-        found = scan(root, self.category["name"])
+        found = self.files()
         with_progress("Checking images", [*found.train, *found.test])
         train, self.held_out = split(found.train, self.validation_share, self.seed)
         self.test = list(found.test)
@@ -91,8 +110,12 @@ class AnomalyDataModule(L.LightningDataModule):
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
         pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
         in_memory = bool(3 * pixels < self.memory * 2**30)
-        self.train_images = Images(train, self.preprocessing, in_memory)
-        self.validation_images = Images(self.held_out, self.preprocessing, in_memory)
+        cache = None if self.cache is None else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
+        if cache is not None and not cache.fits(int(3 * pixels)):
+            cache = None
+        with bar("Decoding images") as update:
+            self.train_images = Images(train, self.preprocessing, in_memory, cache, update)
+        self.validation_images = Images(self.held_out, self.preprocessing, in_memory, cache)
         self.mean_color = mean_color(self.train_images)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
@@ -113,7 +136,8 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         samples = TrainingSamples(self.train_images, build(self.corruption), self.category["augmentation"], self.seed)
-        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size)
+        process = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size, process)
         return DataLoader(samples, batch_sampler=batches, **self._workers(self.num_workers))
 
     def val_dataloader(self) -> DataLoader:
@@ -164,9 +188,8 @@ def ignore_interrupt(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def default_workers() -> int:
+def default_workers(cores: int) -> int:
     """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(0, min(4, cores - 2))
 
 

@@ -5,6 +5,7 @@ index and size to the workers, so the samples are the same bit for bit with any 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import albumentations as A
@@ -14,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from anomaly_lab.corruption import LocalCorruption
+from anomaly_lab.data.cache import ImageCache
 from anomaly_lab.data.folder import Sample
-from anomaly_lab.data.images import read_image, read_mask
+from anomaly_lab.data.images import image_size, read_image, read_mask
 from anomaly_lab.data.preprocessing import Preprocessing
 
 FLIPS = {"horizontal_flip": A.HorizontalFlip, "vertical_flip": A.VerticalFlip, "rotate90": A.RandomRotate90}
@@ -30,24 +32,47 @@ class Key(NamedTuple):
 
 
 class Images:
-    """Stored images at the working scale, decoded once where they fit in memory, else at each use.
+    """Stored images at the working scale: decoded once on a machine with a cache, else once where they fit in memory,
+    else at each use. `progress(done, total)` follows each that is decoded beforehand.
 
     `images[i]` is (image, levels): (h, w, C) uint8 or uint16, and what `Preprocessing.unit` stretches it with.
     """
 
-    def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing, in_memory: bool) -> None:
-        self.samples, self.preprocessing = list(samples), preprocessing
-        self.cache = [self._load(i) for i in range(len(samples))] if in_memory else None
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        preprocessing: Preprocessing,
+        in_memory: bool,
+        cache: ImageCache | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.samples, self.preprocessing, self.cache = list(samples), preprocessing, cache
+        self.kept: list[tuple[np.ndarray, tuple[float, float]]] | None = None
+        if in_memory or cache is not None:
+            self.kept = []
+            for i in range(len(samples)):
+                self.kept.append(self._load(i))
+                if progress is not None:
+                    progress(i + 1, len(samples))
+        if cache is not None:
+            cache.trim()
 
     def _load(self, i: int) -> tuple[np.ndarray, tuple[float, float]]:
-        small = self.preprocessing.resized(read_image(self.samples[i].path))
+        path = self.samples[i].path
+        if self.cache is None:
+            small = self._decoded(path)
+        else:
+            small = self.cache.get(path, self.preprocessing.size(image_size(path)), lambda: self._decoded(path))
         return small, self.preprocessing.levels(small)
+
+    def _decoded(self, path: Path) -> np.ndarray:
+        return self.preprocessing.resized(read_image(path))
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, tuple[float, float]]:
-        return self.cache[i] if self.cache is not None else self._load(i)
+        return self.kept[i] if self.kept is not None else self._load(i)
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
@@ -98,14 +123,23 @@ def random_crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.nd
 class Batches(Sampler[list[Key]]):
     """`steps` batches of keys an epoch.
 
+    `process`: (rank, number of processes), each of which gets an equal share of every batch.
     `position` gives (epoch, steps already done), more than 0 of them where a training goes on in the middle of an epoch;
     `size` the side of the crops of a batch, from its number in the whole training. Both are asked in the main process.
     """
 
     def __init__(
-        self, steps: int, batch_size: int, position: Callable[[], tuple[int, int]], size: Callable[[int], int]
+        self,
+        steps: int,
+        batch_size: int,
+        position: Callable[[], tuple[int, int]],
+        size: Callable[[int], int],
+        process: tuple[int, int] = (0, 1),
     ) -> None:
+        if batch_size % process[1]:
+            raise ValueError(f"a batch of {batch_size} cannot be shared out evenly among {process[1]} processes")
         self.steps, self.batch_size, self.position, self.size = steps, batch_size, position, size
+        self.rank, self.share = process[0], batch_size // process[1]
 
     def __len__(self) -> int:
         return self.steps
@@ -114,9 +148,9 @@ class Batches(Sampler[list[Key]]):
         epoch, done = self.position()
         first = epoch * self.steps * self.batch_size
         for step in range(done, self.steps):
-            start = first + step * self.batch_size
+            start = first + step * self.batch_size + self.rank * self.share
             size = self.size(epoch * self.steps + step)
-            yield [Key(epoch, index, size) for index in range(start, start + self.batch_size)]
+            yield [Key(epoch, index, size) for index in range(start, start + self.share)]
 
 
 class ValidationPairs(Dataset):

@@ -11,25 +11,28 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from anomaly_lab.run_directory import directory_name
+
 
 def unstarted(record: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Of a `multirun.yaml`: (path of the directory that it would have, overrides) of each job without one.
+    """Of a `multirun.yaml`: (path of a directory that it might have, overrides) of each job without one.
 
     Only Hydra's own sweeper says beforehand what its jobs will be; for others nothing is yielded.
     """
     try:
         config: Any = OmegaConf.load(record)
         sweeper = config.hydra.sweeper
-        subdir: Any = OmegaConf.to_container(config.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
-        if not str(sweeper._target_).endswith(".BasicSweeper") or not str(subdir).startswith("${hydra.job.num}_"):
-            return  # elsewhere a job's directory can't be told from its number
+        if not str(sweeper._target_).endswith(".BasicSweeper"):
+            return
         given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
         jobs = _jobs([*given, *config.hydra.overrides.task])
+        # by what Hydra noted of each job: the names of their directories are shortened
+        started = {frozenset(OmegaConf.load(path)) for path in record.parent.glob("*/.hydra/overrides.yaml")}
     except (OSError, YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError, KeyError, TypeError):
         return
-    for number, job in enumerate(jobs):
-        if not any(record.parent.glob(f"{number}_*")) and not (record.parent / str(number)).is_dir():
-            yield record.parent / f"{number}_{','.join(job)}".replace("/", "-"), job
+    for job in jobs:
+        if frozenset(job) not in started:
+            yield record.parent / directory_name(",".join(job)), job
 
 
 def _jobs(overrides: list[str]) -> list[tuple[str, ...]]:

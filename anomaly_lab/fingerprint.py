@@ -1,0 +1,113 @@
+"""What makes two runs the same: their configuration, the code, the data. Three digests, each comparable by itself."""
+
+import ast
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+# keys that say where, how fast and how closely watched a run is made, and nothing about its result
+NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.memory", "data.cache")
+COMPUTING = ("torch", "lightning", "albumentations", "opencv-python-headless", "numpy")
+SHOWING = ("figures", "gallery", "progress", "summary", "report", "sweep")  # modules and packages that only show results
+LENGTH = 8  # hexadecimal digits in a directory's name
+_READERS = 4
+
+
+def normalised(config: Any) -> dict[str, Any]:
+    """The configuration as plain values: resolved, without what is neutral, `data.root` as an absolute path."""
+    copy = OmegaConf.create(OmegaConf.to_container(config))
+    if OmegaConf.select(copy, "data.name") == "synthetic":
+        del copy.data.root  # wherever it lies, the code says what is in it
+    elif OmegaConf.select(copy, "data.root") is not None:
+        copy.data.root = str(Path(copy.data.root).expanduser().resolve())
+    for key in ("hydra", *NEUTRAL):
+        parent, _, name = key.rpartition(".")
+        node: Any = OmegaConf.select(copy, parent) if parent else copy
+        if node is not None:
+            node.pop(name, None)
+    plain: Any = OmegaConf.to_container(copy, resolve=True, throw_on_missing=False)
+    return plain
+
+
+def digest(record: Any) -> str:
+    """A digest of plain values; the order of a mapping's keys does not count."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> list[str]:
+    """ "seed is 0 there, not 1" for each value in which two configurations differ; `keys`: only at these and below."""
+    a, b = (_flat(normalised(config)) for config in (there, here))
+    chosen = None if keys is None else tuple(keys)
+
+    def counts(key: str) -> bool:
+        return chosen is None or any(key == k or key.startswith(f"{k}.") for k in chosen)
+
+    differing = (key for key in {**a, **b} if counts(key) and a.get(key) != b.get(key))
+    return [f"{key} is {a.get(key, 'not set')} there, not {b.get(key, 'left unset')}" for key in differing]
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def code() -> str:
+    """A digest of this package's modules, comments, docstrings and what only shows results left out, and of the versions of
+    the packages that compute."""
+    folder = Path(__file__).parent
+    parts: dict[str, str | None] = {}
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder).with_suffix("")
+        if name.parts[0] not in SHOWING:
+            parts[name.as_posix()] = _meaning(path.read_text(encoding="utf-8"))
+    return digest(parts | {package: _version(package) for package in COMPUTING})
+
+
+def _meaning(source: str) -> str:
+    """The source without comments, docstrings and line breaks."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
+            continue
+        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+            node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package).split("+")[0]  # the same release built for another device
+    except PackageNotFoundError:
+        return None
+
+
+def of_file(path: Path) -> str:
+    """A digest of a file's bytes. OSError where it can't be read."""
+    state = path.stat()
+    return _of_file(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)  # a run asks for the same files more than once
+def _of_file(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def of_files(paths: Iterable[Path], root: Path) -> str:
+    """A digest of files: of their places below `root` and of every byte in them."""
+    ordered = sorted(paths)
+    with ThreadPoolExecutor(_READERS) as pool:  # hashing does not hold the GIL
+        return digest([path.relative_to(root).as_posix() for path in ordered] + list(pool.map(of_file, ordered)))

@@ -1,0 +1,106 @@
+"""Search λ and the strength of the corruption with Optuna, by the validation proxy; test images choose nothing.
+
+    python -m anomaly_lab.search +category=carpet objective=restore trials=20
+    python -m anomaly_lab.search +category=carpet objective=restore trials=40     # goes on: 20 more
+
+All but trials= (how many there shall be in the end) and study= (their folder) is for anomaly_lab.train. The study is a journal
+on disk: stopped or killed, the same command goes on, also with the trial that was cut off; several processes may share a study.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from anomaly_lab import run_directory
+from anomaly_lab.errors import UserError
+
+# what is searched: override → (how its value is written, least, most)
+SPACE = {
+    "objective.lam": ("{:.4f}", 0.05, 0.99),
+    "corruption.size": ("[0.1,{:.4f}]", 0.2, 0.8),  # largest patch, relative to the crop's sides
+    "corruption.brightness": ("[0.05,{:.4f}]", 0.1, 0.5),  # largest shift of a patch
+}
+DEFAULT_TRIALS = 20
+
+
+def main() -> None:
+    """The command line."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        return
+    try:
+        search(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("error: stopped; the same command goes on where it was", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def search(arguments: list[str]) -> None:
+    """Make trials until there are as many as are asked for, and print the best. UserError where none succeeds."""
+    own = dict(a.split("=", 1) for a in arguments if a.startswith(("trials=", "study=")))
+    training = [run_directory.quoted(a) for a in arguments if not a.startswith(("trials=", "study="))]
+    if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:
+        raise UserError(f"trials is {wanted}: it must be a number of at least 1")
+    folder = Path(own.get("study") or f"runs/search_{run_directory.sweep_directory(training)}")
+    study = _study(folder)
+    for trial in study.get_trials(deepcopy=False):
+        if not trial.state.is_finished():  # cut off, or in the hands of another process, which its directory tells
+            _run(study, trial.number, trial.params, training, folder)
+    while len(study.get_trials(deepcopy=False)) < int(wanted):
+        trial = study.ask()
+        _run(study, trial.number, {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()},
+             training, folder)  # fmt: skip
+    trials = study.get_trials(deepcopy=False)
+    if not any(trial.value is not None for trial in trials):
+        raise UserError(f"none of {len(trials)} trials in {folder} has succeeded: their error.txt say why")
+    best = study.best_trial
+    print(f"{folder}: of {len(trials)} trials number {best.number} has the highest proxy, {best.value:.4f}, with")
+    print(f"  python -m anomaly_lab.train {' '.join([*training, *overrides(best.params)])}")
+
+
+def overrides(parameters: dict[str, float]) -> list[str]:
+    """A trial's parameters as the training command takes them."""
+    return [f"{name}={SPACE[name][0].format(value)}" for name, value in parameters.items()]
+
+
+def _study(folder: Path) -> Any:
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError:
+        raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # started again it must not draw the same once more
+    return study
+
+
+def _run(study: Any, number: int, parameters: dict[str, float], training: list[str], folder: Path) -> None:
+    """Train and test a trial, unless it has been, and tell the study its proxy, or that it failed."""
+    from optuna.trial import TrialState
+
+    run = folder / f"trial_{number:03d}"
+    if not (run / "metrics.json").is_file():
+        if not parameters or run_directory.in_use(run):  # killed before it had drawn any, or another process's
+            return
+        print(f"trial {number}: {' '.join(overrides(parameters))}", flush=True)
+        target = run_directory.quoted(f"hydra.run.dir={run}")
+        ended = subprocess.run([sys.executable, "-m", "anomaly_lab.train", *training, *overrides(parameters), target])
+        if ended.returncode < 0 or (ended.returncode and not (run / run_directory.FAILURE).is_file()):
+            raise UserError(f"trial {number} was stopped in {run}: the same command goes on with it")
+        if ended.returncode:
+            study.tell(number, state=TrialState.FAIL)
+            return
+    study.tell(number, json.loads((run / "metrics.json").read_text())["proxy_ap"], skip_if_finished=True)
+
+
+if __name__ == "__main__":
+    main()

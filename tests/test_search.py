@@ -1,0 +1,116 @@
+"""The search over λ and the corruption's strength: by the validation proxy, and persistent."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import stripes
+
+from anomaly_lab import run_directory, search
+from anomaly_lab.errors import UserError
+
+
+@pytest.fixture
+def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The training commands that are started; none is run. Their proxy is highest at λ = 0.7; with seed=13 they fail."""
+    monkeypatch.chdir(tmp_path)
+    started: list[list[str]] = []
+
+    def run(command: list[str]) -> Any:
+        assert command[:3] == [sys.executable, "-m", "anomaly_lab.train"]
+        options = dict(option.split("=", 1) for option in command[3:])
+        directory = Path(options["hydra.run.dir"].strip("'"))
+        directory.mkdir(parents=True, exist_ok=True)
+        started.append(command[3:])
+        lam = float(options["objective.lam"])
+        if options["seed"] == "13":
+            (directory / run_directory.FAILURE).write_text("why\n")
+            return SimpleNamespace(returncode=1)
+        run_directory.write_json(directory / "metrics.json", {"proxy_ap": 1 - (lam - 0.7) ** 2, "image_auroc": lam})
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return started
+
+
+COMMAND = ["+category=carpet", "seed=1", "study=study"]
+
+
+def test_it_goes_on_where_it_was_and_finds_the_best_proxy(
+    trainings: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    search.search([*COMMAND, "trials=3"])
+    assert len(trainings) == 3
+    search.search([*COMMAND, "trials=15"])
+    assert len(trainings) == 15, "the three are not made again"
+    search.search([*COMMAND, "trials=15"])
+    assert len(trainings) == 15
+    assert len({tuple(options[2:5]) for options in trainings}) == 15, "and are all different"
+    for options in trainings:
+        assert options[:2] == ["+category=carpet", "seed=1"], "the rest is for the training"
+        assert [option.split("=")[0] for option in options[2:5]] == list(search.SPACE)
+    out = capsys.readouterr().out
+    best = max(
+        (Path("study") / f"trial_{i:03d}/metrics.json" for i in range(15)), key=lambda p: json.loads(p.read_text())["proxy_ap"]
+    )
+    assert f"of 15 trials number {int(best.parent.name[-3:])} has the highest proxy" in out
+
+
+def test_a_trial_that_was_cut_off_is_made_with_the_same_parameters(
+    trainings: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search.search([*COMMAND, "trials=1"])
+    whole, cut_off = subprocess.run, []
+
+    def killed(command: list[str]) -> Any:
+        cut_off.append(command[3:])
+        return SimpleNamespace(returncode=-9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "run", killed)
+        with pytest.raises(UserError, match="trial 1 was stopped in study/trial_001: the same command goes on"):
+            search.search([*COMMAND, "trials=3"])
+    assert subprocess.run is whole
+    search.search([*COMMAND, "trials=3"])
+    assert trainings[1] == cut_off[0]
+    assert len(trainings) == 3
+    # killed between the trial's end and the study's knowing of it: nothing is run again
+    monkeypatch.setattr(subprocess, "run", killed)
+    search.search([*COMMAND, "trials=3"])
+
+
+def test_trials_that_fail_do_not_end_the_search(trainings: list[list[str]]) -> None:
+    with pytest.raises(UserError, match=r"none of 2 trials in study has succeeded"):
+        search.search(["seed=13", "study=study", "trials=2"])
+    assert len(trainings) == 2
+
+
+@pytest.mark.parametrize("trials", ["0", "many", "-1"])
+def test_a_number_of_trials_that_makes_no_sense_is_named(trials: str) -> None:
+    with pytest.raises(UserError, match=f"trials is {trials}"):
+        search.search([f"trials={trials}"])
+
+
+def test_without_optuna_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match=r"pip install 'anomaly_lab\[optuna\]'"):
+        search.search([f"study={tmp_path}"])
+
+
+def test_the_space_is_one_that_the_training_takes(data_root: Path) -> None:
+    from hydra import compose, initialize_config_dir
+
+    from anomaly_lab.assembly import datamodule
+    from anomaly_lab.configuration import check
+    from anomaly_lab.train import CONF
+
+    for place in (1, 2):
+        values = search.overrides({name: limits[place] for name, limits in search.SPACE.items()})  # type: ignore[misc]
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", overrides=[*stripes(data_root), *values])
+        check(config)
+        datamodule(config)
