@@ -34,21 +34,25 @@ FAILURE = "error.txt"  # the sentence that a failed run ended with, for the repo
 LONGEST_NAME = 120  # file systems end at 255 bytes
 
 
-def directory_name(overrides: str) -> str:
+def directory_name(overrides: str, longest: int = LONGEST_NAME) -> str:
     """Hydra's override_dirname as one folder's name: what a file system may not hold becomes "-", long ones are cut."""
-    return re.sub(r"[^\w=,.-]+", "-", overrides)[:LONGEST_NAME].strip("-.,+") or "defaults"
+    return re.sub(r"[^\w=,.-]+", "-", overrides)[:longest].strip("-.,+") or "defaults"
 
 
 def sweep_directory(overrides: Sequence[str]) -> str:
     """A multirun's folder: the same command finds its jobs again. In any order, and whatever says nothing about the result."""
     counting = sorted(o for o in overrides if o.lstrip("+~").split("=", 1)[0] not in fingerprint.NEUTRAL)
-    return f"{directory_name(','.join(counting))}_{fingerprint.digest(counting)[: fingerprint.LENGTH]}"
+    return _named(",".join(counting), fingerprint.digest(counting))
 
 
 def job_directory(overrides: str, *, _root_: DictConfig) -> str:
     """A job's folder in that of its multirun: its overrides, and a digest of its whole configuration."""
-    identity = fingerprint.digest(fingerprint.normalised(_root_))
-    return f"{directory_name(overrides)}_{identity[: fingerprint.LENGTH]}"
+    return _named(overrides, fingerprint.digest(fingerprint.normalised(_root_)))
+
+
+def _named(overrides: str, identity: str) -> str:
+    short = identity[: fingerprint.LENGTH]
+    return f"{directory_name(overrides, LONGEST_NAME - len(short) - 1)}_{short}"
 
 
 def quoted(argument: str) -> str:

@@ -84,5 +84,5 @@ def test_two_processes_stop_at_ctrl_c_go_on_and_what_they_trained_scores_the_sam
         assert score == pytest.approx(stored[sample.path.relative_to(data_root / "stripes").as_posix()], rel=1e-5)
     data = assembly.datamodule(OmegaConf.load(run / "config.yaml"))  # type: ignore[arg-type]
     data.setup()
-    (validated,) = small_trainer(tmp_path).validate(module, data.val_dataloader(), verbose=False)
+    (validated,) = small_trainer(tmp_path).validate(module, datamodule=data, verbose=False)
     assert validated["val/proxy_ap"] == pytest.approx(metrics["proxy_ap"], rel=1e-5)

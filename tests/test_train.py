@@ -436,7 +436,7 @@ def test_resume_takes_the_same_options_and_says_which_differ(
         (run,) = train(*stripes(data_root), *few).directories
     assert (run / "error.txt").read_text() == "RuntimeError: pulled the plug\n"
     said = sentence(train(f"resume={run}", *stripes(data_root), *few, "seed=1", "objective.lam=0.7"))
-    assert "seed is 0 there, not 1; objective.lam is 0.5 there, not 0.7" in said
+    assert "seed is 0 there, not 1" in said and "objective.lam is 0.5 there, not 0.7" in said
     ended = train(f"resume={run}", *stripes(data_root), *few)
     assert ended.status == 0, ended.err
     assert metrics_of(run)["steps"] == 1
