@@ -3,11 +3,12 @@
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ended, write_category
+from conftest import Ended, Finished, write_category
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,6 +33,15 @@ def test_a_training_command_of_the_readme_works(command: str, train: Callable[..
     for values in re.findall(r"\+?[\w.]+=([^\[\s]*,[^\s]*)", command) if command.startswith("-m ") else []:
         jobs *= len(values.split(","))
     assert len(finished) == jobs
+
+
+@pytest.mark.parametrize("command", [line for line in SHOWN if re.match(r"python -m anomaly_lab\.(evaluate|report)", line)])
+def test_a_command_of_the_readme_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
+    runs = shutil.copytree(finished.directory.parent, tmp_path / "runs")
+    command = command.replace("runs/DIRECTORY", str(runs / finished.directory.name)).replace("runs=runs", f"runs={runs}")
+    ended = subprocess.run([sys.executable, *command.split()[1:]], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert list(tmp_path.glob("**/report.html" if "report" in command else "**/source.json"))
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
