@@ -23,7 +23,7 @@ from anomaly_lab.module import AnomalyModule
 from anomaly_lab.rules import PAPER, areas_around, p_value
 
 log = logging.getLogger(__name__)
-FIT = 16  # training images that the normal error is learnt from: of 512² they hold 10⁵ places, more change nothing
+FIT = 16  # held-out images that the normal error is learnt from: of 512² they hold 10⁵ places, more change nothing
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")
 LEVELS = ("split", "path", "label", "min_area", "level")
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
@@ -55,8 +55,11 @@ def level_rows(split: str, sample: Sample, root: Path, heatmap: np.ndarray, min_
 
 
 def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData) -> list[dict[str, Any]]:
-    """Learn what error is normal from clean training images, then set `module.threshold` by the module's rule from the held-out
-    normal images; returns their rows of levels.csv.
+    """Learn what error is normal and set `module.threshold` by the module's rule, both from the held-out normal images; returns
+    their rows of levels.csv.
+
+    The model of the normal error has some 150 numbers, learnt from 10⁴ places an image and more: that the threshold comes from
+    the same images makes it too low by little, except where there are but one or two.
 
     UserError where min_area is more than the images have pixels, so that nothing could be detected.
     """

@@ -154,10 +154,9 @@ class AnomalyDataModule(L.LightningDataModule):
         return self._one_by_one(self.test)
 
     def clean_images(self, count: int) -> list[Tensor]:
-        """At most `count` whole training images as the network sees them, uncorrupted: (3, h, w) in [0, 1], evenly spread."""
-        images = self.train_images
-        places = np.linspace(0, len(images) - 1, min(len(images), count)).round().astype(int)
-        return [to_tensor(images.preprocessing.unit(*images[int(i)])) for i in places]
+        """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
+        images = self.validation_images
+        return [to_tensor(images.preprocessing.unit(*images[i])) for i in evenly(len(images), count)]
 
     def _generate(self) -> Path:
         with bar(f"Generating {self.category['name']}") as update:
@@ -203,6 +202,11 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
     count = min(len(samples) - 1, max(1, round(share * len(samples))))
     held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
     return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
+
+
+def evenly(length: int, count: int) -> list[int]:
+    """At most `count` of the places 0 … length − 1, evenly spread."""
+    return [int(i) for i in np.linspace(0, length - 1, min(length, count)).round()]
 
 
 def median_area(samples: Sequence[Sample]) -> float:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.data import synthetic
-from anomaly_lab.data.datamodule import split, with_progress
+from anomaly_lab.data.datamodule import evenly, split, with_progress
 from anomaly_lab.data.datasets import TestImages, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan
 from anomaly_lab.data.images import image_size, read_image
@@ -32,10 +32,9 @@ class ScoringData:
     image_size: int
 
     def clean_images(self, count: int) -> list[Tensor]:
-        """At most `count` normal images that are not held out, as the network sees them, evenly spread: (3, h, w) in [0, 1]."""
-        others = [sample for sample in self.found.train if sample not in self.held_out]
-        places = np.linspace(0, len(others) - 1, min(len(others), count)).round().astype(int)
-        return [to_tensor(self.preprocessing(read_image(others[i].path))) for i in places]
+        """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
+        chosen = [self.held_out[i].path for i in evenly(len(self.held_out), count)]
+        return [to_tensor(self.preprocessing(read_image(path))) for path in chosen]
 
     def calibration_dataloader(self) -> DataLoader:
         return self._one_by_one(self.held_out)
