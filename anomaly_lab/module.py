@@ -142,7 +142,7 @@ class AnomalyModule(L.LightningModule):
         return scoring.reconstruct(self, X, self.hparams["scoring"]["tile"]).float()
 
     def fit_residuals(self, images: Sequence[Tensor]) -> None:
-        """Learn what error is normal from clean images, (3, h, w) each, that were not trained on. The plain errors need none."""
+        """Learn what error is normal from clean images, (3, h, w) each, that were not trained on; plain errors need none."""
         if self.residuals is None:
             return
         training = self.training

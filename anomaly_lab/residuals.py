@@ -3,9 +3,9 @@
 No network restores everything: along edges and in fine structure a normal image has errors too, in flat places nearly none,
 and slow errors are far rarer than fine ones. A plain squared error lets the largest of these hide the others. Here the error
 is split into octave bands, its local energy in each is compared, on a logarithmic scale, with what held-out normal images
-showed where the reconstruction looked alike, and the result is a Mahalanobis distance. (Held-out: the images that a network was
-trained on have smaller errors, by half where there were seven.) More error than normal counts, and so does less: a blurred place
-is reconstructed too well.
+showed where the reconstruction looked alike, and the result is a Mahalanobis distance. (Held-out: the images that a network
+was trained on have smaller errors, by half where there were seven.) More error than normal counts, and so does less: a blurred
+place is reconstructed too well.
 """
 
 from collections.abc import Sequence
