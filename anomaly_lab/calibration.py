@@ -11,9 +11,7 @@ Each heatmap has its own lowest threshold at which nothing is detected in it: it
 exactly if its quiet level is above the threshold, and every rule in `rules` is a choice among those of normal images.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import cv2
@@ -27,24 +25,15 @@ def area_threshold(heatmaps: Iterable[NDArray[np.floating]], min_area: int) -> f
         t = min { t ∈ values : |c| < min_area for every component c of {hᵢ > t}, for every i }
 
     The heatmaps are (H, W), of normal images, of any sizes and range; they are read once, one at a time.
-    The largest component only shrinks as t grows, so that bisection finds each image's own t exactly, and
-    the highest of these is the result. `min_area=1` gives the highest value of all: no pixel may exceed it.
+    The highest of their quiet levels is the result. `min_area=1` gives the highest value of all: no pixel may exceed it.
     If every heatmap has fewer than `min_area` pixels, nothing can be detected at any threshold; by the
     definition above the result is then the lowest value of all.
     ValueError for no heatmap, an empty one, NaN or infinite values, or `min_area` below 1.
     """
-    if min_area < 1:
-        raise ValueError(f"min_area is {min_area}; a component has at least 1 pixel")
     threshold, lowest = -np.inf, np.inf
     for heatmap in heatmaps:
-        _require_finite(heatmap)
+        threshold = max(threshold, quiet_level(heatmap, min_area))
         lowest = min(lowest, float(heatmap.min()))
-        if largest_component_area(heatmap, threshold) < min_area:
-            continue  # the threshold of the images before suits this one too: most images end here
-        values = np.unique(heatmap[_exceeds(heatmap, threshold)])
-        suits = partial(_is_quiet, heatmap, min_area)
-        first = bisect_left(values, True, key=suits)
-        threshold = float(values[first])
     if lowest == np.inf:
         raise ValueError("there is no heatmap to calibrate the threshold on")
     return max(threshold, lowest)
@@ -118,10 +107,6 @@ def components(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
     area = stats[:, cv2.CC_STAT_AREA].copy()
     area[0] = 0
     return label, area
-
-
-def _is_quiet(heatmap: NDArray[np.floating], min_area: int, threshold: float) -> bool:
-    return largest_component_area(heatmap, threshold) < min_area
 
 
 def _exceeds(heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab.calibration import area_threshold, largest_component_area
+from anomaly_lab.calibration import quiet_level, quiet_levels
 from anomaly_lab.report.tables import Table, measured, plain
+from anomaly_lab.rules import operating_point
 
 STEPS = 4  # values of a_min in each direction from the run's own, a factor of 2 apart
 
@@ -27,9 +28,9 @@ class Row(NamedTuple):
 
 
 def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
-    """The smallest threshold at which the image counts as normal: at every lower one a component of {heatmap > t} has
-    `min_area` pixels, at it and above none has. None where the image has fewer pixels and is never detected."""
-    return area_threshold([heatmap], min_area) if heatmap.size >= min_area else None
+    """The smallest threshold at which the image counts as normal (`calibration.quiet_level`). None where the image has fewer
+    pixels than `min_area` and is never detected."""
+    return _finite(quiet_level(heatmap, min_area))
 
 
 def areas(own: int) -> list[int]:
@@ -41,29 +42,29 @@ class Curve:
     """Give it the heatmaps (H, W) of the held-out normal images, then those of the test images, one at a time."""
 
     def __init__(self, own: int) -> None:
-        self.own = own  # a_min of the run
-        self.threshold = dict.fromkeys(areas(own), -np.inf)
-        self.counts = {a: np.zeros((2, 2), int) for a in self.threshold}  # label, predicted
+        self.own, self.areas = own, areas(own)  # a_min of the run, and all
+        self.normal: list[list[float]] = []  # quiet levels at each of them
+        self.tested: list[list[float]] = []
+        self.labels: list[int] = []
+        self.lowest = np.inf
 
     def calibrate(self, heatmaps: Iterable[NDArray[np.floating]]) -> Iterator[float | None]:
-        """For each a_min what `area_threshold` gives, in one pass; yields each image's flip at the run's own a_min."""
-        lowest = np.inf
+        """Take them in; yields each image's flip at the run's own a_min."""
         for heatmap in heatmaps:
-            lowest = min(lowest, float(heatmap.min()))
-            for a, so_far in self.threshold.items():
-                if largest_component_area(heatmap, so_far) >= a:  # the images before may have asked for more
-                    self.threshold[a] = area_threshold([heatmap], a)
-            yield flip(heatmap, self.own)
-        self.threshold = {a: max(t, lowest) for a, t in self.threshold.items()}
+            self.lowest = min(self.lowest, float(heatmap.min()))
+            self.normal.append(quiet_levels(heatmap, self.areas))
+            yield _finite(self.normal[-1][self.areas.index(self.own)])
 
     def add(self, heatmap: NDArray[np.floating], label: int) -> None:
-        for a, threshold in self.threshold.items():
-            self.counts[a][label, int(largest_component_area(heatmap, threshold) >= a)] += 1
+        self.tested.append(quiet_levels(heatmap, self.areas))
+        self.labels.append(label)
 
     def rows(self) -> list[Row]:
+        """One for each a_min, at the threshold that `area_threshold` gives."""
         found = []
-        for a, ((tn, fp), (fn, tp)) in self.counts.items():
-            found.append(_row(a, float(self.threshold[a]), tp, fn, fp, tn))
+        for i, a in enumerate(self.areas):
+            threshold = max(self.lowest, *(levels[i] for levels in self.normal))
+            found.append(_row(a, threshold, [levels[i] for levels in self.tested], self.labels))
         return found
 
 
@@ -71,19 +72,22 @@ def over_alpha(normal: Sequence[float | None], tested: Sequence[tuple[float | No
     """For each α = k/(n + 1) that n held-out normal images can show, k = 1 … n: the threshold is the k-th highest of their
     flips. If they and a new normal image are exchangeable, the new one's flip exceeds it with probability α at most (split
     conformal prediction). `tested`: (flip, label) of each test image."""
-    levels = sorted((-np.inf if f is None else f for f in normal), reverse=True)
-    rows = []
-    for k, threshold in enumerate(levels, start=1):
-        counts = np.zeros((2, 2), int)
-        for level, label in tested:
-            counts[label, int(level is not None and level > threshold)] += 1
-        (tn, fp), (fn, tp) = counts
-        rows.append(_row(k / (len(levels) + 1), float(threshold), tp, fn, fp, tn))
-    return rows
+    thresholds = sorted((_level(f) for f in normal), reverse=True)
+    levels, labels = [_level(f) for f, _ in tested], [label for _, label in tested]
+    return [_row(k / (len(thresholds) + 1), t, levels, labels) for k, t in enumerate(thresholds, start=1)]
 
 
-def _row(at: float, threshold: float, tp: int, fn: int, fp: int, tn: int) -> Row:
-    return Row(at, threshold, _ratio(tp, tp + fn), _ratio(tn, tn + fp), _ratio(2 * tp, 2 * tp + fp + fn))
+def _row(at: float, threshold: float, levels: Sequence[float], labels: Sequence[int]) -> Row:
+    point = operating_point(threshold, levels, labels)
+    return Row(at, threshold, point["tpr"], point["tnr"], point["image_f1"])
+
+
+def _finite(level: float) -> float | None:
+    return level if np.isfinite(level) else None
+
+
+def _level(flip: float | None) -> float:
+    return -np.inf if flip is None else flip
 
 
 def tables(curves: Sequence[dict[str, Any]]) -> list[Table]:
@@ -116,7 +120,3 @@ def _table(curves: Sequence[dict[str, Any]], name: str, title: str, what: str, n
     measures = ("TPR", "TNR", "mean of TPR and TNR", "image F1")
     columns = ["data", "category", "setting", "seed", what, "threshold", *measures, "note"]
     return Table(name, title, columns, rows, [note])
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None
