@@ -59,13 +59,13 @@ class ResidualModel(nn.Module):
         outputs = [band_energies(output[None]) for _, output in pairs]
         self.error_scale.copy_(_mean(errors))
         self.output_scale.copy_(_mean(outputs))
-        A = B = C = torch.zeros(1, dtype=torch.float64)
-        pixels = 0
-        for (_, output), error in zip(pairs, errors, strict=True):
-            x = self._conditions(output[None])[0].flatten(1).double()  # (conditions, pixels)
-            y = _log(error, self.error_scale)[0].flatten(1).double()  # (bands, pixels)
-            A, B, C = A.to(x.device) + x @ x.T, B.to(x.device) + x @ y.T, C.to(x.device) + y @ y.T
-            pixels += x.shape[1]
+        products = []
+        for (_, output), energies, error in zip(pairs, outputs, errors, strict=True):
+            x = self._conditions(output[None], energies)[0].flatten(1).double()  # (conditions, places)
+            y = _log(error, self.error_scale)[0].flatten(1).double()  # (bands, places)
+            products.append((x @ x.T, x @ y.T, y @ y.T))
+        A, B, C = (torch.stack(parts).sum(0) for parts in zip(*products, strict=True))
+        pixels = sum(energies[0, 0].numel() for energies in outputs)
         W = torch.linalg.solve(A + RIDGE * pixels * torch.eye(len(A), device=A.device), B)
         covariance = (C - W.T @ B - B.T @ W + W.T @ A @ W) / pixels
         self.weights.copy_(W)
@@ -73,18 +73,18 @@ class ResidualModel(nn.Module):
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
-        expected = torch.einsum("bchw,ck->bkhw", self._conditions(output), self.weights)
+        expected = torch.einsum("bchw,ck->bkhw", self._conditions(output, band_energies(output)), self.weights)
         z = _log(band_energies(output - X), self.error_scale) - expected
         distance = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
         distance = smooth(distance, sigma / 2**LEVEL)
         full = F.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
         return full[..., : X.shape[-2], : X.shape[-1]]
 
-    def _conditions(self, output: Tensor) -> Tensor:
-        """What F(X) looks like: (B, 3, h, w) → (B, conditions, h', w'), a constant, brightness, log energies, and products."""
-        energies = _log(band_energies(output), self.output_scale)
+    def _conditions(self, output: Tensor, energies: Tensor) -> Tensor:
+        """What F(X), (B, 3, h, w), looks like, given its band energies: a constant, brightness, log energies, and their products,
+        (B, conditions, h', w')."""
         brightness = F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
-        look = torch.cat([4 * (brightness - 0.5), energies], 1)  # all of them of order 1
+        look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of them of order 1
         first, second = torch.triu_indices(look.shape[1], look.shape[1], device=look.device)
         return torch.cat([torch.ones_like(brightness), look, look[:, first] * look[:, second]], 1)
 
