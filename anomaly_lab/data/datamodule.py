@@ -18,7 +18,7 @@ from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, Traini
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.statistics import mean_and_std, mean_color, working_size
+from anomaly_lab.data.statistics import evenly, mean_and_std, mean_color, working_size
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
 
@@ -202,11 +202,6 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
     count = min(len(samples) - 1, max(1, round(share * len(samples))))
     held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
     return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
-
-
-def evenly(length: int, count: int) -> list[int]:
-    """At most `count` of the places 0 … length − 1, evenly spread."""
-    return [int(i) for i in np.linspace(0, length - 1, min(length, count)).round()]
 
 
 def median_area(samples: Sequence[Sample]) -> float:

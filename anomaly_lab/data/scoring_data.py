@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.data import synthetic
-from anomaly_lab.data.datamodule import evenly, split, with_progress
+from anomaly_lab.data.datamodule import split, with_progress
 from anomaly_lab.data.datasets import TestImages, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan
 from anomaly_lab.data.images import image_size, read_image
 from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.statistics import evenly
 from anomaly_lab.progress import bar
 
 

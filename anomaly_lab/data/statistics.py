@@ -14,9 +14,14 @@ FINEST_PERIOD = 10.0  # pixels: a little more than the network's stride of 8; at
 ENERGY = 0.8  # share of a texture's energy that has to lie at coarser periods than that
 
 
+def evenly(length: int, count: int = LOOK_AT) -> list[int]:
+    """At most `count` of the places 0 … length − 1, evenly spread."""
+    return [int(i) for i in np.linspace(0, length - 1, min(length, count)).round()]
+
+
 def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
     """At most `LOOK_AT` of them, evenly spread."""
-    return [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), LOOK_AT)).round().astype(int)]
+    return [samples[i] for i in evenly(len(samples))]
 
 
 def mean_and_std(samples: Sequence[Sample]) -> tuple[float, float]:
@@ -27,8 +32,7 @@ def mean_and_std(samples: Sequence[Sample]) -> tuple[float, float]:
 
 def mean_color(images: Images) -> list[float]:
     """The mean colour (R, G, B) of the images as the network sees them, in [0, 1]."""
-    indices = np.linspace(0, len(images) - 1, min(len(images), LOOK_AT)).round().astype(int)
-    means = [images.preprocessing.unit(*images[int(i)]).mean((0, 1)) for i in indices]
+    means = [images.preprocessing.unit(*images[i]).mean((0, 1)) for i in evenly(len(images))]
     return np.mean(means, axis=0).tolist()
 
 
