@@ -32,7 +32,6 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
     was done: a job of a multirun that has finished before is left as it is."""
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
-    in_sweep = not OmegaConf.is_missing(hydra.job, "num")
     resuming = config.resume is not None
     if resuming:
         config = run_directory.resumed_config(directory, config, hydra.overrides.task)
@@ -49,7 +48,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
             continuation.require_same_data(directory, prints)
             state = State.CUT_OFF
         else:
-            state = continuation.state(directory, config, prints, in_sweep)
+            state = continuation.state(directory, config, prints, run_directory.in_multirun())
         if state is State.FINISHED:
             return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
         launchers.set_threads(continuation.stored_threads(directory) if state is State.CUT_OFF else None, share)

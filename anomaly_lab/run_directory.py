@@ -86,9 +86,14 @@ def wandb_offline() -> bool:
     return False
 
 
+def in_multirun() -> bool:
+    """Whether the job at hand is one of several; False outside of a job."""
+    return HydraConfig.initialized() and not OmegaConf.is_missing(HydraConfig.get().job, "num")
+
+
 def study() -> str | None:
     """The name of the multirun that a job belongs to, None for a single run."""
-    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().job, "num"):
+    if not in_multirun():
         return None
     return Path(HydraConfig.get().runtime.output_dir).parent.name[:128]  # longer groups are refused by W&B
 

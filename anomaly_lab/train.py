@@ -19,7 +19,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from anomaly_lab import launchers, run_directory, sweep
 from anomaly_lab.atomic import write_text
@@ -44,7 +44,7 @@ def job(config: DictConfig) -> float | None:
         sweep.ending.how = sweep.FINISHED if new else sweep.SKIPPED
         return proxy
     except InUse as error:
-        if in_multirun():
+        if run_directory.in_multirun():
             sweep.ending.how = sweep.ELSEWHERE
             print(error)
             return None
@@ -60,16 +60,11 @@ def job(config: DictConfig) -> float | None:
             fail(f"{name} could not be written ({error.strerror}): free some space or choose another folder")
         else:
             fail(f"{type(error).__name__}: {error}")
-            if not in_multirun():
+            if not run_directory.in_multirun():
                 raise
             log.info("", exc_info=True)  # into train.log, where it can be looked up
     print(f"error: {failed[-1]}", file=sys.stderr)
     return None
-
-
-def in_multirun() -> bool:
-    """Whether this job is one of several."""
-    return not OmegaConf.is_missing(HydraConfig.get().job, "num")
 
 
 def fail(reason: str) -> None:
