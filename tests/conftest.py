@@ -131,6 +131,15 @@ class Ended:
         return directory
 
 
+def sentence(ended: Ended) -> str:
+    """The one line on stderr that a mistake is answered with."""
+    assert ended.status == 1
+    assert "Traceback" not in ended.err + ended.out
+    (line,) = ended.err.strip().splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
 def train_in_process(folder: Path, *overrides: str) -> Ended:
     """`python -m anomaly_lab.train OVERRIDES` in `folder`, without the seconds that a new process needs to import torch."""
     from anomaly_lab.train import main

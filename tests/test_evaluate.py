@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Ended, Finished, in_process, stripes, train_in_process, write_category
+from conftest import Ended, Finished, in_process, sentence, stripes, train_in_process, write_category
 from omegaconf import OmegaConf
 from sklearn.metrics import roc_auc_score
 
@@ -43,15 +43,6 @@ def metrics_of(run: Path) -> dict[str, Any]:
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def sentence(ended: Ended) -> str:
-    """The one line on stderr, and no directory left behind."""
-    assert ended.status == 1
-    assert "Traceback" not in ended.err + ended.out
-    (line,) = ended.err.strip().splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def test_without_a_change_the_numbers_are_the_run_s_own_and_its_files_stay_as_they_were(

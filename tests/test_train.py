@@ -19,7 +19,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, WHOLE, Ended, Finished, assert_same_training, metrics_of, scores_of, stripes, write_category
+from conftest import (
+    TINY,
+    WHOLE,
+    Ended,
+    Finished,
+    assert_same_training,
+    metrics_of,
+    scores_of,
+    sentence,
+    stripes,
+    write_category,
+)
 from omegaconf import OmegaConf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -230,15 +241,6 @@ def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_pat
 
 
 # ---- mistakes: one sentence, exit status 1, no stack trace
-
-
-def sentence(ended: Ended) -> str:
-    """The one line on stderr."""
-    assert ended.status == 1
-    assert "Traceback" not in ended.err + ended.out
-    (line,) = ended.err.strip().splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 @pytest.mark.parametrize(
