@@ -82,6 +82,14 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     return levels.rows
 
 
+def run_test(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData, results: "TestResults") -> None:
+    """Score the test images; `results`, a callback of the trainer, has the metrics afterwards."""
+    if data.test:
+        trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
+    else:
+        results.conclude()  # Lightning calls no hook of a test without images
+
+
 class TestResults(L.Callback):
     """Metrics over the test images, one row an image, and the heatmaps where they are asked for.
 

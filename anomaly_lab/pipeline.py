@@ -19,7 +19,7 @@ from anomaly_lab.checkpoints import SaveRegularly, newest
 from anomaly_lab.configuration import check
 from anomaly_lab.continuation import State
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.evaluation import TestResults, calibrate
+from anomaly_lab.evaluation import TestResults, calibrate, run_test
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
@@ -142,10 +142,7 @@ def finish(
     results.levels += calibrate(trainer, module, data)
     # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
     trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)
-    if data.test:
-        trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
-    else:
-        results.conclude()  # Lightning calls no hook of a test without images
+    run_test(trainer, module, data, results)
     proxy = float(module.last_proxy) if torch.isfinite(module.last_proxy) else None
     training = {
         "steps": steps,

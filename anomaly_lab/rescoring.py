@@ -19,7 +19,7 @@ from anomaly_lab.configuration import check
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
-from anomaly_lab.evaluation import TestResults, calibrate
+from anomaly_lab.evaluation import TestResults, calibrate, run_test
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
@@ -56,8 +56,7 @@ def evaluate(given: DictConfig) -> None:
     run_directory.write_json(directory / "environment.json", run_directory.environment())
     run_directory.write_json(directory / source_run.RECORD, origin)
     print_source(origin, config.data.name, data, anew, directory)
-    score(trainer, module, data, results, checkpoint, source, anew)
-    conclude(config, trainer, module, data, results, checkpoint, source, anew)
+    score(config, trainer, module, data, results, checkpoint, source, anew)
 
 
 def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> AnomalyModule:
@@ -95,26 +94,6 @@ def require_normal_images(data: ScoringData, source: Path) -> None:
 
 
 def score(
-    trainer: L.Trainer,
-    module: AnomalyModule,
-    data: ScoringData,
-    results: TestResults,
-    checkpoint: dict[str, Any],
-    source: Path,
-    anew: bool,
-) -> None:
-    """Calibrate where it is needed, write the checkpoint with what came of it, and test."""
-    results.levels += calibrate(trainer, module, data) if anew else stored_levels(source)
-    weights = {k: v.cpu() for k, v in module.state_dict().items()}
-    kept = checkpoint | {"state_dict": weights, "hyper_parameters": dict(module.hparams)}
-    AtomicCheckpointIO().save_checkpoint(kept, source_run.best_checkpoint(results.run))
-    if data.test:
-        trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
-    else:
-        results.conclude()  # Lightning calls no hook of a test without images
-
-
-def conclude(
     config: DictConfig,
     trainer: L.Trainer,
     module: AnomalyModule,
@@ -124,7 +103,15 @@ def conclude(
     source: Path,
     anew: bool,
 ) -> None:
-    """Write metrics.json, last of all: it says that the evaluation has finished."""
+    """Calibrate where it is needed, write the checkpoint with what came of it, test, and write metrics.json.
+
+    That comes last of all: it says that the evaluation has finished.
+    """
+    results.levels += calibrate(trainer, module, data) if anew else stored_levels(source)
+    weights = {k: v.cpu() for k, v in module.state_dict().items()}
+    kept = checkpoint | {"state_dict": weights, "hyper_parameters": dict(module.hparams)}
+    AtomicCheckpointIO().save_checkpoint(kept, source_run.best_checkpoint(results.run))
+    run_test(trainer, module, data, results)
     finished = source_run.finished_metrics(source)
     training = {name: (finished or {}).get(name) for name in ("steps", "train_seconds", "proxy_ap", "selection", "n_train")}
     training |= {"device": str(trainer.strategy.root_device), "selected_step": checkpoint["global_step"]}

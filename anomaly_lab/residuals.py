@@ -81,7 +81,7 @@ class ResidualModel(nn.Module):
         return full[..., : X.shape[-2], : X.shape[-1]]
 
     def _conditions(self, output: Tensor, energies: Tensor) -> Tensor:
-        """What F(X), (B, 3, h, w), looks like, given its band energies: a constant, brightness, log energies, and their products,
+        """What F(X), (B, 3, h, w), looks like, from its band energies: a constant, brightness, log energies, and their products
         (B, conditions, h', w')."""
         brightness = F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
         look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of them of order 1

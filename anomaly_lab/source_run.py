@@ -73,7 +73,7 @@ def require_run(run: str | None) -> Path:
 
 
 def best_checkpoint(run: Path) -> Path:
-    """The weights that the run's validation chose."""
+    """The complete checkpoint of a run that has finished: with the threshold."""
     return run / "checkpoints" / "best.ckpt"
 
 
