@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomaly_lab.networks.dilated import DilatedConv2d
+
 STRIDE = 8  # three 2×2 poolings
 
 
@@ -31,13 +33,22 @@ class SDC(nn.Module):
 
     def __init__(self, c_in: int, filters: int, rates: tuple[int, ...] = (1, 2, 4, 8, 16)) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Conv2d(c_in, filters, 5, padding=2 * rate, dilation=rate, bias=False) for rate in rates
-        )
+        self.branches = nn.ModuleList(DilatedConv2d(c_in, filters, 5, rate) for rate in rates)
         self.norm = nn.BatchNorm2d(filters * len(rates))  # per channel, so one over all branches is one for each
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(torch.cat([branch(x) for branch in self.branches], dim=1)), inplace=True)
+
+
+class Pointwise(nn.Conv2d):
+    """A 1×1 convolution as a matrix product over the channels: (B, C, H, W) → (B, O, H, W), contiguous. On a processor, torch's
+    own takes four times as long for three output channels."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__(c_in, c_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.permute(0, 2, 3, 1), self.weight[..., 0, 0], self.bias).permute(0, 3, 1, 2).contiguous()
 
 
 class SDCAutoencoder(nn.Module):
@@ -84,7 +95,7 @@ class SDCAutoencoder(nn.Module):
             conv_block(c64, c64),
             conv_block(c64, c32),
         )
-        self.last = nn.Conv2d(c32, 3, 1)  # no normalisation here: it "can lead to strong gridding effects"
+        self.last = Pointwise(c32, 3)  # no normalisation here: it "can lead to strong gridding effects"
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module is not self.last:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
