@@ -97,7 +97,8 @@ class AnomalyDataModule(L.LightningDataModule):
         if unknown := set(self.category["augmentation"]) - set(FLIPS):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = self.files()
-        with_progress("Checking images", [*found.train, *found.test])
+        cache = None if not self.cache or not self.cache["gib"] else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
+        self._check(found, cache)
         train, self.held_out = split(found.train, self.validation_share, self.seed)
         self.test = list(found.test)
         longest = int(np.median([max(stored_size(sample.path)) for sample in found.train]))
@@ -110,18 +111,26 @@ class AnomalyDataModule(L.LightningDataModule):
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
         pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
         in_memory = bool(3 * pixels < self.memory * 2**30)
-        cache = None if self.cache is None else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
         if cache is not None and not cache.fits(int(3 * pixels)):
             cache = None
         with bar("Decoding images") as update:
             self.train_images = Images(train, self.preprocessing, in_memory, cache, update)
         self.validation_images = Images(self.held_out, self.preprocessing, in_memory, cache)
+        self.image_cache = cache
         self.mean_color = mean_color(self.train_images)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
             self.min_area = max(4, round(5e-4 * median_area(found.train)))
         self._require_one_shape(found.train)
         self.found = found  # last: a second call after a failure starts anew
+
+    def _check(self, found: Category, cache: ImageCache | None) -> None:
+        """Decode every file once, or not at all where the same bytes were in order before. UserError for what is not."""
+        data = self.fingerprint() if cache is not None else ""
+        if cache is None or not cache.checked(data):
+            with_progress("Checking images", [*found.train, *found.test])
+            if cache is not None:
+                cache.note_checked(data)
 
     def _require_one_shape(self, samples: Sequence[Sample]) -> None:
         """Whole images make a batch only where they are of one size and stay so when turned."""
@@ -142,7 +151,7 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         images = self.validation_images
-        chosen = Images(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True)
+        chosen = Images(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True, cache=self.image_cache)
         variants = -(-VALIDATION_PAIRS // len(chosen))
         return DataLoader(ValidationPairs(chosen, build(self.validation_corruption), variants, self.seed))
 
