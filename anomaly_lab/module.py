@@ -16,6 +16,7 @@ from torch import Tensor
 from anomaly_lab import scoring
 from anomaly_lab.build import build
 from anomaly_lab.metrics import PixelMetrics
+from anomaly_lab.networks.folding import ForInference
 from anomaly_lab.residuals import ResidualModel
 from anomaly_lab.schedule import time_share, warmup_cosine
 
@@ -52,6 +53,7 @@ class AnomalyModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
+        self.for_inference = ForInference()
         self.objective = build(objective)
         self.residuals = ResidualModel() if scoring["error"] == "mahalanobis" else None
         self.register_buffer("threshold", torch.tensor(math.nan))  # set by calibration, to one of the heatmaps' values
@@ -62,8 +64,11 @@ class AnomalyModule(L.LightningModule):
         self.clean: tuple[Tensor, Tensor] | None = None  # the last validation image and F of it
 
     def forward(self, X: Tensor) -> Tensor:
-        """F(X): (B, 3, H, W) in [0, 1] → the same."""
-        return self.network(X.contiguous(memory_format=torch.channels_last))
+        """F(X): (B, 3, H, W) in [0, 1] → the same; outside of training from a copy made for inference."""
+        X = X.contiguous(memory_format=torch.channels_last)
+        if self.training or torch.is_grad_enabled():
+            return self.network(X)
+        return self.for_inference(self.network, X.device.type)(X)
 
     # ---- training
 
