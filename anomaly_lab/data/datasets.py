@@ -135,7 +135,7 @@ def turned_crop(image: np.ndarray, size: int, rotation: float, rng: np.random.Ge
     side = int(np.ceil(size * (abs(np.cos(turn)) + abs(np.sin(turn)))))
     around = np.ascontiguousarray(random_crop(image, side, rng))
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, 1.0)
-    matrix[:, 2] -= (side - size) / 2
+    matrix[:, 2] = matrix[:, 2] - (side - size) / 2
     turned = cv2.warpAffine(around, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return turned.reshape(size, size, -1)  # OpenCV drops a single channel's axis
 
