@@ -158,7 +158,9 @@ class AnomalyDataModule(L.LightningDataModule):
         samples = TrainingSamples(self.train_images, build(self.corruption), flips, self.seed, self.rotation)
         process = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size, process)
-        return DataLoader(samples, batch_sampler=batches, **self._workers(self.num_workers))
+        # pinned memory lets copies to a GPU run beside its computing
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(samples, batch_sampler=batches, pin_memory=on_gpu, **self._workers(self.num_workers))
 
     def val_dataloader(self) -> DataLoader:
         images = self.validation_images
@@ -207,9 +209,10 @@ def ignore_interrupt(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def default_workers(cores: int) -> int:
-    """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four."""
-    return max(0, min(4, cores - 2))
+def default_workers(cores: int, gpu: bool = False) -> int:
+    """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four; up to 16
+    where a GPU does the training."""
+    return max(0, min(16 if gpu else 4, cores - 2))
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:

@@ -29,7 +29,8 @@ def conv2d(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     """`F.conv2d` with the padding that keeps the size: (B, C, H, W), (O, C, k, k) with odd k → (B, O, H, W). The result is the
     same bit for bit; the weight's gradient is up to rounding."""
     reach = weight.shape[-1] // 2 * dilation
-    if x.device.type == "cpu" and torch.is_grad_enabled() and weight.requires_grad and 2 * reach >= min(x.shape[-2:]):
+    learning = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
+    if learning and x.device.type == "cpu" and 2 * reach >= min(x.shape[-2:]):
         if torch.is_autocast_enabled("cpu"):
             kind = torch.get_autocast_dtype("cpu")
             x, weight = x.to(kind), weight.to(kind)

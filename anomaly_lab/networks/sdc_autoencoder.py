@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomaly_lab.networks.checkpointing import recomputed
 from anomaly_lab.networks.dilated import DilatedConv2d
 
 STRIDE = 8  # three 2×2 poolings
@@ -55,14 +56,17 @@ class SDCAutoencoder(nn.Module):
     """F: [0, 1]^(n×m×3) → [0, 1]^(n×m×3), Table 1 layer for layer at width 1 (11.67 M parameters).
 
     `width` multiplies every number of filters but the last: cost and parameters grow with its square.
+    `checkpointing` keeps activations for the backward pass only where the resolution changes, and computes the others again.
     Takes (B, 3, H, W) of any H, W ≥ 1: sides that are no multiple of 8 are padded by reflection at the bottom and
     the right, and the output is cropped to the input's size.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, checkpointing: bool = False) -> None:
         super().__init__()
         if not width > 0:
             raise ValueError(f"width must be positive, got {width}")
+
+        self.checkpointing = checkpointing
 
         def filters(n: int) -> int:
             return max(1, round(n * width))
@@ -103,7 +107,12 @@ class SDCAutoencoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = pad_to_stride(x)
-        x = self.decoder(self.encoder(x))
+        if self.checkpointing and torch.is_grad_enabled():
+            encoder, decoder = self.encoder, self.decoder
+            for segment in (encoder[:3], encoder[3:6], encoder[6:9], encoder[9:], decoder[:4], decoder[4:7], decoder[7:]):
+                x = recomputed(segment, x)
+        else:
+            x = self.decoder(self.encoder(x))
         # bf16 has 8 bits of mantissa, and the signal is a small residual: the end stays in float32
         with torch.autocast(x.device.type, enabled=False):
             x = torch.sigmoid(self.last(x.float()))
