@@ -20,7 +20,7 @@ def test_the_short_form_measures_and_writes_its_table(tmp_path: Path) -> None:
     assert "--short" in text, "nobody may take it for a measurement"
     record = json.loads((tmp_path / "table.json").read_text())
     assert {"processor", "threads", "torch", "git", "minutes"} <= set(record)
-    assert len(record["rows"]) == 9
+    assert len(record["rows"]) == 8
     for row in record["rows"]:
         assert math.isfinite(row["value"]) and row["value"] >= 0
         assert row["what"] in text
