@@ -47,8 +47,8 @@ format: $(READY)  ## put the code into shape
 sweep: $(READY)  ## 24 short jobs, killed and started again in the middle, against a sweep that ran through (minutes)
 	$(BIN)/python experiments/resumed_sweep/resumed_sweep.py
 
-bench: $(READY)  ## time a training step (2 minutes) and write experiments/benchmarks/training_step.md
-	$(BIN)/python experiments/benchmarks/training_step.py
+bench: $(READY)  ## measure speed and memory (at most 10 minutes) and write experiments/benchmarks/table.md and .json
+	$(BIN)/python experiments/benchmarks/bench.py $(ARGS)
 
 picture: $(READY)  ## draw README's picture from a finished run on the embedded data: make picture RUN=runs/...
 	$(BIN)/python docs/picture.py "$(RUN)"

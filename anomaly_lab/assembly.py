@@ -31,7 +31,8 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
     plain: Any = OmegaConf.to_container(config, resolve=True)
     data = plain["data"]
     if data["num_workers"] == "auto":
-        data["num_workers"] = default_workers(cores or launchers.cores())
+        gpu = plain["trainer"]["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        data["num_workers"] = default_workers(cores or launchers.cores(), gpu)
     try:
         for name in ("corruption", "validation_corruption"):
             build(plain[name])

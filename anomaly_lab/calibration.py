@@ -52,33 +52,47 @@ def quiet_levels(heatmap: NDArray[np.floating], min_areas: Sequence[int]) -> lis
     """`quiet_level` at each of several areas, from one search.
 
     The levels lie near the top, where so many pixels exceed them that touch each other: the search widens downwards until a
-    threshold is found that is too low for all of them, and bisects above it. What one bisection has seen narrows the next.
+    threshold is found that is too low for all of them. Above it, components only shrink and fall apart: each of those that are
+    large enough there is searched by itself, in its own small window, and the highest of their levels is the heatmap's.
     """
     if min(min_areas) < 1:
         raise ValueError(f"min_area is {min(min_areas)}; a component has at least 1 pixel")
     _require_finite(heatmap)
-    possible = [area for area in min_areas if area <= heatmap.size]
+    levels = {area: -np.inf for area in min_areas}
+    possible = sorted(area for area in levels if area <= heatmap.size)
     if not possible:
-        return [-np.inf] * len(min_areas)
-    values, count = heatmap.ravel(), max(possible)
+        return [levels[area] for area in min_areas]
+    values, count = heatmap.ravel(), possible[-1]
     while True:
         count = min(values.size, 4 * count)
         low = np.partition(values, values.size - count)[values.size - count]  # the `count`-th highest value
-        if count == values.size or largest_component_area(heatmap, float(low)) >= max(possible):
+        _, label, stats, _ = cv2.connectedComponentsWithStats((heatmap > low).view(np.uint8), connectivity=8)
+        area = stats[1:, cv2.CC_STAT_AREA]
+        if area.max(initial=0) >= possible[-1]:
             break
-    candidates = np.unique(values[values >= low])
-    seen = {len(candidates) - 1: 0}  # the largest component above a candidate, which only shrinks as the candidate rises
+        if count == values.size:  # nothing but the lowest value is left: with it, all of the heatmap is one component
+            levels |= {a: float(low) for a in possible if area.max(initial=0) < a}
+            break
+    for i in np.argsort(-area)[: int((area >= possible[0]).sum())] + 1:  # the largest first
+        left, top, width, height = stats[i, :4]
+        window = slice(top, top + height), slice(left, left + width)
+        alone = np.where(label[window] == i, heatmap[window], low)
+        for a in possible:
+            level = max(levels[a], float(low))
+            if largest_component_area(alone, level) >= a:
+                levels[a] = _level_above(alone, level, a)
+    return [levels[area] for area in min_areas]
 
-    def lowest(min_area: int) -> float:
-        first = max((i + 1 for i, size in seen.items() if size >= min_area), default=0)
-        last = min(i for i, size in seen.items() if size < min_area)
-        while first < last:
-            middle = (first + last) // 2
-            seen[middle] = largest_component_area(heatmap, float(candidates[middle]))
-            first, last = (middle + 1, last) if seen[middle] >= min_area else (first, middle)
-        return float(candidates[last])
 
-    return [lowest(area) if area <= heatmap.size else -np.inf for area in min_areas]
+def _level_above(heatmap: NDArray[np.floating], low: float, min_area: int) -> float:
+    """The quiet level of a heatmap, {heatmap > low} having a component of `min_area` pixels: by bisection of its values."""
+    candidates = np.unique(heatmap[heatmap > low])
+    first, last = 0, len(candidates) - 1
+    while first < last:
+        middle = (first + last) // 2
+        enough = largest_component_area(heatmap, float(candidates[middle])) >= min_area
+        first, last = (middle + 1, last) if enough else (first, middle)
+    return float(candidates[last])
 
 
 def detect(heatmap: NDArray[np.floating], threshold: float, min_area: int) -> NDArray[np.bool_]:
@@ -103,7 +117,7 @@ def components(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
     `label` (H, W) is 0 outside and 1 … K inside; `area` (K + 1,) is each component's number of pixels, and 0
     for the outside, so that `area[label]` is the size of the component that a pixel lies in.
     """
-    _, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    _, label, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     area = stats[:, cv2.CC_STAT_AREA].copy()
     area[0] = 0
     return label, area

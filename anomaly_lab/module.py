@@ -16,6 +16,7 @@ from torch import Tensor
 from anomaly_lab import scoring
 from anomaly_lab.build import build
 from anomaly_lab.metrics import PixelMetrics
+from anomaly_lab.networks.folding import ForInference
 from anomaly_lab.residuals import ResidualModel
 from anomaly_lab.schedule import time_share, warmup_cosine
 
@@ -52,6 +53,7 @@ class AnomalyModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
+        self.for_inference = ForInference()
         self.objective = build(objective)
         self.residuals = ResidualModel() if scoring["error"] == "mahalanobis" else None
         self.register_buffer("threshold", torch.tensor(math.nan))  # set by calibration, to one of the heatmaps' values
@@ -59,10 +61,14 @@ class AnomalyModule(L.LightningModule):
         self.register_buffer("last_proxy", torch.tensor(math.nan))  # of the last validation, known after a resume too
         self.proxy = PixelMetrics()
         self.squares = torch.zeros(3, dtype=torch.float64)
+        self.clean: tuple[Tensor, Tensor] | None = None  # the last validation image and F of it
 
     def forward(self, X: Tensor) -> Tensor:
-        """F(X): (B, 3, H, W) in [0, 1] → the same."""
-        return self.network(X.contiguous(memory_format=torch.channels_last))
+        """F(X): (B, 3, H, W) in [0, 1] → the same; outside of training from a copy made for inference."""
+        X = X.contiguous(memory_format=torch.channels_last)
+        if self.training or torch.is_grad_enabled():
+            return self.network(X)
+        return self.for_inference(self.network, X.device.type)(X)
 
     # ---- training
 
@@ -80,7 +86,7 @@ class AnomalyModule(L.LightningModule):
         decayed = [p for p in self.parameters() if p.ndim > 1]
         rest = [p for p in self.parameters() if p.ndim <= 1]  # normalisation and biases: decay would shift their meaning
         groups = [{"params": decayed, "weight_decay": options["weight_decay"]}, {"params": rest, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=options["lr"])
+        optimizer = torch.optim.AdamW(groups, lr=options["lr"], fused=True)  # one pass over the weights, on every device
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(self.progress, options["warmup"]))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -102,10 +108,13 @@ class AnomalyModule(L.LightningModule):
             self.fit_residuals(data.clean_images(VALIDATION_FIT))
         self.proxy.reset()
         self.squares.zero_()
+        self.clean = None  # of other weights
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
-        clean = self.reconstruct(X)
+        if not (self.clean is not None and torch.equal(X, self.clean[0])):  # an image comes with several corruptions in a row
+            self.clean = X, self.reconstruct(X)
+        clean = self.clean[1]
         spread = X - X.mean((-2, -1), keepdim=True)
         restored = self.reconstruct(X_hat)
         heatmap = self.heatmap_of(X_hat, restored)[0]
@@ -134,6 +143,7 @@ class AnomalyModule(L.LightningModule):
         self.log("val/relative_error", error / max(spread, 1e-12))
         self.log("val/restoration_error", restored / pairs)
         self.proxy.reset()  # it holds every pixel
+        self.clean = None
 
     # ---- detection
 

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import continuation, dashboards, distributed, figures, launchers, run_directory
+from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.checkpoints import SaveRegularly, newest
@@ -51,6 +52,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
             state = continuation.state(directory, config, prints, run_directory.in_multirun())
         if state is State.FINISHED:
             return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
+        keep_freed_memory()
         launchers.set_threads(continuation.stored_threads(directory) if state is State.CUT_OFF else None, share)
         L.seed_everything(config.seed, workers=True, verbose=False)
         (directory / run_directory.FAILURE).unlink(missing_ok=True)  # of an attempt before this one
@@ -69,6 +71,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
 def train_share(config: DictConfig, directory: Path, threads: int) -> None:
     """What one of several processes does for the run in `directory`: its share of the training, up to the last checkpoint."""
     quiet()
+    keep_freed_memory()
     launchers.set_threads(None, threads)
     L.seed_everything(config.seed, workers=True, verbose=False)
     data = datamodule(config, threads)

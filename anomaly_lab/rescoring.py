@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import run_directory, source_run
+from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.checkpoints import AtomicCheckpointIO
@@ -38,6 +39,7 @@ def evaluate(given: DictConfig) -> None:
     config = source_run.overlaid(OmegaConf.load(source / "config.yaml"), given, keys)
     check(config)
     quiet()
+    keep_freed_memory()
     L.seed_everything(config.seed, workers=True, verbose=False)
     checkpoint = source_run.load_checkpoint(source)
     module = rebuilt(checkpoint, config, keys)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from conftest import small_data, write_category
 
+from anomaly_lab.data import datamodule
 from anomaly_lab.data.cache import ImageCache
+from anomaly_lab.errors import UserError
 
 IMAGE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
 
@@ -104,7 +106,9 @@ def test_a_process_that_is_killed_while_it_writes_leaves_nothing_that_is_used(tm
 import os, signal, sys
 from pathlib import Path
 import numpy as np
+from anomaly_lab.data import datamodule
 from anomaly_lab.data.cache import ImageCache
+from anomaly_lab.errors import UserError
 def half(file, array):
     Path(file).write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -146,4 +150,34 @@ def test_training_samples_are_the_same_with_and_without_the_cache(
         assert all((a == b).all() for a, b in zip(plain, cached, strict=True))
     assert len(list(folder.rglob("*.npy"))) == 6
     samples(cache={"folder": str(tmp_path / "small"), "gib": 1e-6})
-    assert not (tmp_path / "small").exists(), "a data set that has no room is decoded at each use"
+    assert not list((tmp_path / "small").rglob("*.npy")), "a data set that has no room is decoded at each use"
+
+
+def test_files_are_checked_once_on_a_machine_until_one_of_them_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_category(tmp_path / "data/stripes")
+    checks = []
+    monkeypatch.setattr(datamodule, "with_progress", lambda what, samples: checks.append(len(samples)))
+
+    def setup(**changes: object) -> int:
+        checks.clear()
+        small_data(tmp_path / "data", **changes).setup()
+        return len(checks)
+
+    cache = {"folder": str(tmp_path / "cache"), "gib": 1.0}
+    assert [setup(cache=cache), setup(cache=cache), setup(cache=cache, image_size=48)] == [1, 0, 0]
+    assert [setup(), setup(cache=cache | {"gib": 0})] == [1, 1], "without a cache they always are"
+    image = next((folder / "test/hole").iterdir())
+    image.write_bytes(next((folder / "test/stain").iterdir()).read_bytes())
+    assert [setup(cache=cache), setup(cache=cache)] == [1, 0]
+    image.rename(image.with_stem("renamed"))
+    mask = folder / "ground_truth/hole" / f"{image.stem}_mask.png"
+    mask.rename(mask.with_stem("renamed_mask"))
+    assert setup(cache=cache) == 1
+
+
+def test_files_at_fault_are_not_taken_for_checked(tmp_path: Path) -> None:
+    folder = write_category(tmp_path / "data/stripes")
+    next((folder / "train/good").iterdir()).write_bytes(b"no image")
+    for _ in range(2):
+        with pytest.raises(UserError, match="no complete image"):
+            small_data(tmp_path / "data", cache={"folder": str(tmp_path / "cache"), "gib": 1.0}).setup()

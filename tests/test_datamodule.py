@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, median_area, split
+from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, default_workers, median_area, split
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.statistics import SIZES
 from anomaly_lab.errors import UserError
@@ -131,6 +131,16 @@ def test_an_epoch_has_its_steps_of_its_batch_size(reference: list[Epoch]) -> Non
                 "X_hat": (BATCH, 3, 32, 32),
                 "M": (BATCH, 1, 32, 32),
             }
+
+
+def test_on_a_gpu_memory_is_pinned_and_there_are_more_workers(root: Path) -> None:
+    data = module(root)
+    for device in ("cuda", "cpu"):
+        strategy = SimpleNamespace(root_device=torch.device(device))
+        data.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1)  # type: ignore[assignment]
+        assert data.train_dataloader().pin_memory == (device == "cuda")
+    assert [default_workers(cores) for cores in (1, 2, 4, 16)] == [0, 0, 2, 4]
+    assert [default_workers(cores, gpu=True) for cores in (1, 2, 4, 16, 64)] == [0, 0, 2, 14, 16]
 
 
 @many_workers

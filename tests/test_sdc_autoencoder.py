@@ -54,11 +54,14 @@ def kernels(layer: nn.Module) -> list[nn.Module]:
 
 def described(layer: nn.Module, output: Tensor) -> tuple:
     """One layer as a row of the table; the five convolutions of an SDC have to agree."""
-    (kind,) = {
-        (TYPES[type(k)], getattr(k, "out_channels", None), square(k.kernel_size), square(k.stride)) for k in kernels(layer)
+    (row,) = {
+        (name, getattr(k, "out_channels", None), square(k.kernel_size), square(k.stride))
+        for k in kernels(layer)
+        for kind, name in TYPES.items()
+        if isinstance(k, kind)
     }
     channels, height, width = output.shape[1:]
-    return ("SDC" if isinstance(layer, SDC) else kind[0], *kind[1:], (height, width, channels))
+    return ("SDC" if isinstance(layer, SDC) else row[0], *row[1:], (height, width, channels))
 
 
 def square(side: int | tuple[int, ...]) -> int:
@@ -226,3 +229,39 @@ def test_the_narrowest_network_has_a_filter_a_layer() -> None:
 def test_a_width_that_is_not_positive_is_refused(width: float) -> None:
     with pytest.raises(ValueError, match="width must be positive"):
         SDCAutoencoder(width)
+
+
+def plain(network: SDCAutoencoder) -> SDCAutoencoder:
+    """A copy whose convolutions are all torch's own; it loads the same state dict, as a checkpoint from before them does."""
+    copied = SDCAutoencoder(1 / 16)
+    for module in copied.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.Conv2d):
+                own = nn.Conv2d(
+                    child.in_channels,
+                    child.out_channels,
+                    child.kernel_size,
+                    padding=child.padding,
+                    dilation=child.dilation,
+                    bias=child.bias is not None,
+                )
+                setattr(module, name, own)
+    copied.load_state_dict(network.state_dict())
+    return copied
+
+
+@pytest.mark.parametrize("side", [32, 72, 128])
+def test_fast_convolutions_give_what_torch_s_own_give_and_their_gradients(side: int) -> None:
+    torch.manual_seed(0)
+    network = SDCAutoencoder(1 / 16).double()
+    reference = plain(network).double()
+    network.last.float(), reference.last.float()  # the end is in float32
+    assert not any(type(m).__name__ in ("DilatedConv2d", "Pointwise") for m in reference.modules())
+    X = torch.rand(2, 3, side, side, dtype=torch.float64)
+    outputs = [net(X).sub(X) for net in (network, reference)]
+    for output in outputs:
+        output.square().mean().backward()
+    assert torch.allclose(*outputs, rtol=0, atol=1e-6)
+    for (name, ours), torchs in zip(network.named_parameters(), reference.parameters(), strict=True):
+        assert ours.grad is not None and torchs.grad is not None
+        assert (ours.grad - torchs.grad).norm() <= 1e-5 * torchs.grad.norm() + 1e-12, name

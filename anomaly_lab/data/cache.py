@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly_lab import fingerprint
-from anomaly_lab.atomic import replacing
+from anomaly_lab.atomic import replacing, write_text
 
 log = logging.getLogger(__name__)
 VERSION = 1  # raise it with every change of how images are decoded or resized
@@ -56,6 +56,17 @@ class ImageCache:
         except (FileNotFoundError, EOFError, ValueError):
             return None
         return image if image.ndim == 3 and image.shape[:2] == size and image.dtype in (np.uint8, np.uint16) else None
+
+    def checked(self, data: str) -> bool:
+        """Whether files with this digest were found to be in order before, with the same version of the decoding."""
+        return (self.folder / f"checked-{data}").is_file()
+
+    def note_checked(self, data: str) -> None:
+        """Remember that the files with this digest are in order; where nothing can be kept, they are checked again."""
+        try:
+            write_text(self.folder / f"checked-{data}", "")
+        except OSError as error:
+            log.info("the cache of decoded images in %s is not used: %s", self.folder, error)
 
     def trim(self) -> None:
         """Remove what has not been used for longest until the rest fits, and what a crash left half written."""

@@ -99,7 +99,8 @@ class AnomalyDataModule(L.LightningDataModule):
         if unknown := set(self.category["augmentation"]) - set(FLIPS):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = self.files()
-        with_progress("Checking images", [*found.train, *found.test])
+        cache = None if not self.cache or not self.cache["gib"] else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
+        self._check(found, cache)
         train, self.held_out = split(found.train, self.validation_share, self.seed)
         self.test = list(found.test)
         longest = int(np.median([max(stored_size(sample.path)) for sample in found.train]))
@@ -113,18 +114,26 @@ class AnomalyDataModule(L.LightningDataModule):
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
         pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
         in_memory = bool(3 * pixels < self.memory * 2**30)
-        cache = None if self.cache is None else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
         if cache is not None and not cache.fits(int(3 * pixels)):
             cache = None
         with bar("Decoding images") as update:
             self.train_images = Images(train, self.preprocessing, in_memory, cache, update)
         self.validation_images = Images(self.held_out, self.preprocessing, in_memory, cache)
+        self.image_cache = cache
         self.mean_color = mean_color(self.train_images)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
             self.min_area = max(4, round(5e-4 * median_area(found.train)))
         self._require_one_shape(found.train)
         self.found = found  # last: a second call after a failure starts anew
+
+    def _check(self, found: Category, cache: ImageCache | None) -> None:
+        """Decode every file once, or not at all where the same bytes were in order before. UserError for what is not."""
+        data = self.fingerprint() if cache is not None else ""
+        if cache is None or not cache.checked(data):
+            with_progress("Checking images", [*found.train, *found.test])
+            if cache is not None:
+                cache.note_checked(data)
 
     def _rotation(self, train: Sequence[Sample]) -> tuple[float, str]:
         if self.requested_rotation == "auto":
@@ -149,11 +158,13 @@ class AnomalyDataModule(L.LightningDataModule):
         samples = TrainingSamples(self.train_images, build(self.corruption), flips, self.seed, self.rotation)
         process = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size, process)
-        return DataLoader(samples, batch_sampler=batches, **self._workers(self.num_workers))
+        # pinned memory lets copies to a GPU run beside its computing
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(samples, batch_sampler=batches, pin_memory=on_gpu, **self._workers(self.num_workers))
 
     def val_dataloader(self) -> DataLoader:
         images = self.validation_images
-        chosen = Images(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True)
+        chosen = Images(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True, cache=self.image_cache)
         variants = -(-VALIDATION_PAIRS // len(chosen))
         return DataLoader(ValidationPairs(chosen, build(self.validation_corruption), variants, self.seed))
 
@@ -198,9 +209,10 @@ def ignore_interrupt(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def default_workers(cores: int) -> int:
-    """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four."""
-    return max(0, min(4, cores - 2))
+def default_workers(cores: int, gpu: bool = False) -> int:
+    """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four; up to 16
+    where a GPU does the training."""
+    return max(0, min(16 if gpu else 4, cores - 2))
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:

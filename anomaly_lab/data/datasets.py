@@ -4,6 +4,7 @@ A training sample is drawn from (seed, epoch, index) alone. Nothing of it lives 
 index and size to the workers, so the samples are the same bit for bit with any number of workers, and after resuming.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +65,7 @@ class Images:
             small = self._decoded(path)
         else:
             small = self.cache.get(path, self.preprocessing.size(image_size(path)), lambda: self._decoded(path))
+        small = np.asarray(small)  # still mapped from the file, without the overhead of np.memmap's slices
         return small, self.preprocessing.levels(small)
 
     def _decoded(self, path: Path) -> np.ndarray:
@@ -110,7 +112,12 @@ class TrainingSamples(Dataset):
     def image_of(self, key: Key) -> int:
         """The image behind a key: `Batches` count the samples of all epochs on, and each image comes once a round."""
         round_, place = divmod(key.index, len(self.images))
-        return int(np.random.default_rng([self.seed, round_]).permutation(len(self.images))[place])
+        return int(_order(self.seed, round_, len(self.images))[place])
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, round_: int, images: int) -> np.ndarray:
+    return np.random.default_rng([seed, round_]).permutation(images)
 
 
 def random_crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

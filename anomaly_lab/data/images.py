@@ -1,5 +1,6 @@
 """Reads image and mask files, and changes the size and value range of images, (height, width, channels)."""
 
+import functools
 import struct
 from pathlib import Path
 
@@ -80,6 +81,12 @@ def image_size(path: Path) -> tuple[int, int]:
     if header is not None:
         _, _, width, height, _, _ = header
         return height, width
+    state = path.stat()
+    return _decoded_size(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)  # it is asked for more than once
+def _decoded_size(path: Path, size: int, changed: int) -> tuple[int, int]:
     height, width, _ = read_image(path).shape
     return height, width
 

@@ -1,0 +1,87 @@
+"""A dilated convolution whose weight gradient stays fast where the kernel is wider than the map it slides over.
+
+There oneDNN, which does torch's convolutions on a processor, falls back to a general routine, 3 to 40 times slower than what is
+here (ONEDNN_VERBOSE=1 names it gemm:jit). It is the usual case: on 128² crops the map in the bottleneck is 16², and a 5×5
+kernel of dilation 4 spans 17. Most of such a kernel's taps never meet the map; what is left is a few matrix products.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class DilatedConv2d(nn.Conv2d):
+    """An unbiased k×k convolution with a dilation rate that keeps the size: (B, C, H, W) → (B, O, H, W)."""
+
+    def __init__(self, c_in: int, c_out: int, k: int, rate: int) -> None:
+        super().__init__(c_in, c_out, k, padding=k // 2 * rate, dilation=rate, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.bias is not None:  # the normalisation was folded into it, for inference
+            return super().forward(x)
+        return conv2d(x, self.weight, self.dilation[0])
+
+
+def conv2d(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    """`F.conv2d` with the padding that keeps the size: (B, C, H, W), (O, C, k, k) with odd k → (B, O, H, W). The result is the
+    same bit for bit; the weight's gradient is up to rounding."""
+    reach = weight.shape[-1] // 2 * dilation
+    learning = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
+    if learning and x.device.type == "cpu" and 2 * reach >= min(x.shape[-2:]):
+        if torch.is_autocast_enabled("cpu"):
+            kind = torch.get_autocast_dtype("cpu")
+            x, weight = x.to(kind), weight.to(kind)
+        return _WideConv2d.apply(x, weight, dilation)
+    return F.conv2d(x, weight, padding=reach, dilation=dilation)
+
+
+class _WideConv2d(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.dilation = dilation
+        return F.conv2d(x, weight, padding=weight.shape[-1] // 2 * dilation, dilation=dilation)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        x, weight = ctx.saved_tensors
+        dilation, reach = [ctx.dilation] * 2, [weight.shape[-1] // 2 * ctx.dilation] * 2
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            want = (True, False, False)
+            grad_x = torch.ops.aten.convolution_backward(
+                grad, x, weight, None, [1, 1], reach, dilation, False, [0, 0], 1, want
+            )[0]
+        return grad_x, weight_gradient(x, grad, weight.shape[-1], ctx.dilation), None
+
+
+def weight_gradient(x: Tensor, grad: Tensor, k: int, dilation: int) -> Tensor:
+    """∂/∂W of Σ grad ⊙ conv(x, W), for input (B, C, H, W) and output's gradient (B, O, H, W): (O, C, k, k).
+
+    W's tap (i, j), counted from the middle, gets Σ over the map of grad[y, x] · x[y + i·d, x + j·d]: for each i one matrix
+    product, of the rows that overlap, with all j side by side.
+    """
+    x, grad = (
+        x.permute(0, 2, 3, 1),
+        grad.permute(0, 2, 3, 1),
+    )  # (B, H, W, C) and (B, H, W, O): a pixel's channels are neighbours
+    (batch, height, width, c_in), c_out, half = x.shape, grad.shape[-1], k // 2
+    down, right = min(half, (height - 1) // dilation), min(half, (width - 1) // dilation)  # taps that reach the map at all
+    taps = 2 * right + 1
+    grad = F.pad(grad, (0, 0, right * dilation, right * dilation)).contiguous()
+    weight = x.new_zeros((k, k, c_out, c_in))
+    for i in range(-down, down + 1):
+        rows = height - abs(i) * dilation
+        seen = x[:, max(0, i * dilation) :][:, :rows].reshape(-1, c_in)  # (B·rows·W, C)
+        part = grad[:, max(0, -i * dilation) :][:, :rows]
+        # the padded rows at `taps` shifts of d pixels, as a view: the first shift belongs to the last tap
+        strides = part.stride()
+        shape = (batch, rows, width, taps, c_out)
+        shifted = part.as_strided(shape, (*strides[:2], strides[2], dilation * strides[2], 1), part.storage_offset())
+        product = shifted.reshape(-1, taps * c_out).t() @ seen  # (taps·O, C)
+        weight[half + i, half - right : half + right + 1] = product.view(taps, c_out, c_in).flip(0)
+    return weight.permute(2, 3, 0, 1)

@@ -1,0 +1,138 @@
+"""What Lightning, callbacks, logger and data loading add to a training, and what a test adds to inference."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra import compose, initialize_config_dir
+from images import draw, overrides
+from measure import Row
+from omegaconf import OmegaConf
+
+from anomaly_lab import run_directory  # noqa: F401 # registers what the configuration computes
+from anomaly_lab.assembly import datamodule, lightning_module, make_loggers, make_tester, make_trainer, quiet
+from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.evaluation import TestResults, calibrate, run_test
+from anomaly_lab.gallery import Gallery
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.panels import Panels
+from anomaly_lab.train import CONF
+
+WARM = 5  # steps before the clock starts
+
+
+class Timed:
+    """A loader that counts the seconds that its user waits for it."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader, self.waits = loader, []  # type: ignore[var-annotated]
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = iter(self.loader)
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self.waits.append(time.perf_counter() - start)
+            if batch is None:
+                return
+            yield batch
+
+
+class Stamps(L.Callback):
+    """When each step began."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.at.append(time.perf_counter())
+
+
+def configured(root: Path, *more: str) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=[*overrides(root), *more])
+    OmegaConf.resolve(config)
+    return config
+
+
+def fitted(config: Any, folder: Path) -> tuple[list[float], list[float], AnomalyModule, AnomalyDataModule]:
+    """Train without validation: (seconds of each step, seconds of each wait for data, module, data)."""
+    data = datamodule(config)
+    data.setup()
+    module = lightning_module(config, data)
+    loader, stamps = Timed(data.train_dataloader()), Stamps()
+    data.train_dataloader = lambda: loader  # type: ignore[method-assign, assignment, return-value]
+    trainer = make_trainer(config, folder, make_loggers(config, folder), [stamps])
+    trainer.fit(module, datamodule=data)
+    seconds = [b - a for a, b in zip(stamps.at, stamps.at[1:], strict=False)]
+    return seconds[WARM:], loader.waits[WARM:-1], module, data
+
+
+def bare(module: AnomalyModule, data: AnomalyDataModule, precision: str, steps: int) -> list[float]:
+    """Seconds of the same steps in a plain loop over one batch in memory."""
+    batch = next(iter(data.train_dataloader()))
+    optimizer = module.configure_optimizers()["optimizer"]
+    module.log = lambda *_, **__: None  # type: ignore[method-assign, assignment]
+    module.train()
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+            loss = module.training_step(batch, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seconds.append(time.perf_counter() - start)
+    return seconds[WARM:]
+
+
+def rows(short: bool) -> list[Row]:
+    quiet()
+    steps, side = (8, 64) if short else (60, 256)
+    small = ["model=tiny", "data.train_size=32", "batch_size=2"] if short else []
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        root = draw(Path(name) / "data", 20, 4 if short else 10, 4 if short else 20, side)
+        for workers in (0,) if short else (0, 1):
+            config = configured(
+                root, f"image_size={side}", f"data.num_workers={workers}", "callbacks.early_stopping=null",
+                "callbacks.progressive_size=null", f"data.steps_per_epoch={steps}", "trainer.max_epochs=1",
+                "trainer.max_time=null", "+trainer.limit_val_batches=0", *small,
+            )  # fmt: skip
+            seconds, waits, module, data = fitted(config, Path(name) / f"fit{workers}")
+            alone = bare(lightning_module(config, data), data, module.trainer.precision, WARM + steps // 2)
+            step = statistics.mean(seconds)
+            how = f"{1000 * step:.0f} ms a step of {config.model.name}, {1000 * statistics.median(alone):.0f} ms alone"
+            loop = step / statistics.mean(alone)
+            found.append(Row(f"Trainer.fit against a bare loop over memory, {workers} workers", loop, "×", 1.05, True, how))
+            share = statistics.mean(waits) / step
+            found.append(Row(f"share of a step that waits for data, {workers} workers", share, "", 0.02, True))
+        found.append(_test_phase(config, module, data, Path(name)))
+    return found
+
+
+def _test_phase(config: Any, module: AnomalyModule, data: AnomalyDataModule, folder: Path) -> Row:
+    """Calibration aside: inference, heatmaps, metrics, figures and tables, against inference on images in memory."""
+    results = TestResults(folder, data.test, data.found.root, False)  # type: ignore[union-attr]
+    trainer = make_tester(config, folder, [results, Gallery(folder, "benchmark", data.test), Panels("benchmark")])
+    calibrate(trainer, module, data)
+    start = time.perf_counter()
+    run_test(trainer, module, data, results)
+    whole = time.perf_counter() - start
+    images = [item["X"][None] for item in data.test_dataloader()]
+    module.eval()
+    start = time.perf_counter()
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        for X in images:
+            module.reconstruct(X)
+    alone = time.perf_counter() - start
+    how = f"{1000 * whole / len(images):.0f} against {1000 * alone / len(images):.0f} ms an image of {config.image_size}²"
+    return Row(f"test phase against inference alone, {config.model.name}", whole / alone, "×", 1.3, True, how)

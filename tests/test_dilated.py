@@ -1,0 +1,69 @@
+"""The dilated convolution against torch's own, in value and gradients."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from anomaly_lab.networks import dilated
+
+
+def both(x: Tensor, weight: Tensor, dilation: int, upstream: Tensor) -> list[list[Tensor]]:
+    """[output, ∂x, ∂weight] of ours and of torch's."""
+    results = []
+    for conv in (dilated.conv2d, lambda x, w, d: F.conv2d(x, w, padding=w.shape[-1] // 2 * d, dilation=d)):
+        x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
+        output = conv(x, weight, dilation)
+        output.backward(upstream.to(output.dtype))
+        results.append([output.detach(), x.grad, weight.grad])  # type: ignore[list-item]
+    return results
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 21), st.integers(1, 21)),
+    filters=st.integers(1, 3),
+    k=st.sampled_from([1, 3, 5]),
+    dilation=st.integers(1, 16),
+    last=st.booleans(),
+)
+def test_equals_torch_s_convolution_in_value_and_gradients(
+    shape: tuple[int, int, int, int], filters: int, k: int, dilation: int, last: bool
+) -> None:
+    random = torch.Generator().manual_seed(hash((shape, filters, k, dilation)) % 2**31)
+    x = torch.randn(shape, generator=random, dtype=torch.float64)
+    weight = torch.randn((filters, shape[1], k, k), generator=random, dtype=torch.float64)
+    if last:
+        x, weight = (t.contiguous(memory_format=torch.channels_last) for t in (x, weight))
+    upstream = torch.randn((shape[0], filters, *shape[2:]), generator=random, dtype=torch.float64)
+    ours, torchs = both(x, weight, dilation, upstream)
+    assert torch.equal(ours[0], torchs[0])
+    for mine, reference in zip(ours[1:], torchs[1:], strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 4, 8, 16])
+def test_under_autocast_it_is_as_exact_as_torch_s(dilation: int) -> None:
+    """Errors against float64 of the bf16 gradients, in which both round only inputs and result."""
+    torch.manual_seed(0)
+    x, weight, upstream = torch.randn(2, 24, 16, 16), torch.randn(8, 24, 5, 5), torch.randn(2, 8, 16, 16)
+    x, weight, upstream = (t.bfloat16().float() for t in (x, weight, upstream))
+    exact = both(x.double(), weight.double(), dilation, upstream.double())[1][2]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, torchs = both(x, weight, dilation, upstream)
+    assert ours[0].dtype == torch.bfloat16, "autocast is at work"
+    assert torch.equal(ours[0], torchs[0])
+    assert ours[2].dtype == torch.float32
+    errors = [(found[2] - exact).norm() / exact.norm() for found in (ours, torchs)]
+    assert errors[0] < 0.003, "half a bit of bf16's eight, on average"
+    assert errors[0] < 1.05 * errors[1]
+
+
+def test_it_takes_its_own_way_only_where_torch_s_is_slow() -> None:
+    x, weight = torch.randn(1, 4, 16, 16), torch.randn(2, 4, 5, 5, requires_grad=True)
+    ways = {d: dilated.conv2d(x, weight, d).grad_fn.name() for d in (1, 2, 3, 4, 8, 16)}  # type: ignore[union-attr]
+    assert [d for d, name in ways.items() if "WideConv2d" in name] == [4, 8, 16]
+    with torch.no_grad():
+        assert dilated.conv2d(x, weight, 4).grad_fn is None
