@@ -17,13 +17,16 @@ from anomaly_lab.calibration import detect, quiet_levels
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
+from anomaly_lab.data.statistics import evenly
 from anomaly_lab.errors import UserError
 from anomaly_lab.metrics import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.residuals import ResidualModel
 from anomaly_lab.rules import PAPER, areas_around, p_value
 
 log = logging.getLogger(__name__)
 FIT = 16  # held-out images that the normal error is learnt from: of 512² they hold 10⁵ places, more change nothing
+FOLDS = 4  # parts of them, each scored by what the others taught: with nine images a model keeps seven at least
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")
 LEVELS = ("split", "path", "label", "min_area", "level")
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
@@ -32,12 +35,17 @@ BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pi
 class Levels(L.Callback):
     """The quiet levels of held-out normal images, at the run's min_area and around it, as rows of levels.csv.
 
-    Used around a prediction; the heatmaps themselves are not kept.
+    Used around a prediction; the heatmaps themselves are not kept. `models`: for each image, what scores it.
     """
 
-    def __init__(self, samples: Sequence[Sample], root: Path, min_area: int) -> None:
-        self.samples, self.root, self.min_area = samples, root, min_area
+    def __init__(self, samples: Sequence[Sample], root: Path, min_area: int, models: Sequence[ResidualModel | None]) -> None:
+        self.samples, self.root, self.min_area, self.models = samples, root, min_area, models
         self.rows: list[dict[str, Any]] = []
+
+    def on_predict_batch_start(
+        self, trainer: L.Trainer, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        pl_module.residuals = self.models[batch["index"]]
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -58,20 +66,19 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     """Learn what error is normal and set `module.threshold` by the module's rule, both from the held-out normal images; returns
     their rows of levels.csv.
 
-    The model of the normal error has some 150 numbers, learnt from 10⁴ places an image and more: that the threshold comes from
-    the same images makes it too low by little, except where there are but one or two.
-
+    An image's level comes from what the others taught (`cross_fitted`): its own would be lower than that of a new image.
     UserError where min_area is more than the images have pixels, so that nothing could be detected.
     """
     module.trainer = trainer
-    module.fit_residuals(data.clean_images(FIT))
-    min_area = module.hparams["min_area"]
-    levels = Levels(data.held_out, data.found.root, min_area)  # type: ignore[union-attr]
+    models = cross_fitted(module, data)
+    of_all, min_area = module.residuals, module.hparams["min_area"]
+    levels = Levels(data.held_out, data.found.root, min_area, models)  # type: ignore[union-attr]
     trainer.callbacks.append(levels)  # type: ignore[attr-defined]
     try:
         trainer.predict(module, dataloaders=data.calibration_dataloader(), return_predictions=False)
     finally:
         trainer.callbacks.remove(levels)  # type: ignore[attr-defined]
+        module.residuals = of_all
     normal = sorted(row["level"] for row in levels.rows if row["min_area"] == min_area)
     rule = {k: v for k, v in (module.hparams.get("calibration") or PAPER).items() if k != "levels"}
     threshold = build(rule)(normal)
@@ -80,6 +87,33 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     module.threshold.fill_(threshold)
     module.hparams["calibration"] = rule | {"levels": normal}
     return levels.rows
+
+
+def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -> list[ResidualModel | None]:
+    """Fit the module's model of the normal error on held-out images, and give for each of them a model that has not seen it.
+
+    An error that a model was fitted to looks more normal to it than that of a new image: with nine images, thresholds from
+    the same nine called a third of new normal images defective. A plain error learns nothing: None for each.
+    """
+    count = len(data.held_out)
+    if module.residuals is None:
+        return [None] * count
+    pairs = module.reconstructed(data.clean_images(FIT))
+    module.residuals.fit(pairs)
+    models: list[ResidualModel | None] = [module.residuals] * count  # right for those that it was not fitted on
+    folds = min(FOLDS, len(pairs))
+    if folds == 1:
+        log.warning(
+            "There is one held-out image: the threshold comes from the very image that the normal error is learnt from, so it "
+            "is too low, and normal images will be called defective. Add normal images, or raise data.validation_share."
+        )
+        return models
+    for fold in range(folds):
+        others = ResidualModel().to(module.device)
+        others.fit([pair for i, pair in enumerate(pairs) if i % folds != fold])
+        for place in evenly(count, FIT)[fold::folds]:
+            models[place] = others
+    return models
 
 
 def run_test(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData, results: "TestResults") -> None:

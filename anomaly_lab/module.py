@@ -143,14 +143,17 @@ class AnomalyModule(L.LightningModule):
 
     def fit_residuals(self, images: Sequence[Tensor]) -> None:
         """Learn what error is normal from clean images, (3, h, w) each, that were not trained on; plain errors need none."""
-        if self.residuals is None:
-            return
+        if self.residuals is not None:
+            self.residuals.fit(self.reconstructed(images))
+
+    def reconstructed(self, images: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """(X, F(X)) of each, (3, h, w), as in testing."""
         training = self.training
         self.eval()
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             pairs = [(X, self.reconstruct(X[None])[0]) for X in (image.to(self.device) for image in images)]
-        self.residuals.fit(pairs)
         self.train(training)
+        return pairs
 
     def heatmap_of(self, X: Tensor, output: Tensor) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w): the smoothed reconstruction error."""

@@ -9,8 +9,8 @@ An image is predicted anomalous where its quiet level is above the threshold, so
 The last is split conformal prediction: if the held-out normal images and a new one are exchangeable, the new one's level
 takes each of the n + 1 places with equal probability. The probability is over the held-out images too: one particular draw of
 them can give more or less. With n images α can't be below 1/(n + 1), where the rule is that of the paper. Two things bend the
-assumption: what error is normal is learnt from the held-out images too, so that their own levels are a little low, and test
-images of another day or light are not exchangeable with them at all.
+assumption: what error is normal is learnt from the held-out images too, and though each is scored by what the others taught,
+a new one is scored by what all of them taught; and test images of another day or light are not exchangeable with them at all.
 """
 
 import math

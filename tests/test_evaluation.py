@@ -11,32 +11,106 @@ import torch
 from conftest import Finished, small_data, small_module, small_trainer, write_category
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anomaly_lab.calibration import largest_component_area
+from anomaly_lab.calibration import largest_component_area, quiet_level
 from anomaly_lab.data.folder import NORMAL, Sample
-from anomaly_lab.evaluation import TestResults, calibrate
+from anomaly_lab.data.statistics import evenly
+from anomaly_lab.evaluation import FIT, TestResults, calibrate, cross_fitted
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.residuals import ResidualModel
+
+LEARNT = {"error": "mahalanobis", "sigma": 2, "tile": 0, "pooling": "max"}
 
 
 @pytest.fixture(scope="module")
 def calibrated(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, AnomalyModule]:
     torch.manual_seed(0)
-    data, module = small_data(data_root), small_module()
+    data, module = small_data(data_root), small_module(scoring=LEARNT)
     data.prepare_data()
     data.setup()
     calibrate(small_trainer(tmp_path_factory.mktemp("trainer")), module, data)
     return data, module
 
 
-def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normals(calibrated: Any) -> None:
-    data, module = calibrated
+def heatmaps_of(module: AnomalyModule, data: Any) -> list[np.ndarray]:
     with torch.no_grad():
-        heatmaps = [module.eval().detect(item)["heatmap"].numpy() for item in data.calibration_dataloader()]
+        return [module.eval().detect(item)["heatmap"].numpy() for item in data.calibration_dataloader()]
+
+
+def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normals(calibrated: Any) -> None:
+    """Each scored by a model of the normal error that was fitted on the other one."""
+    data, module = calibrated
+    assert len(data.held_out) == 2
+    of_all, images, heatmaps = module.residuals, data.clean_images(2), []
+    for i in range(2):
+        module.residuals = ResidualModel()
+        module.fit_residuals([images[1 - i]])
+        heatmaps.append(heatmaps_of(module, data)[i])
+    module.residuals = of_all
     threshold, min_area = float(module.threshold), module.hparams["min_area"]
-    assert len(heatmaps) == len(data.held_out) == 2
     assert all(largest_component_area(h, threshold) < min_area for h in heatmaps)
     values = np.unique(np.concatenate([h.ravel() for h in heatmaps]).astype(np.float64))
     below = values[values < threshold * (1 - 1e-6)][-1]
     assert any(largest_component_area(h, below) >= min_area for h in heatmaps), "a lower one would do too"
+    own = heatmaps_of(module, data)
+    assert max(quiet_level(h, min_area) for h in own) < threshold, "images look more normal to a model that has seen them"
+
+
+def test_the_model_that_is_kept_has_seen_all_held_out_images(calibrated: Any) -> None:
+    data, module = calibrated
+    kept = {name: value.clone() for name, value in module.residuals.state_dict().items()}
+    module.fit_residuals(data.clean_images(FIT))
+    for name, value in module.residuals.state_dict().items():
+        torch.testing.assert_close(value, kept[name])
+
+
+def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven held-out images, of which five are fitted on, in four parts; the two others are scored by the model of all five."""
+    module = small_module(scoring=LEARNT)
+    seen: dict[int, set[int]] = {}  # of each model, the images it was fitted on
+
+    class Pretended:
+        held_out = tuple("abcdefg")
+
+        def clean_images(self, count: int) -> list[torch.Tensor]:
+            return [torch.full((3, 32, 32), float(i)) for i in evenly(7, count)]
+
+    def fit(model: ResidualModel, pairs: Any) -> None:
+        seen[id(model)] = {int(X[0, 0, 0]) for X, _ in pairs}
+
+    monkeypatch.setattr("anomaly_lab.evaluation.FIT", 5)
+    monkeypatch.setattr(ResidualModel, "fit", fit)
+    monkeypatch.setattr(module, "reconstructed", lambda images: [(X, X) for X in images])
+    data: Any = Pretended()
+    models = cross_fitted(module, data)
+    fitted = set(evenly(7, 5))
+    assert len(models) == 7 and seen[id(module.residuals)] == fitted
+    for place, model in enumerate(models):
+        assert place not in seen[id(model)]
+        assert (model is module.residuals) == (place not in fitted)
+        assert seen[id(model)] < fitted or place not in fitted
+        assert len(seen[id(model)]) >= 3
+    assert set.union(*(fitted - seen[id(m)] for m in models)) == fitted
+
+
+def test_a_single_held_out_image_is_said_to_give_too_low_a_threshold(
+    data_root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, module = small_data(data_root, validation_share=0.01), small_module(scoring=LEARNT)
+    data.prepare_data()
+    data.setup()
+    calibrate(small_trainer(tmp_path), module, data)
+    assert len(data.held_out) == 1 and "one held-out image" in caplog.text
+    (heatmap,) = heatmaps_of(module, data)
+    assert quiet_level(heatmap, module.hparams["min_area"]) == pytest.approx(float(module.threshold), rel=1e-5)
+
+
+def test_a_plain_error_has_nothing_to_learn(data_root: Path, tmp_path: Path) -> None:
+    data, module = small_data(data_root), small_module()
+    data.prepare_data()
+    data.setup()
+    calibrate(small_trainer(tmp_path), module, data)
+    levels = [quiet_level(h, module.hparams["min_area"]) for h in heatmaps_of(module, data)]
+    assert max(levels) == pytest.approx(float(module.threshold), rel=1e-5)
 
 
 def test_calibration_sees_normal_images_that_were_not_trained_on(calibrated: Any) -> None:

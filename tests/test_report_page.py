@@ -23,9 +23,8 @@ from anomaly_lab import figures
 from anomaly_lab.calibration import detect
 from anomaly_lab.report import paper_figures, plots
 from anomaly_lab.report.build import Options, Report, build_report
-from anomaly_lab.report.gallery import quantised, stops
+from anomaly_lab.report.gallery import flip, quantised, stops
 from anomaly_lab.report.page import write_page
-from anomaly_lab.report.sensitivity import flip
 from anomaly_lab.report.tables import Table, measured, number, plain
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

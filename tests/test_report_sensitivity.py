@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anomaly_lab.calibration import area_threshold, detect
-from anomaly_lab.report.gallery import RANGE, quantised, stops
-from anomaly_lab.report.sensitivity import STEPS, Curve, areas, flip, over_alpha, tables
+from anomaly_lab.calibration import area_threshold, detect, quiet_level
+from anomaly_lab.report.gallery import RANGE, flip, quantised, stops
+from anomaly_lab.report.sensitivity import Levels, by_area, over_alpha, over_area, tables
 
 unhurried = settings(deadline=None)
 HEATMAPS = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 5).map(float))
@@ -21,18 +21,26 @@ def test_an_image_counts_as_defective_exactly_below_its_flip(heatmap: np.ndarray
     assert (found is not None and threshold < found) == bool(detect(heatmap, threshold, min_area).any())
 
 
+def rows_of(split: str, heatmaps: list[tuple[np.ndarray, int]], areas: list[int]) -> list[dict[str, str]]:
+    """As levels.csv is read back."""
+    return [
+        {"split": split, "path": str(i), "label": str(label), "min_area": str(a), "level": repr(quiet_level(h, a))}
+        for i, (h, label) in enumerate(heatmaps)
+        for a in areas
+    ]
+
+
 @unhurried
 @given(
     st.lists(HEATMAPS, min_size=1, max_size=4),
     st.lists(st.tuples(HEATMAPS, st.integers(0, 1)), max_size=5),
-    st.integers(1, 4),
+    st.lists(st.integers(1, 12), min_size=1, max_size=4, unique=True),
 )
-def test_a_curve_s_rows_are_the_rule_s(normal: list[np.ndarray], test: list[tuple[np.ndarray, int]], own: int) -> None:
-    curve = Curve(own)
-    assert list(curve.calibrate(iter(normal))) == [flip(h, own) for h in normal]
-    for heatmap, label in test:
-        curve.add(heatmap, label)
-    for row in curve.rows():
+def test_a_curve_s_rows_are_the_rule_s(normal: list[np.ndarray], test: list[tuple[np.ndarray, int]], areas: list[int]) -> None:
+    levels = by_area(rows_of("validation", [(h, 0) for h in normal], areas) + rows_of("test", test, areas))
+    found = over_area(levels)
+    assert [int(row.at) for row in found] == [a for a in sorted(areas) if all(h.size >= a for h in normal)]
+    for row in found:
         min_area = int(row.at)
         assert row.threshold == area_threshold(normal, min_area)
         predicted = [(int(detect(h, row.threshold, min_area).any()), label) for h, label in test]
@@ -41,15 +49,12 @@ def test_a_curve_s_rows_are_the_rule_s(normal: list[np.ndarray], test: list[tupl
             assert value == (pytest.approx(np.mean(of)) if of else None)
 
 
-def test_no_normal_image_that_calibrates_is_detected_and_larger_areas_have_lower_thresholds() -> None:
-    normal = [np.random.default_rng(i).random((30, 30), np.float32) for i in range(4)]
-    curve = Curve(16)
-    list(curve.calibrate(normal))
-    for h in normal:
-        curve.add(h, 0)
-    assert all(row.tnr == 1 and row.tpr is None for row in curve.rows())
-    thresholds = [row.threshold for row in curve.rows()]
-    assert thresholds == sorted(thresholds, reverse=True)
+def test_rows_of_another_kind_of_file_are_refused() -> None:
+    assert by_area([]) == {}
+    with pytest.raises(KeyError):
+        by_area([{"path": "a"}])
+    with pytest.raises(ValueError):
+        by_area([{"split": "test", "label": "1", "min_area": "much", "level": "1.0"}])
 
 
 def test_the_rate_of_false_alarms_stays_below_alpha_on_exchangeable_images() -> None:
@@ -59,7 +64,7 @@ def test_the_rate_of_false_alarms_stays_below_alpha_on_exchangeable_images() -> 
     draws = 4000
     for _ in range(draws):
         *normal, new = rng.lognormal(size=10).tolist()
-        rows = over_alpha(normal, [(new, 0)])
+        rows = over_alpha(Levels(normal, [new], [0]))
         alarms += [1 - row.tnr for row in rows]  # type: ignore[operator]
     alpha = np.arange(1, 10) / 10
     assert [row.at for row in rows] == pytest.approx(alpha)
@@ -68,14 +73,9 @@ def test_the_rate_of_false_alarms_stays_below_alpha_on_exchangeable_images() -> 
 
 def test_over_alpha_by_hand() -> None:
     """Two normal images with flips 1 and 3: at α = 1/3 the threshold is 3, at 2/3 it is 1; what reaches it is not over it."""
-    rows = over_alpha([1.0, 3.0], [(3.0, 1), (4.0, 1), (0.5, 0), (2.0, 0), (None, 0)])
+    rows = over_alpha(Levels([1.0, 3.0], [3.0, 4.0, 0.5, 2.0, -np.inf], [1, 1, 0, 0, 0]))
     assert [(row.threshold, row.tpr, row.tnr) for row in rows] == [(3.0, 0.5, 1.0), (1.0, 1.0, pytest.approx(2 / 3))]
     assert rows[0].f1 == pytest.approx(2 / 3)
-
-
-def test_areas_surround_the_run_s_own() -> None:
-    assert areas(16) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
-    assert areas(2)[0] == 1 and 2 in areas(2) and len(areas(1000)) == 2 * STEPS + 1
 
 
 def test_without_curves_there_is_no_table() -> None:

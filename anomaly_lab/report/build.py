@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.report import analysis, comparison, overview
+from anomaly_lab.report import analysis, comparison, overview, sensitivity
 from anomaly_lab.report.collect import FINISHED, Run, collect
 from anomaly_lab.report.groups import Group, across_categories, group, key, legend, names
 from anomaly_lab.report.official import source
@@ -50,15 +50,13 @@ def build_report(options: Options) -> Report:
     tables = tables_of(runs, groups, options.runs)
     pictures: list[Picture] = []
     galleries: list[dict[str, Any]] = []
-    curves: list[dict[str, Any]] = []
     if groups:
         from anomaly_lab.report.plots import analysis_plots  # matplotlib takes a second to load
 
         pictures += list(analysis_plots(groups, options.out / "figures"))
     if groups and options.gallery != "none":
-        galleries, curves = _galleries(groups, options.gallery, notes)
-    if curves:
-        from anomaly_lab.report import sensitivity
+        galleries = _galleries(groups, options.gallery, notes)
+    if curves := _curves(groups, options.gallery, notes):
         from anomaly_lab.report.plots import sensitivity_plots
 
         tables += sensitivity.tables(curves)
@@ -98,30 +96,46 @@ def best_by_proxy(groups: Sequence[Group], told_apart_by: Sequence[str]) -> Iter
     yield from found.values()
 
 
-def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Payloads for the page and curves over a_min and α, of the runs whose checkpoints and images are there."""
-    from anomaly_lab.report import gallery, rescoring, sensitivity
+def _shown(groups: Sequence[Group], which: str) -> Iterator[tuple[Run, str]]:
+    """The runs that are looked at closely, with their setting's name."""
+    named = names(groups)
+    chosen = {run.path for run in best_by_proxy(groups, ())}
+    for g in groups:
+        for run in g.runs:
+            if which == "all" or run.path in chosen:
+                yield run, named[key(across_categories(g.setting))]
 
-    named, of_run = names(groups), {run.path: g for g in groups for run in g.runs}
-    chosen = list(of_run) if which == "all" else [run.path for run in best_by_proxy(groups, ())]
-    payloads, curves = [], []
-    for run in (run for g in groups for run in g.runs if run.path in chosen):
-        setting = named[key(across_categories(of_run[run.path].setting))]
+
+def _curves(groups: Sequence[Group], which: str, notes: list[str]) -> list[dict[str, Any]]:
+    """TPR, TNR and F1 over a_min and α, of those runs."""
+    found = []
+    for run, setting in _shown(groups, which):
+        own = int(run.metrics.get("min_area") or 0)
         try:
-            scorer = rescoring.scorer(run)
-            curve = sensitivity.Curve(scorer.min_area)
-            normal = list(curve.calibrate(s.heatmap for s in scorer.score(scorer.held_out)))
-            payloads.append(gallery.payload(scorer, setting, curve))
+            levels = sensitivity.by_area(run.levels)
+            rows = {"min_area": sensitivity.over_area(levels), "alpha": sensitivity.over_alpha(levels[own])}
+        except (KeyError, TypeError, ValueError):
+            notes.append(f"{run.path.name} has no levels.csv of its min_area, so no curves over a_min and α.")
+            continue
+        common = {"data": source(run), "category": run.metrics["category"], "setting": setting, "seed": run.metrics["seed"]}
+        found.append(common | {"own": own} | rows)
+    return found
+
+
+def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> list[dict[str, Any]]:
+    """Payloads for the page, of the runs whose checkpoints and images are there."""
+    from anomaly_lab.report import gallery, rescoring
+
+    payloads = []
+    for run, setting in _shown(groups, which):
+        try:
+            payloads.append(gallery.payload(rescoring.scorer(run), setting))
         except UserError as error:
             notes.append(f"No test images of {run.path.name}: {error}.")
             continue
-        common = {"data": source(run), "category": run.metrics["category"], "setting": setting, "seed": run.metrics["seed"]}
-        tested = [(image["flip"], image["label"]) for image in payloads[-1]["images"]]
-        alpha = sensitivity.over_alpha(normal, tested)
-        curves.append({**common, "own": scorer.min_area, "min_area": curve.rows(), "alpha": alpha})
         if payloads[-1]["changed"]:
             notes.append(f"{run.path.name}: scored anew, {payloads[-1]['changed']} decisions differ from its record.")
-    return payloads, curves
+    return payloads
 
 
 def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> Iterator["Picture"]:

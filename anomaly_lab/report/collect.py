@@ -36,11 +36,12 @@ class Run:
     @cached_property
     def scores(self) -> list[dict[str, str]]:
         """The rows of scores.csv, none where there is no such file."""
-        try:
-            with (self.path / "scores.csv").open(newline="", encoding="utf-8") as file:
-                return list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError):
-            return []
+        return _rows(self.path / "scores.csv")
+
+    @cached_property
+    def levels(self) -> list[dict[str, str]]:
+        """The rows of levels.csv, none where there is no such file."""
+        return _rows(self.path / "levels.csv")
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -71,6 +72,14 @@ def collect(folders: Iterable[Path]) -> list[Run]:
             found[path] = read(path)
             update(done, len(paths))
     return [found[path] for path in sorted(found, key=_natural)]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _directories(folder: Path) -> Iterator[Path]:

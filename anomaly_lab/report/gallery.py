@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_lab.calibration import quiet_level
 from anomaly_lab.data.folder import NORMAL
 from anomaly_lab.progress import bar
 from anomaly_lab.report.official import source
 from anomaly_lab.report.rescoring import Scored, Scorer
-from anomaly_lab.report.sensitivity import Curve, flip
 
 SIDE = 128  # pixels of a thumbnail's longer side
 QUALITY = 85  # of JPEG
@@ -20,16 +20,14 @@ EVEN_STOPS = 64  # of the slider, between those at which a decision changes
 RANGE = 1e4  # of the heatmaps' values that the thumbnails' 255 levels span, each 3.7 % above the one below
 
 
-def payload(scorer: Scorer, setting: str, curve: Curve) -> dict[str, Any]:
-    """Plain data for the page. The images' decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails.
-    `curve` gets each heatmap too, so that none is kept and none computed twice."""
+def payload(scorer: Scorer, setting: str) -> dict[str, Any]:
+    """Plain data for the page. An image's decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails."""
     scored, thumbnails = [], []
     samples = scorer.found.test
     with bar(f"Scoring {scorer.run.metrics['category']}, seed {scorer.run.metrics['seed']}") as update:
         for done, s in enumerate(scorer.score(samples), start=1):
             scored.append(entry(s, scorer))
             thumbnails.append(_small(s.heatmap))
-            curve.add(s.heatmap, s.sample.label)
             update(done, len(samples))
     top = max((float(t.max()) for t in thumbnails), default=1.0) or 1.0
     for image, thumbnail in zip(scored, thumbnails, strict=True):
@@ -64,6 +62,13 @@ def entry(s: Scored, scorer: Scorer) -> dict[str, Any]:
         "reconstruction": _jpeg(s.reconstruction),
         "truth": None if s.truth is None else _png(np.uint8(255) * (_small(s.truth.astype(np.float32)) > 0)),
     }
+
+
+def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
+    """The smallest threshold at which the image counts as normal (`calibration.quiet_level`). None where the image has fewer
+    pixels than `min_area` and is never detected."""
+    level = quiet_level(heatmap, min_area)
+    return level if np.isfinite(level) else None
 
 
 def stops(flips: Sequence[float | None], threshold: float) -> list[float]:

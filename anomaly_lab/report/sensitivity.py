@@ -1,20 +1,14 @@
 """How TPR, TNR and F1 depend on a_min, which the paper leaves open, and on the rate of false alarms α that is allowed for.
 
-For each a_min the threshold is calibrated anew on the run's held-out normal images, and applied to its test images. Nothing is
-chosen here: the curve says how much the choice matters.
+Read from a run's levels.csv: the quiet level of each held-out normal and each test image at several a_min. For each a_min the
+threshold is the highest level of the normal ones. Nothing is chosen here: the curve says how much the choice matters.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from anomaly_lab.calibration import quiet_level, quiet_levels
 from anomaly_lab.report.tables import Table, measured, plain
-from anomaly_lab.rules import operating_point
-
-STEPS = 4  # values of a_min in each direction from the run's own, a factor of 2 apart
+from anomaly_lab.rules import area, operating_point
 
 
 class Row(NamedTuple):
@@ -27,67 +21,47 @@ class Row(NamedTuple):
     f1: float | None
 
 
-def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
-    """The smallest threshold at which the image counts as normal (`calibration.quiet_level`). None where the image has fewer
-    pixels than `min_area` and is never detected."""
-    return _finite(quiet_level(heatmap, min_area))
+class Levels(NamedTuple):
+    """Quiet levels at one a_min: of the held-out normal images, of the test images, and the latter's labels."""
+
+    normal: list[float]
+    tested: list[float]
+    labels: list[int]
 
 
-def areas(own: int) -> list[int]:
-    """a_min from own / 2^STEPS to own · 2^STEPS."""
-    return sorted({max(1, round(own * 2.0**i)) for i in range(-STEPS, STEPS + 1)})
+def by_area(rows: Sequence[Mapping[str, str]]) -> dict[int, Levels]:
+    """Rows of levels.csv → a_min, rising, → its levels. ValueError or KeyError for rows that are not of such a file."""
+    found: dict[int, Levels] = {}
+    for row in sorted(rows, key=lambda row: int(row["min_area"])):
+        levels = found.setdefault(int(row["min_area"]), Levels([], [], []))
+        if row["split"] == "validation":
+            levels.normal.append(float(row["level"]))
+        else:
+            levels.tested.append(float(row["level"]))
+            levels.labels.append(int(row["label"]))
+    return found
 
 
-class Curve:
-    """Give it the heatmaps (H, W) of the held-out normal images, then those of the test images, one at a time."""
-
-    def __init__(self, own: int) -> None:
-        self.own, self.areas = own, areas(own)  # a_min of the run, and all
-        self.normal: list[list[float]] = []  # quiet levels at each of them
-        self.tested: list[list[float]] = []
-        self.labels: list[int] = []
-        self.lowest = np.inf
-
-    def calibrate(self, heatmaps: Iterable[NDArray[np.floating]]) -> Iterator[float | None]:
-        """Take them in; yields each image's flip at the run's own a_min."""
-        for heatmap in heatmaps:
-            self.lowest = min(self.lowest, float(heatmap.min()))
-            self.normal.append(quiet_levels(heatmap, self.areas))
-            yield _finite(self.normal[-1][self.areas.index(self.own)])
-
-    def add(self, heatmap: NDArray[np.floating], label: int) -> None:
-        self.tested.append(quiet_levels(heatmap, self.areas))
-        self.labels.append(label)
-
-    def rows(self) -> list[Row]:
-        """One for each a_min, at the threshold that `area_threshold` gives."""
-        found = []
-        for i, a in enumerate(self.areas):
-            threshold = max(self.lowest, *(levels[i] for levels in self.normal))
-            found.append(_row(a, threshold, [levels[i] for levels in self.tested], self.labels))
-        return found
+def over_area(levels: Mapping[int, Levels]) -> list[Row]:
+    """A row for each a_min that every held-out normal image has as many pixels as, at the paper's threshold."""
+    return [
+        _row(at, area(found.normal), found.tested, found.labels)
+        for at, found in levels.items()
+        if found.normal and min(found.normal) > float("-inf")
+    ]
 
 
-def over_alpha(normal: Sequence[float | None], tested: Sequence[tuple[float | None, int]]) -> list[Row]:
+def over_alpha(levels: Levels) -> list[Row]:
     """For each α = k/(n + 1) that n held-out normal images can show, k = 1 … n: the threshold is the k-th highest of their
-    flips. If they and a new normal image are exchangeable, the new one's flip exceeds it with probability α at most (split
-    conformal prediction). `tested`: (flip, label) of each test image."""
-    thresholds = sorted((_level(f) for f in normal), reverse=True)
-    levels, labels = [_level(f) for f, _ in tested], [label for _, label in tested]
-    return [_row(k / (len(thresholds) + 1), t, levels, labels) for k, t in enumerate(thresholds, start=1)]
+    levels. If they and a new normal image are exchangeable, the new one's level exceeds it with probability α at most (split
+    conformal prediction)."""
+    thresholds = sorted(levels.normal, reverse=True)
+    return [_row(k / (len(thresholds) + 1), t, levels.tested, levels.labels) for k, t in enumerate(thresholds, start=1)]
 
 
 def _row(at: float, threshold: float, levels: Sequence[float], labels: Sequence[int]) -> Row:
     point = operating_point(threshold, levels, labels)
     return Row(at, threshold, point["tpr"], point["tnr"], point["image_f1"])
-
-
-def _finite(level: float) -> float | None:
-    return level if np.isfinite(level) else None
-
-
-def _level(flip: float | None) -> float:
-    return -np.inf if flip is None else flip
 
 
 def tables(curves: Sequence[dict[str, Any]]) -> list[Table]:
