@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab import continuation, dashboards, distributed, figures, launchers, run_directory
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
-from anomaly_lab.checkpoints import SaveRegularly, newest
+from anomaly_lab.checkpoints import LAST, SaveRegularly, newest
 from anomaly_lab.configuration import check
 from anomaly_lab.continuation import State
 from anomaly_lab.data.datamodule import AnomalyDataModule
@@ -83,8 +83,13 @@ def train_share(config: DictConfig, directory: Path, threads: int) -> None:
 def fit(
     config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
 ) -> None:
-    """Train, from the last checkpoint on where `resuming`."""
+    """Train, from the last checkpoint on where `resuming`. A module with nothing to train is validated: a run of no steps."""
     dashboards.begin(trainer.loggers, config)
+    if not module.trainable:
+        trainer.loggers[0].forget_after(-1)  # type: ignore[attr-defined]
+        trainer.validate(module, datamodule=data, verbose=False)
+        trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
+        return
     start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
 
@@ -139,6 +144,8 @@ def finish(
     """
     timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
     steps, seconds = trainer.global_step, timer.time_elapsed()
+    if module.detector is not None:
+        module.show_normal(*data.training_images())
     results.levels += calibrate(trainer, module, data)
     # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
     trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)
@@ -150,7 +157,7 @@ def finish(
         "device": str(trainer.strategy.root_device),
         "proxy_ap": proxy,
         "selected_step": steps,
-        "selection": "the last step",
+        "selection": "the last step" if module.trainable else "nothing is trained",
         "n_train": len(data.train_images),
     }
     metrics = metrics_record(config, module, data, results, training)

