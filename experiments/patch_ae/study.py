@@ -53,6 +53,7 @@ def main() -> None:
     options.add_argument("--runs", type=Path, default=Path("runs/patch_ae"), help="where the run directories go")
     options.add_argument("--out", type=Path, default=HERE, help="where results/ and table.md go")
     options.add_argument("--seconds", type=int, default=600, help="of training, for which the schedule is made")
+    options.add_argument("--steps", type=int, help="of training, instead of seconds: for a machine that others use too")
     options.add_argument("--seeds", type=int, nargs="+", default=[0])
     options.add_argument("--categories", nargs="+", choices=CATEGORIES, default=list(CATEGORIES))
     options.add_argument("--settings", nargs="+", choices=SETTINGS, default=["knn", "patch_ae"])
@@ -73,20 +74,24 @@ def main() -> None:
 def train(given: argparse.Namespace, setting: str, category: str, seed: int) -> bool:
     """One run, resumed where there is a part of it; its metrics into results/. Whether it has finished."""
     untrained = "model=knn" in SETTINGS[setting]
-    name = f"{setting}_{category}_seed{seed}" if untrained else f"{setting}_{given.seconds}s_{category}_seed{seed}"
+    length = f"{given.steps}steps" if given.steps else f"{given.seconds}s"
+    name = f"{setting}_{category}_seed{seed}" if untrained else f"{setting}_{length}_{category}_seed{seed}"
     run, target = (given.runs / name).resolve(), given.out / "results" / f"{name}.json"
     if target.is_file():
         return True
     if not (run / "metrics.json").is_file():
         hours, minutes = given.seconds // 3600, given.seconds // 60 % 60
+        limit = f"00:{hours:02d}:{minutes:02d}:{given.seconds % 60:02d}"
+        course = [f"trainer.max_time={limit}", "trainer.max_epochs=-1"]
+        if given.steps:  # one epoch: validated at its end
+            course = ["trainer.max_time=null", f"data.steps_per_epoch={given.steps}", "trainer.max_epochs=1"]
         new = [
             "+category=custom",
             f"category.name={category}",
             "data=mvtec",
             f"data.root={given.root.resolve()}",
             f"seed={seed}",
-            f"trainer.max_time=00:{hours:02d}:{minutes:02d}:{given.seconds % 60:02d}",
-            "trainer.max_epochs=-1",
+            *course,
             f"hydra.run.dir={run}",
             *CATEGORIES[category],
             *SETTINGS[setting],
@@ -100,7 +105,7 @@ def train(given: argparse.Namespace, setting: str, category: str, seed: int) -> 
     protocol = {key: environment[key] for key in ("date", "git", "processor", "cores", "threads", "packages")}
     record = {
         "setting": setting,
-        "seconds": 0 if untrained else given.seconds,
+        "length": "–" if untrained else length,
         "set": [*CATEGORIES[category], *SETTINGS[setting]],
         **json.loads((run / "metrics.json").read_text()),
         "environment": protocol,
@@ -115,12 +120,12 @@ def write_table(out: Path) -> None:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for path in sorted((out / "results").glob("*.json")):
         record = json.loads(path.read_text())
-        groups.setdefault((record["category"], record["setting"], record["seconds"]), []).append(record)
-    titles = ["category", "setting", "seconds", "px", "steps", "seeds", *SHOWN, "flat grey: image / pixel AUROC"]
+        groups.setdefault((record["category"], record["setting"], record["length"]), []).append(record)
+    titles = ["category", "setting", "trained for", "px", "steps", "seeds", *SHOWN, "flat grey: image / pixel AUROC"]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    for (category, setting, seconds), records in sorted(groups.items()):
+    for (category, setting, length), records in sorted(groups.items()):
         steps = round(mean(r["steps"] for r in records))
-        cells = [category, setting, seconds, records[0]["image_size"], f"{steps:,}", len(records)]
+        cells = [category, setting, length, records[0]["image_size"], f"{steps:,}", len(records)]
         cells += [spread([r[name] for r in records]) for name in SHOWN]
         cells.append(" / ".join(spread([r[f"flat_{name}"] for r in records]) for name in ("image_auroc", "pixel_auroc")))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
