@@ -99,7 +99,8 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
     module, one = lightning_module(config, data), distributed.alone(config)
     print_start(config, data, module, make_trainer(one, directory, [], []), directory)
     if (processes := distributed.count(config)) > 1:
-        distributed.train(directory, processes, lock)
+        if module.trainable:
+            distributed.train(directory, processes, lock)
         config, resuming = one, True  # from here on as where the training's end had been reached before
     loggers = make_loggers(config, directory)
     title = f"{config.data.name} {config.category.name}, {config.objective.name}"
@@ -108,7 +109,8 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
     trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
     try:
         fit(config, trainer, module, data, directory, resuming)
-        gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
+        if module.trainable:
+            gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
         return finish(config, trainer, module, data, results, directory)
     finally:
         close(loggers)
@@ -145,6 +147,7 @@ def finish(
     timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
     steps, seconds = trainer.global_step, timer.time_elapsed()
     if module.detector is not None:
+        module.trainer = trainer
         module.show_normal(*data.training_images())
     results.levels += calibrate(trainer, module, data)
     # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
