@@ -31,6 +31,9 @@ def check(config: DictConfig) -> None:
     train_size = config.data.train_size
     if train_size != 0 and train_size < SMALLEST:
         raise UserError(f"data.train_size is {train_size}: it must be 0 (whole images) or at least {SMALLEST} pixels")
+    rotation = config.data.get("rotation", 0)
+    if rotation != "auto" and (not isinstance(rotation, int | float) or not 0 <= rotation <= 180):
+        raise UserError(f"data.rotation is {rotation}: it must be auto or between 0 and 180 degrees")
     for name, value, low in (
         ("batch_size", config.batch_size, 1),
         ("data.steps_per_epoch", config.data.steps_per_epoch, 1),

@@ -47,7 +47,7 @@ def detections(examples: Sequence[Mapping[str, Any]], threshold: float, title: s
     for axis, name in zip(axes[0], ("input", "reconstruction", "heatmap", "mask", "truth"), strict=True):
         axis.set_title(name, fontsize=10)
     _bare(axes.ravel())
-    colorbar = figure.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.9, aspect=12, pad=0.01)
+    colorbar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.3, aspect=20, pad=0.01)  # of all: columns stay level
     colorbar.set_ticks([0, top / 2, top], labels=["0", f"{top / 2:.2g}\n(threshold)", f"{top:.2g}"], fontsize=7)
     figure.suptitle(title, fontsize=10)
     return figure
@@ -70,7 +70,7 @@ def panels(examples: Sequence[Mapping[str, Any]], title: str) -> Figure:
     for axis, name in zip(axes[0], ("input", "reconstruction", "heatmap", "truth"), strict=True):
         axis.set_title(name, fontsize=10)
     _bare(axes.ravel())
-    colorbar = figure.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.9, aspect=12, pad=0.01)
+    colorbar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.3, aspect=20, pad=0.01)  # of all: columns stay level
     colorbar.set_ticks([0, top], labels=["0", f"{top:.2g}"], fontsize=7)
     figure.suptitle(title, fontsize=10)
     return figure

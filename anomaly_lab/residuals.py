@@ -8,6 +8,7 @@ was trained on have smaller errors, by half where there were seven.) More error 
 place is reconstructed too well.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -76,7 +77,8 @@ class ResidualModel(nn.Module):
         expected = torch.einsum("bchw,ck->bkhw", self._conditions(output, band_energies(output)), self.weights)
         z = _log(band_energies(output - X), self.error_scale) - expected
         distance = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
-        distance = smooth(distance, sigma / 2**LEVEL)
+        rows, columns = (-(-side // 2**LEVEL) for side in X.shape[-2:])
+        distance = _smoothed(distance[..., :rows, :columns], sigma / 2**LEVEL)
         full = F.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
         return full[..., : X.shape[-2], : X.shape[-1]]
 
@@ -106,6 +108,16 @@ def band_energies(x: Tensor) -> Tensor:
         energies.append(F.interpolate(energy[:, None], size=grid, mode="bilinear"))
         x = coarse
     return smooth(torch.cat(energies, 1).flatten(0, 1), SPREAD).unflatten(0, (-1, BANDS))
+
+
+def _smoothed(distance: Tensor, sigma: float) -> Tensor:
+    """(B, h', w') by a Gaussian of `sigma` grid points, with the normal distance, 1, outside of the image.
+
+    Reflection, usual for images, counts what lies at a border twice: most of the highest values in normal images were there.
+    """
+    margin = math.ceil(4 * sigma)
+    padded = smooth(F.pad(distance - 1, (margin,) * 4), sigma)
+    return 1 + padded[..., margin : margin + distance.shape[-2], margin : margin + distance.shape[-1]]
 
 
 def _padded(x: Tensor) -> Tensor:

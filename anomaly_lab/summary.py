@@ -37,6 +37,8 @@ def print_start(
     lam = f", λ = {objective.lam:g}" if objective.get("lam") is not None else ""
     source = "embedded, synthetic" if data.name == "synthetic" else "real images"
     crops = f"{data.train_size} px crops" if data.train_size else "whole images"
+    if data.rotation:
+        crops += f" turned by up to {data.rotation:.0f}° ({data.why_rotation})"
     batches = trainer.overfit_batches or data.steps_per_epoch  # type: ignore[attr-defined]
     steps = f"{trainer.max_epochs * batches:g}" if trainer.max_epochs and trainer.max_epochs > 0 else "unlimited"
     limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""

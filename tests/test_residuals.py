@@ -1,10 +1,12 @@
 """The model of normal error: its bands, its fit against NumPy, and what it calls unusual."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from anomaly_lab.residuals import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies
@@ -125,3 +127,20 @@ def test_the_fit_is_part_of_the_state(model: ResidualModel) -> None:
     X, output = normal(70)
     assert torch.equal(other(X[None], output[None], 4.0), model(X[None], output[None], 4.0))
     assert bool(ResidualModel()(X[None], output[None], 4.0).isnan().all()), "nothing pretends to be fitted"
+
+
+def test_outside_of_the_image_all_is_normal(model: ResidualModel) -> None:
+    """Smoothing by SciPy with the constant 1 outside, at the places of the grid; 52 × 40 is no multiple of 16."""
+    X, output = (x[:, :52, :40] for x in normal(51))
+    X = X.clone()
+    X[:, :8, :8] = 0.9  # unusual in a corner
+    raw = model(X[None], output[None], 0.0)[0].numpy()
+    found = model(X[None], output[None], 8.0)[0].numpy()
+    points = np.s_[: 52 // 4 * 4, : 40 // 4 * 4]
+    grid = cv2.resize(raw[points], (10, 13), interpolation=cv2.INTER_AREA)  # mean of 4 × 4: the point, but for its neighbours
+    expected = gaussian_filter(grid, 2.0, mode="constant", cval=1.0, truncate=4.0)
+    shrunk = cv2.resize(found[points], (10, 13), interpolation=cv2.INTER_AREA)
+    assert np.corrcoef(expected.ravel(), shrunk.ravel())[0, 1] > 0.99
+    assert shrunk[0, 0] == pytest.approx(expected[0, 0], rel=0.15)
+    reflecting = gaussian_filter(grid, 2.0, mode="reflect", truncate=4.0)
+    assert shrunk[0, 0] < 0.6 * reflecting[0, 0], "reflected, the corner would count four times"

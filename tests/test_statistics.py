@@ -17,6 +17,8 @@ from anomaly_lab.data.statistics import (
     fine_period,
     mean_and_std,
     mean_color,
+    orientation_spread,
+    rotation_range,
     working_size,
 )
 
@@ -137,3 +139,37 @@ def test_chosen_are_spread_evenly(count: int) -> None:
     assert picked[0] == 0
     assert picked[-1] == count - 1
     assert np.ptp(np.diff(picked)) <= 1 if count > 1 else True
+
+
+def turned(*degrees: float) -> list[np.ndarray]:
+    """Stripes of several periods in the given directions."""
+    return [stripes(6 + i % 4, angle=np.radians(d)) for i, d in enumerate(degrees)]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "spread"), [([30, 30, 30, 30], 0), ([0, 4], 4), ([10, 40], 30), ([-80, 80], 20), ([0, 90], 90), ([5, 184], 1)]
+)
+def test_how_far_images_are_turned_against_each_other(tmp_path: Path, degrees: list[float], spread: float) -> None:
+    """Stripes at −80° and 80° are 20° apart: they have no front and back."""
+    assert orientation_spread(stored(tmp_path, *turned(*degrees))) == pytest.approx(spread, abs=1.5)
+
+
+def test_one_image_in_sixteen_that_lies_across_decides_nothing(tmp_path: Path) -> None:
+    assert orientation_spread(stored(tmp_path, *turned(*[0] * 15, 90))) == pytest.approx(0, abs=1)
+
+
+def test_images_without_direction_may_be_turned_any_way(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grain = [rng.integers(0, 256, (128, 128), dtype=np.uint8) for _ in range(8)]
+    assert rotation_range(stored(tmp_path, *grain))[0] == 180
+
+
+def test_flat_images_and_a_single_one_are_not_turned(tmp_path: Path) -> None:
+    assert orientation_spread(stored(tmp_path, np.full((64, 64), 90, np.uint8), np.full((64, 64), 9, np.uint8))) == 0
+    assert rotation_range(stored(tmp_path, stripes(8)))[0] == 0
+
+
+def test_the_range_is_what_is_seen_or_any_direction(tmp_path: Path) -> None:
+    few, why = rotation_range(stored(tmp_path, *turned(0, 3, 1)))
+    assert few == pytest.approx(3, abs=1) and "turned by up to" in why
+    assert rotation_range(stored(tmp_path, *turned(0, 50, 100)))[0] == 180

@@ -18,7 +18,7 @@ from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, Traini
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.statistics import evenly, mean_and_std, mean_color, working_size
+from anomaly_lab.data.statistics import evenly, mean_and_std, mean_color, rotation_range, working_size
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
 
@@ -31,6 +31,7 @@ class AnomalyDataModule(L.LightningDataModule):
     - `name`: "synthetic" (generated below `root` where it is not yet) or any other name for the images found there.
     - `category`: name, kind, augmentation, min_area, as in conf/category.
     - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
+    - `rotation`: degrees by which training crops are turned at most to either side, or "auto": from the images.
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
     - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
       is asked instead for each batch, by its number.
@@ -57,10 +58,11 @@ class AnomalyDataModule(L.LightningDataModule):
         memory: float,
         seed: int,
         cache: Mapping[str, Any] | None = None,
+        rotation: float | str = 0.0,  # of runs from before crops were turned
     ) -> None:
         super().__init__()
         self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
-        self.requested_size, self.contrast = image_size, contrast
+        self.requested_size, self.contrast, self.requested_rotation = image_size, contrast, rotation
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
         self.validation_share, self.memory, self.seed, self.cache = validation_share, memory, seed, cache
@@ -105,6 +107,7 @@ class AnomalyDataModule(L.LightningDataModule):
             self.image_size, self.why_size = working_size(train, longest)
         else:
             self.image_size, self.why_size = int(self.requested_size), "as configured"
+        self.rotation, self.why_rotation = self._rotation(train)
         scale = self.image_size / longest
         mean, std = mean_and_std(train) if self.contrast == "category" else (0.5, 1.0)
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
@@ -123,6 +126,13 @@ class AnomalyDataModule(L.LightningDataModule):
         self._require_one_shape(found.train)
         self.found = found  # last: a second call after a failure starts anew
 
+    def _rotation(self, train: Sequence[Sample]) -> tuple[float, str]:
+        if self.requested_rotation == "auto":
+            return rotation_range(train) if self.train_size else (0.0, "whole images are not turned")
+        if not self.train_size and float(self.requested_rotation):
+            raise UserError("data.rotation turns crops: train on crops with data.train_size=128, or set data.rotation=0")
+        return float(self.requested_rotation), "as configured"
+
     def _require_one_shape(self, samples: Sequence[Sample]) -> None:
         """Whole images make a batch only where they are of one size and stay so when turned."""
         if self.train_size:
@@ -135,7 +145,8 @@ class AnomalyDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader:
-        samples = TrainingSamples(self.train_images, build(self.corruption), self.category["augmentation"], self.seed)
+        flips = self.category["augmentation"]
+        samples = TrainingSamples(self.train_images, build(self.corruption), flips, self.seed, self.rotation)
         process = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size, process)
         return DataLoader(samples, batch_sampler=batches, **self._workers(self.num_workers))

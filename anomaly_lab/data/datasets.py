@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import albumentations as A
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -81,20 +82,24 @@ def to_tensor(image: np.ndarray) -> Tensor:
 
 
 class TrainingSamples(Dataset):
-    """Random crops of normal images, flipped and turned as the category permits, with their corrupted copies.
+    """Random crops of normal images, turned by up to `rotation` degrees, flipped as the category permits, with their corrupted
+    copies.
 
     `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1].
     """
 
-    def __init__(self, images: Images, corruption: LocalCorruption, flips: Sequence[str], seed: int) -> None:
-        self.images, self.seed = images, seed
+    def __init__(
+        self, images: Images, corruption: LocalCorruption, flips: Sequence[str], seed: int, rotation: float = 0.0
+    ) -> None:
+        self.images, self.seed, self.rotation = images, seed, rotation
         self.flip = A.Compose([FLIPS[name](p=0.5) for name in flips])
         self.corrupt = corruption
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         rng = np.random.default_rng([self.seed, key.epoch, key.index])
         image, levels = self.images[self.image_of(key)]
-        X = self.images.preprocessing.unit(random_crop(image, key.size, rng), levels)
+        crop = turned_crop(image, key.size, self.rotation, rng) if self.rotation else random_crop(image, key.size, rng)
+        X = self.images.preprocessing.unit(crop, levels)
         # albumentations' own generator is forked by workers and replayed each epoch: seeded anew for each sample
         for transform in (*self.flip.transforms, self.corrupt):  # one by one: A.Compose gives all of them the same seed
             transform.set_random_seed(int(rng.integers(2**31)))
@@ -118,6 +123,21 @@ def random_crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.nd
     top = int(rng.integers(0, image.shape[0] - size + 1))
     left = int(rng.integers(0, image.shape[1] - size + 1))
     return image[top : top + size, left : left + size]
+
+
+def turned_crop(image: np.ndarray, size: int, rotation: float, rng: np.random.Generator) -> np.ndarray:
+    """A random square of `size` pixels whose sides are turned by up to `rotation` degrees, cut from inside of the image.
+
+    What the square doesn't show is never made up, but where the image is too small for it and is enlarged by reflection.
+    """
+    angle = rng.uniform(-rotation, rotation)
+    turn = np.radians(angle)
+    side = int(np.ceil(size * (abs(np.cos(turn)) + abs(np.sin(turn)))))
+    around = np.ascontiguousarray(random_crop(image, side, rng))
+    matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, 1.0)
+    matrix[:, 2] = matrix[:, 2] - (side - size) / 2
+    turned = cv2.warpAffine(around, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return turned.reshape(size, size, -1)  # OpenCV drops a single channel's axis
 
 
 class Batches(Sampler[list[Key]]):

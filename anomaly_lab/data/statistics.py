@@ -11,6 +11,7 @@ from anomaly_lab.data.images import read_image, to_unit
 LOOK_AT = 16  # images: statistics of one category hardly change beyond
 SIZES = (256, 320, 384, 448, 512)  # multiples of 64, so that three poolings and half-size crops come out even
 FINEST_PERIOD = 10.0  # pixels: a little more than the network's stride of 8; at 4 to 5 px textures were not learnt
+ANY_DIRECTION = 15.0  # degrees: images turned further against each other are taken to lie in any direction
 ENERGY = 0.8  # share of a texture's energy that has to lie at coarser periods than that
 
 
@@ -56,13 +57,8 @@ def fine_period(samples: Sequence[Sample]) -> float:
     """The period in stored pixels below which 1 − `ENERGY` of the images' energy lies, the slow variation left out."""
     total: np.ndarray | float = 0.0
     for sample in chosen(samples):
-        grey = to_unit(read_image(sample.path)).mean(2)
-        side = min(512, *grey.shape)
-        top, left = (grey.shape[0] - side) // 2, (grey.shape[1] - side) // 2
-        grey = grey[top : top + side, left : left + side]
-        window = np.hanning(side)
-        power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
-        frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+        power, rows, columns = spectrum(sample)
+        frequency = np.hypot(rows, columns)
         rings = np.bincount((frequency * 256).astype(int).ravel(), power.ravel(), 256)
         total = total + rings / max(rings.sum(), 1e-12)
     energy = np.asarray(total)[4:]  # periods above 64 pixels are lighting and shape
@@ -70,3 +66,51 @@ def fine_period(samples: Sequence[Sample]) -> float:
         return 64.0  # flat images: nothing is fine
     place = int(np.searchsorted(np.cumsum(energy) / energy.sum(), ENERGY)) + 4
     return 256 / (place + 0.5)
+
+
+def orientation_spread(samples: Sequence[Sample]) -> float:
+    """By how many degrees, 0 to 90, the images are turned against each other: of all pairs, four in five by less,
+    so that one odd image in sixteen decides nothing.
+
+    For each pair, the turn at which their spectra agree best, direction by direction; a spectrum has no front and back, so 180°
+    is as 0°. Without any direction, as in grain, turns come out at random, and wide: there they do no harm.
+    """
+    profiles = [_directions(*spectrum(sample)) for sample in chosen(samples)]
+    spectra = [np.fft.rfft(p) for p in profiles if p.any()]
+    turns = []
+    for i in range(len(spectra)):
+        for j in range(i):
+            best = int(np.argmax(np.fft.irfft(spectra[i] * spectra[j].conj(), 180)))
+            turns.append(min(best, 180 - best))
+    return float(np.percentile(turns, 80)) if turns else 0.0
+
+
+def rotation_range(samples: Sequence[Sample]) -> tuple[float, str]:
+    """(degrees by which training crops are turned at most to either side, why): as far as the images themselves are; any way
+    where they lie in so many directions that more must be expected."""
+    spread = orientation_spread(samples)
+    seen = f"the images are turned by up to {spread:.0f}° against each other"
+    return (180.0, seen) if spread > ANY_DIRECTION else (spread, seen)
+
+
+def spectrum(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energy of the grey image's middle by frequency, and the frequencies, cycles a stored pixel: (n, m), (n, 1), (1, m)."""
+    grey = to_unit(read_image(sample.path)).mean(2)
+    side = min(512, *grey.shape)
+    top, left = (grey.shape[0] - side) // 2, (grey.shape[1] - side) // 2
+    grey = grey[top : top + side, left : left + side]
+    window = np.hanning(side)
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
+    return power, np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
+
+
+def _directions(power: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(180,): mean amplitude at each degree, periods of 2 to 64 px, smoothed and less their mean; zeros for a flat image."""
+    frequency = np.hypot(rows, columns)
+    degree = np.degrees(np.arctan2(rows, columns)) % 180
+    kept = (frequency > 1 / 64) & (frequency < 0.45)  # above are only corners: diagonal directions
+    place = degree[kept].astype(int) % 180
+    mean = np.bincount(place, np.sqrt(power[kept]), 180) / np.maximum(1, np.bincount(place, minlength=180))
+    around = np.exp(-2 * (np.pi * 2.5 * np.fft.rfftfreq(180)) ** 2)  # a Gaussian of σ = 2.5°, round the circle
+    mean = np.fft.irfft(np.fft.rfft(mean) * around, 180)
+    return (mean - mean.mean()) / max(float(mean.mean()), 1e-12)
