@@ -69,6 +69,12 @@ def check(config: DictConfig) -> None:
         )
 
 
+def heading(config: DictConfig) -> str:
+    """What a run is, over its pictures: data, category and objective, or the model where there is no objective."""
+    what = config.model.name if config.objective.name == "none" else config.objective.name
+    return f"{config.data.name} {config.category.name}, {what}"
+
+
 def check_system(config: DictConfig) -> None:
     """UserError where model, objective and scoring don't belong together."""
     model, objective, error = config.model.name, config.objective, config.scoring.error

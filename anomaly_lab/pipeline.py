@@ -16,7 +16,7 @@ from anomaly_lab import continuation, dashboards, distributed, figures, launcher
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.checkpoints import LAST, SaveRegularly, newest
-from anomaly_lab.configuration import check
+from anomaly_lab.configuration import check, heading
 from anomaly_lab.continuation import State
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.evaluation import TestResults, calibrate, run_test
@@ -103,7 +103,7 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
             distributed.train(directory, processes, lock)
         config, resuming = one, True  # from here on as where the training's end had been reached before
     loggers = make_loggers(config, directory)
-    title = f"{config.data.name} {config.category.name}, {config.objective.name}"
+    title = heading(config)
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
     gallery = Gallery(directory, title, data.test)
     trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
