@@ -68,6 +68,8 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+    if hasattr(module.network, "begin"):
+        module.network.begin()
     if config.trainer.get("compile"):
         module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
     return module

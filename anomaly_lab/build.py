@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 TARGET = "_target_"
+LABELS = ("name", "target")  # what a record says about itself
 
 
 def build(record: Mapping[str, Any]) -> Any:
     """A class is constructed from the record's other entries; a function gets them bound as keyword arguments.
 
-    An entry that is a list of records, or a mapping of them, is built first. "name" is a label and is passed over.
+    An entry that is a list of records, or a mapping of them, is built first. `LABELS` are passed over.
     ValueError for a target outside this package, or an argument that it does not take.
     """
-    arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, "name")}
+    arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, *LABELS)}
     target = _find(record[TARGET])
     try:
         inspect.signature(target).bind_partial(**arguments)

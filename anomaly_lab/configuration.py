@@ -8,7 +8,7 @@ SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to
 CHOICES = {
     "data.contrast": ("none", "category", "image"),
     "objective.norm": ("l2", "squared"),
-    "scoring.error": ("mahalanobis", "squared", "absolute"),
+    "scoring.error": ("mahalanobis", "squared", "absolute", "neighbours"),
     "scoring.pooling": ("max", "mean_top"),
 }
 
@@ -46,6 +46,7 @@ def check(config: DictConfig) -> None:
         value = OmegaConf.select(config, name)
         if value is not None and value not in known:
             raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+    check_system(config)
     tile = config.scoring.tile
     if tile != "train_size" and (not isinstance(tile, int) or tile < 0):
         raise UserError(f"scoring.tile is {tile}: it must be train_size, a number of pixels or 0 (whole images)")
@@ -66,3 +67,24 @@ def check(config: DictConfig) -> None:
             f"data.validation_share is {config.data.validation_share}: it must lie between 0 and 1, since held-out normal "
             "images calibrate the threshold"
         )
+
+
+def heading(config: DictConfig) -> str:
+    """What a run is, over its pictures: data, category and objective, or the model where there is no objective."""
+    what = config.model.name if config.objective.name == "none" else config.objective.name
+    return f"{config.data.name} {config.category.name}, {what}"
+
+
+def check_system(config: DictConfig) -> None:
+    """UserError where model, objective and scoring don't belong together."""
+    model, objective, error = config.model.name, config.objective, config.scoring.error
+    by_features = error == "neighbours"
+    if by_features and not config.scoring.get("detector"):
+        raise UserError(f"scoring.error is neighbours: model={model} has no features to compare, model=knn and patch_ae have")
+    if objective.get("target") == "X_hat" and not by_features:
+        raise UserError(
+            f"objective={objective.name} has defects reconstructed as they are, so that no error shows them: it goes with "
+            f"model=patch_ae and scoring.error=neighbours, not with model={model} and {error}"
+        )
+    if config.scoring.get("detector") and not by_features:
+        raise UserError(f"scoring.error is {error}: model={model} is scored by its features, scoring.error=neighbours")

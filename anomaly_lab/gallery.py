@@ -92,7 +92,7 @@ class Gallery(L.Callback):
         small = {"heatmap": heatmap, "mask": mask, "truth": None if batch["truth"] is None else batch["truth"].cpu().numpy()}
         return {
             "image": to_image(batch["X"]),
-            "reconstruction": to_image(outputs["reconstruction"]),
+            "reconstruction": to_image(outputs["reconstruction"]) if "reconstruction" in outputs else None,
             "title": f"{sample.defect}\n{sample.path.stem}",
             **{name: x if x is None else x[::step, ::step].copy() for name, x in small.items()},
         }

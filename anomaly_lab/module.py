@@ -5,7 +5,7 @@ preprocessing, scoring parameters and threshold are in it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import lightning as L
@@ -14,20 +14,23 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from anomaly_lab import scoring
-from anomaly_lab.build import build
+from anomaly_lab.build import TARGET, build
 from anomaly_lab.metrics import PixelMetrics
 from anomaly_lab.networks.folding import ForInference
 from anomaly_lab.residuals import ResidualModel
 from anomaly_lab.schedule import time_share, warmup_cosine
 
 VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
+VALIDATION_BANK = 32  # training images that a detector is shown for a validation, likewise
 
 
 class AnomalyModule(L.LightningModule):
     """F with its objective, trained on (X̂, M, X) and used as image → heatmap and score.
 
-    - `network`, `objective`: records for `anomaly_lab.build`. - `optimizer`: lr, weight_decay, warmup (share of the training).
-    - `scoring`: error, sigma (pixels at the working scale), tile (pixels, 0 for whole images), pooling.
+    - `network`, `objective`: records for `anomaly_lab.build`; an objective without `_target_` asks for nothing.
+    - `optimizer`: lr, weight_decay, warmup (share of the training).
+    - `scoring`: error, sigma (pixels at the working scale), tile (pixels, 0 for whole images), pooling; where `detector` is a
+      record for `anomaly_lab.build`, heatmaps are what that makes of the network's features, instead of an error of F(X).
     - `preprocessing`: arguments of `anomaly_lab.data.preprocessing.Preprocessing`, kept for prediction.
     - `mean_color`: of the training images as the network sees them, for the trivial reference.
     - `min_area`: pixels of the stored image below which a component is no defect (a_min in section 4.2).
@@ -54,8 +57,16 @@ class AnomalyModule(L.LightningModule):
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
         self.for_inference = ForInference()
-        self.objective = build(objective)
+        self.objective = build(objective) if TARGET in objective else None
         self.residuals = ResidualModel() if scoring["error"] == "mahalanobis" else None
+        self.detector = build(scoring["detector"]) if scoring.get("detector") else None
+        self.reconstructs = getattr(self.network, "reconstructs", True)  # else there is no F(X)
+        if self.detector is None and not self.reconstructs:
+            raise ValueError(f"scoring.error is {scoring['error']}: a network that reconstructs nothing has no such error")
+        if self.trainable and self.objective is None:
+            raise ValueError(f"objective is {objective['name']}, but the model has weights to train: leave objective= out")
+        if self.objective is not None and not self.trainable:
+            raise ValueError(f"objective is {objective.get('name')}, but the model has nothing to train: leave objective= out")
         self.register_buffer("threshold", torch.tensor(math.nan))  # set by calibration, to one of the heatmaps' values
         self.register_buffer("mean_color", torch.tensor(mean_color).view(3, 1, 1), persistent=False)
         self.register_buffer("last_proxy", torch.tensor(math.nan))  # of the last validation, known after a resume too
@@ -70,22 +81,32 @@ class AnomalyModule(L.LightningModule):
             return self.network(X)
         return self.for_inference(self.network, X.device.type)(X)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether there is anything to train."""
+        return any(p.requires_grad for p in self.network.parameters())
+
     # ---- training
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
         output = self(X_hat)
         with torch.autocast(X.device.type, enabled=False):
-            loss = self.objective(output.float(), X, X_hat, M)
+            loss = self.objective(output.float(), X, X_hat, M)  # type: ignore[misc]
         self.log("train/loss", loss)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; the learning rate rises linearly over `warmup` and falls to zero along a cosine."""
         options = self.hparams["optimizer"]
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        rest = [p for p in self.parameters() if p.ndim <= 1]  # normalisation and biases: decay would shift their meaning
-        groups = [{"params": decayed, "weight_decay": options["weight_decay"]}, {"params": rest, "weight_decay": 0.0}]
+        rate = getattr(self.network, "learning_rate", lambda name: 1.0)
+        named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
+        groups = []
+        for factor in sorted({rate(name) for name, _ in named}):
+            own, lr = [p for name, p in named if rate(name) == factor], factor * options["lr"]
+            rest = [p for p in own if p.ndim <= 1]  # normalisation and biases: decay would shift their meaning
+            groups.append({"params": [p for p in own if p.ndim > 1], "weight_decay": options["weight_decay"], "lr": lr})
+            groups.append({"params": rest, "weight_decay": 0.0, "lr": lr})
         optimizer = torch.optim.AdamW(groups, lr=options["lr"], fused=True)  # one pass over the weights, on every device
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(self.progress, options["warmup"]))
@@ -103,23 +124,26 @@ class AnomalyModule(L.LightningModule):
     # ---- validation: on normal images that are held out, and corruptions of another kind than the training's
 
     def on_validation_epoch_start(self) -> None:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if self.residuals is not None:
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
             self.fit_residuals(data.clean_images(VALIDATION_FIT))
+        if self.detector is not None:
+            self.show_normal(*data.training_images(VALIDATION_BANK))
         self.proxy.reset()
         self.squares.zero_()
         self.clean = None  # of other weights
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
+        restored, heatmaps, _ = self.look(X_hat)
+        heatmap, truth = heatmaps[0], M[0, 0] > 0
+        self.proxy.update(heatmap, truth, torch.zeros_like(truth))
+        if restored is None:
+            return heatmap.mean()
         if not (self.clean is not None and torch.equal(X, self.clean[0])):  # an image comes with several corruptions in a row
             self.clean = X, self.reconstruct(X)
         clean = self.clean[1]
         spread = X - X.mean((-2, -1), keepdim=True)
-        restored = self.reconstruct(X_hat)
-        heatmap = self.heatmap_of(X_hat, restored)[0]
-        truth = M[0, 0] > 0
-        self.proxy.update(heatmap, truth, torch.zeros_like(truth))
         self.squares += (
             torch.stack([(clean - X).square().sum(), spread.square().sum(), (M * (restored - X)).square().sum() / M.sum() / 3])
             .cpu()
@@ -140,8 +164,9 @@ class AnomalyModule(L.LightningModule):
         self.last_proxy.fill_(figures["pixel_ap"] or 0.0)
         self.log("val/proxy_ap", self.last_proxy)
         self.log("val/proxy_auroc", figures["pixel_auroc"] or 0.0)
-        self.log("val/relative_error", error / max(spread, 1e-12))
-        self.log("val/restoration_error", restored / pairs)
+        if self.reconstructs:
+            self.log("val/relative_error", error / max(spread, 1e-12))
+            self.log("val/restoration_error", restored / pairs)
         self.proxy.reset()  # it holds every pixel
         self.clean = None
 
@@ -150,6 +175,30 @@ class AnomalyModule(L.LightningModule):
     def reconstruct(self, X: Tensor) -> Tensor:
         """F(X) as used in testing: whole, or in tiles of the training size."""
         return scoring.reconstruct(self, X, self.hparams["scoring"]["tile"]).float()
+
+    def look(self, X: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        """(B, 3, h, w) → F(X), None where the network gives back no image, the smoothed heatmap (B, h, w), and factors on the
+        image scores (B,), None where the heatmap alone decides."""
+        if self.detector is None:
+            output = self.reconstruct(X)
+            return output, self.heatmap_of(X, output), None
+        network: Any = self.network
+        vectors = network.encode(X.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(X.device.type, enabled=False):
+            distance, weights = self.detector(network.features(vectors))
+            heatmap = scoring.enlarged(distance, X.shape[-2:])
+            heatmap = scoring.smooth(heatmap, self.hparams["scoring"]["sigma"])
+        return network.decode(vectors, X.shape).float() if self.reconstructs else None, heatmap, weights
+
+    def show_normal(self, images: Iterable[Tensor], count: int) -> None:
+        """Let the detector learn from `count` normal training images, (3, h, w) each."""
+        network: Any = self.network
+        training = self.training
+        self.eval()
+        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            seen = (X[None].to(self.device).contiguous(memory_format=torch.channels_last) for X in images)
+            self.detector.fit((network.features(network.encode(X)) for X in seen), count)  # type: ignore[union-attr]
+        self.train(training)
 
     def fit_residuals(self, images: Sequence[Tensor]) -> None:
         """Learn what error is normal from clean images, (3, h, w) each, that were not trained on; plain errors need none."""
@@ -175,7 +224,7 @@ class AnomalyModule(L.LightningModule):
     def flat_heatmap(self, X: Tensor) -> Tensor:
         """The trivial reference: the smoothed distance from the training images' mean colour, (B, h, w)."""
         error = self.hparams["scoring"]["error"]
-        return self._plain_heatmap(X, self.mean_color.expand_as(X), "squared" if error == "mahalanobis" else error)
+        return self._plain_heatmap(X, self.mean_color.expand_as(X), error if error in scoring.ERRORS else "squared")
 
     def _plain_heatmap(self, X: Tensor, output: Tensor, error: str) -> Tensor:
         with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
@@ -186,20 +235,18 @@ class AnomalyModule(L.LightningModule):
         return scoring.image_score(heatmap, self.hparams["scoring"]["pooling"])
 
     def detect(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """One item of `TestImages` → reconstruction (3, h, w), heatmap at the stored size (H, W), score (), and the same two
-        of the trivial reference."""
+        """One item of `TestImages` → heatmap at the stored size (H, W), score (), the same two of the trivial reference and,
+        where the network gives one, the reconstruction (3, h, w)."""
         X = batch["X"][None]
-        output = self.reconstruct(X)
-        heatmap, flat = (
-            scoring.resize_heatmap(h[0], batch["size"]) for h in (self.heatmap_of(X, output), self.flat_heatmap(X))
-        )
+        output, heatmaps, weights = self.look(X)
+        heatmap, flat = (scoring.resize_heatmap(h[0], batch["size"]) for h in (heatmaps, self.flat_heatmap(X)))
+        score = self.image_score(heatmap)
         return {
-            "reconstruction": output[0],
             "heatmap": heatmap,
-            "score": self.image_score(heatmap),
+            "score": score if weights is None else score * weights[0],
             "flat_heatmap": flat,
             "flat_score": self.image_score(flat),
-        }
+        } | ({} if output is None else {"reconstruction": output[0]})
 
     def test_step(self, batch: dict[str, Any], batch_index: int) -> dict[str, Tensor]:
         return self.detect(batch)

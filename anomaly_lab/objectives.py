@@ -69,6 +69,12 @@ def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
     return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
 
 
+def patch_reconstruction(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
+    """Patch AE: the mean squared error (F(X̂)−X̂)² of all pixels. The target is X̂, artificial defects included: the features
+    have to tell them. Our choice; of the paper the abstract is known."""
+    return (output - X_hat).square().mean()
+
+
 def l2(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
     """Baseline AE_L2: the mean squared error (F(X̂)−X)² of all pixels, blind to M."""
     return (output - X).square().mean()

@@ -47,8 +47,9 @@ class Panels(L.Callback):
         examples = []
         for i in range(min(PAIRS, len(pairs))):
             X_hat = pairs[i]["X_hat"][None].to(module.device)
-            output = module.reconstruct(X_hat)
-            examples.append(example(X_hat[0], output[0], module.heatmap_of(X_hat, output)[0], pairs[i]["M"][0], f"pair {i}"))
+            output, heatmap, _ = module.look(X_hat)
+            shown = None if output is None else output[0]
+            examples.append(example(X_hat[0], shown, heatmap[0], pairs[i]["M"][0], f"pair {i}"))
         return examples
 
     @staticmethod
@@ -59,7 +60,7 @@ class Panels(L.Callback):
             item, sample = images[i], data.test[i]
             found = module.detect(item | {"X": item["X"].to(module.device)})
             title = f"{sample.defect}\n{sample.path.stem}"
-            examples.append(example(item["X"], found["reconstruction"], found["heatmap"], item["truth"], title))
+            examples.append(example(item["X"], found.get("reconstruction"), found["heatmap"], item["truth"], title))
         return examples
 
 
@@ -68,9 +69,10 @@ def first_of_each_kind(kinds: list[str]) -> list[int]:
     return [kinds.index(kind) for kind in dict.fromkeys(kinds)]
 
 
-def example(image: torch.Tensor, output: torch.Tensor, heatmap: torch.Tensor, truth: Any, title: str) -> dict[str, Any]:
+def example(image: torch.Tensor, output: torch.Tensor | None, heatmap: torch.Tensor, truth: Any, title: str) -> dict[str, Any]:
     """A row of `figures.panels`."""
     small = {"heatmap": heatmap.float(), "truth": truth}
     step = -(-max(heatmap.shape) // MAX_SIDE)
     arrays = {name: None if x is None else x.cpu().numpy()[::step, ::step] for name, x in small.items()}
-    return {"image": to_image(image), "reconstruction": to_image(output), "title": title, **arrays}
+    reconstruction = None if output is None else to_image(output)
+    return {"image": to_image(image), "reconstruction": reconstruction, "title": title, **arrays}

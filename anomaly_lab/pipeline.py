@@ -16,8 +16,8 @@ from anomaly_lab import continuation, dashboards, distributed, figures, launcher
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
-from anomaly_lab.checkpoints import SaveRegularly, newest
-from anomaly_lab.configuration import check
+from anomaly_lab.checkpoints import LAST, SaveRegularly, newest
+from anomaly_lab.configuration import check, heading
 from anomaly_lab.continuation import State
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.evaluation import TestResults, calibrate, run_test
@@ -86,8 +86,13 @@ def train_share(config: DictConfig, directory: Path, threads: int) -> None:
 def fit(
     config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
 ) -> None:
-    """Train, from the last checkpoint on where `resuming`."""
+    """Train, from the last checkpoint on where `resuming`. A module with nothing to train is validated: a run of no steps."""
     dashboards.begin(trainer.loggers, config)
+    if not module.trainable:
+        trainer.loggers[0].forget_after(-1)  # type: ignore[attr-defined]
+        trainer.validate(module, datamodule=data, verbose=False)
+        trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
+        return
     start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
 
@@ -97,16 +102,18 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
     module, one = lightning_module(config, data), distributed.alone(config)
     print_start(config, data, module, make_trainer(one, directory, [], []), directory)
     if (processes := distributed.count(config)) > 1:
-        distributed.train(directory, processes, lock)
+        if module.trainable:
+            distributed.train(directory, processes, lock)
         config, resuming = one, True  # from here on as where the training's end had been reached before
     loggers = make_loggers(config, directory)
-    title = f"{config.data.name} {config.category.name}, {config.objective.name}"
+    title = heading(config)
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
     gallery = Gallery(directory, title, data.test)
     trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
     try:
         fit(config, trainer, module, data, directory, resuming)
-        gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
+        if module.trainable:
+            gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
         return finish(config, trainer, module, data, results, directory)
     finally:
         close(loggers)
@@ -142,6 +149,9 @@ def finish(
     """
     timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
     steps, seconds = trainer.global_step, timer.time_elapsed()
+    if module.detector is not None:
+        module.trainer = trainer
+        module.show_normal(*data.training_images())
     results.levels += calibrate(trainer, module, data)
     # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
     trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)
@@ -153,7 +163,7 @@ def finish(
         "device": str(trainer.strategy.root_device),
         "proxy_ap": proxy,
         "selected_step": steps,
-        "selection": "the last step",
+        "selection": "the last step" if module.trainable else "nothing is trained",
         "n_train": len(data.train_images),
     }
     metrics = metrics_record(config, module, data, results, training)

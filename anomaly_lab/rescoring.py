@@ -16,7 +16,7 @@ from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.checkpoints import AtomicCheckpointIO
-from anomaly_lab.configuration import check
+from anomaly_lab.configuration import check, heading
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
@@ -50,7 +50,7 @@ def evaluate(given: DictConfig) -> None:
     if anew:
         require_normal_images(data, source)
         check_calibration(config, len(data.held_out))
-    title = f"{config.data.name} {config.category.name}, {config.objective.name}"
+    title = heading(config)
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
     trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
     origin = record(source, hydra.overrides.task, keys)

@@ -31,7 +31,7 @@ VARIANCE = 0.01  # added to the variances: a band that hardly varies must not de
 class ResidualModel(nn.Module):
     """Mean and covariance of log band energies of F(X) − X, the mean a quadratic function of what F(X) looks like there.
 
-    `fit` on clean images first; then (X, F(X)) → squared Mahalanobis distance, 1 on average on what it was fitted to.
+    `fit` on clean images first; then (X, F(X)) → Mahalanobis distance over √bands, its mean square 1 on what it was fitted to.
     """
 
     error_scale: Tensor
@@ -76,7 +76,8 @@ class ResidualModel(nn.Module):
         """(B, 3, h, w) and its reconstruction → (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
         expected = torch.einsum("bchw,ck->bkhw", self._conditions(output, band_energies(output)), self.weights)
         z = _log(band_energies(output - X), self.error_scale) - expected
-        distance = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
+        squared = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
+        distance = squared.clamp_min(0).sqrt()  # squares, smoothed, spread a defect's peak over its surroundings
         rows, columns = (-(-side // 2**LEVEL) for side in X.shape[-2:])
         distance = _smoothed(distance[..., :rows, :columns], sigma / 2**LEVEL)
         full = F.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]

@@ -1,6 +1,6 @@
 """From an image and its reconstruction to a heatmap and a score (sections 3.2 and 4.2): pure functions on tensors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -81,6 +81,13 @@ def _starts(side: int, tile: int) -> list[int]:
     step = tile - tile // TILE_OVERLAP
     count = -(-(side - tile) // step) + 1
     return [round(i * (side - tile) / (count - 1)) for i in range(count)]
+
+
+def enlarged(heatmap: Tensor, size: Sequence[int]) -> Tensor:
+    """One value a patch, (B, h', w'), of square patches that cover an image of `size` (h, w) → (B, h, w), bilinear."""
+    patch = max(-(-side // count) for side, count in zip(size, heatmap.shape[1:], strict=True))
+    full = F.interpolate(heatmap[:, None], scale_factor=patch, mode="bilinear")[:, 0]
+    return full[:, : size[0], : size[1]]
 
 
 def resize_heatmap(heatmap: Tensor, size: tuple[int, int]) -> Tensor:

@@ -43,15 +43,16 @@ def print_start(
     steps = f"{trainer.max_epochs * batches:g}" if trainer.max_epochs and trainer.max_epochs > 0 else "unlimited"
     limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""
     shared = f", shared by {config.trainer.devices} processes" if distributed.count(config) > 1 else ""
+    course = f"{steps} steps of {data.batch_size}{limit}" if module.trainable else "none: it is shown the training images"
     rows = {
         "data": f"{data.name} ({source}), {data.found.root if data.found else data.root}",
         "category": f"{config.category.name} ({config.category.kind})",
         "images": f"{len(data.train_images)} train, {len(data.held_out)} validation (both normal), "
         f"{len(data.test) - defective} normal and {defective} defective test",
-        "image size": f"{data.image_size} px ({data.why_size}); trained on {crops}",
+        "image size": f"{data.image_size} px ({data.why_size})" + (f"; trained on {crops}" if module.trainable else ""),
         "network": f"{config.model.name}, {parameters:.2f} M parameters",
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
-        "training": f"{steps} steps of {data.batch_size}{limit}, {trainer.precision} on {trainer.strategy.root_device}{shared}",
+        "training": f"{course}, {trainer.precision} on {trainer.strategy.root_device}{shared}",
         "run": str(directory),
     }
     _print("anomaly_lab", rows)
@@ -75,7 +76,8 @@ def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: boo
 
 def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     """The test metrics, beside the trivial reference, and where to look next."""
-    table = Table(title=f"{metrics['category']} ({metrics['data']}), {metrics['objective']}, {metrics['n_test']} test images")
+    what = metrics["model"] if metrics["objective"] == "none" else metrics["objective"]
+    table = Table(title=f"{metrics['category']} ({metrics['data']}), {what}, {metrics['n_test']} test images")
     table.add_column("")
     table.add_column("this run", justify="right")
     table.add_column("flat grey", justify="right", style="dim")
@@ -87,9 +89,10 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     rule = rule if parameter is None else f"{rule} {parameter:g}"
     unfinished = metrics["steps"] is None  # the run that is scored again
     course = "" if unfinished else f"{metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, "
+    weights = f"{course}weights of step {metrics['selected_step']}" if metrics["objective"] != "none" else "nothing is trained"
     console.print(
         f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), defects from "
-        f"{metrics['min_area']} px on; {course}weights of step {metrics['selected_step']}\n[dim]flat grey: the distance "
+        f"{metrics['min_area']} px on; {weights}\n[dim]flat grey: the distance "
         "from the training images' mean colour, which takes no training[/dim]",
         highlight=False,
     )

@@ -73,10 +73,10 @@ def test_the_fit_is_a_ridge_regression(model: ResidualModel) -> None:
     z = y - x @ W
     precision = np.linalg.inv(z.T @ z / n + VARIANCE * np.eye(BANDS))
     np.testing.assert_allclose(model.precision.numpy(), precision, rtol=1e-3, atol=1e-3)
-    expected = np.einsum("nk,kl,nl->n", z, precision, z) / BANDS
+    squared = np.einsum("nk,kl,nl->n", z, precision, z) / BANDS
+    assert 0.8 < squared.mean() <= 1.0, "1, but for what is added to the variances"
     whole = torch.stack([model(X[None], o[None], 0.0)[0] for X, o in pairs])
-    assert float(whole.mean()) == pytest.approx(expected.mean(), rel=0.02), "enlarging it to all pixels leaves the mean"
-    assert 0.8 < float(whole.mean()) <= 1.0, "1, but for what is added to the variances"
+    assert float(whole.mean()) == pytest.approx(np.sqrt(squared).mean(), rel=0.02), "enlarging it to all pixels leaves the mean"
 
 
 def test_normal_error_is_no_alarm_wherever_it_is_large(model: ResidualModel) -> None:
@@ -95,7 +95,7 @@ def test_more_and_less_error_than_normal_stand_out(model: ResidualModel, factor:
     odd = X.clone()
     odd[:, 16:32, 8:24] = output[:, 16:32, 8:24] + factor * (X - output)[:, 16:32, 8:24]
     distance = model(odd[None], output[None], 4.0)[0]
-    assert float(distance[18:30, 10:22].mean()) > 3 * float(distance[:, 40:].mean())
+    assert float(distance[18:30, 10:22].mean()) > 1.7 * float(distance[:, 40:].mean())
     assert 14 <= int(distance.argmax()) // 64 <= 34
 
 
@@ -143,4 +143,4 @@ def test_outside_of_the_image_all_is_normal(model: ResidualModel) -> None:
     assert np.corrcoef(expected.ravel(), shrunk.ravel())[0, 1] > 0.99
     assert shrunk[0, 0] == pytest.approx(expected[0, 0], rel=0.15)
     reflecting = gaussian_filter(grid, 2.0, mode="reflect", truncate=4.0)
-    assert shrunk[0, 0] < 0.6 * reflecting[0, 0], "reflected, the corner would count four times"
+    assert shrunk[0, 0] < 0.7 * reflecting[0, 0], "reflected, the corner would count four times"

@@ -1,7 +1,7 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,12 @@ class AnomalyDataModule(L.LightningDataModule):
         """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
         images = self.validation_images
         return [to_tensor(images.preprocessing.unit(*images[i])) for i in evenly(len(images), count)]
+
+    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
+        """At most `count` training images, None for all, one by one as `clean_images` gives the held-out ones; and how many."""
+        images = self.train_images
+        chosen = evenly(len(images), count or len(images))
+        return (to_tensor(images.preprocessing.unit(*images[i])) for i in chosen), len(chosen)
 
     def _generate(self) -> Path:
         with bar(f"Generating {self.category['name']}") as update:

@@ -144,7 +144,8 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
     from anomaly_lab.report.paper_figures import Shown, paper_figures
 
     places: dict[tuple[str, str], list[Shown]] = {}
-    runs = list(best_by_proxy(groups, ("objective", "corruption")))
+    # the paper's figures are of networks that show defects by their error
+    runs = [r for r in best_by_proxy(groups, ("objective", "corruption")) if r.metrics.get("error") != "neighbours"]
     with bar("Drawing figures") as update:
         for done, run in enumerate(runs, start=1):
             try:

@@ -59,7 +59,7 @@ def entry(s: Scored, scorer: Scorer) -> dict[str, Any]:
         "flip": flip(s.heatmap, scorer.min_area),
         "shrunk": _factor(s.heatmap.shape) ** 2,
         "input": _jpeg(s.image),
-        "reconstruction": _jpeg(s.reconstruction),
+        "reconstruction": None if s.reconstruction is None else _jpeg(s.reconstruction),
         "truth": None if s.truth is None else _png(np.uint8(255) * (_small(s.truth.astype(np.float32)) > 0)),
     }
 

@@ -134,7 +134,9 @@ def _told_apart(groups: Sequence[Group]) -> dict[str, tuple[Group, dict[str, Any
 
 
 def short(objective: str, lam: float | None) -> str:
-    """amplify λ=0.99"""
+    """amplify λ=0.99; untrained where nothing was asked of the network"""
+    if objective == "none":
+        return "untrained"
     return str(objective) if lam is None else f"{objective} λ={lam:g}"
 
 

@@ -116,7 +116,7 @@ if (byId("gallery")) {
     if (data === null) {
       const none = document.createElement("div");
       none.className = "none";
-      none.textContent = "no mask";
+      none.textContent = type === "jpeg" ? "none" : "no mask";
       return none;
     }
     const image = new Image();

@@ -123,6 +123,7 @@ def reconstructions(runs: Sequence[Shown]) -> Figure:
 def steps(run: Shown) -> Figure:
     """Figure 3, for the defective image with the highest score: X, F(X), the error, the heatmap, {heatmap > t}, the result."""
     s = max((s for s in run.scored if s.sample.label), key=lambda s: s.score, default=run.scored[0])
+    assert s.reconstruction is not None  # only networks that reconstruct are shown here
     error = run.scorer.module.hparams["scoring"]["error"]
     plain = "absolute" if error == "absolute" else "squared"  # what another distance is made from, too
     X, output = (torch.from_numpy(x.transpose(2, 0, 1).copy())[None] for x in (s.image, s.reconstruction))
@@ -216,8 +217,9 @@ def _grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
     return figure, axes
 
 
-def _image(axis: Axes, image: NDArray[np.float32]) -> None:
-    axis.imshow(image, vmin=0, vmax=1)
+def _image(axis: Axes, image: NDArray[np.float32] | None) -> None:
+    if image is not None:
+        axis.imshow(image, vmin=0, vmax=1)
 
 
 def _mask(axis: Axes, mask: NDArray[np.bool_] | None) -> None:

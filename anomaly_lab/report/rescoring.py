@@ -25,11 +25,11 @@ from anomaly_lab.report.collect import Run
 @dataclass(frozen=True)
 class Scored:
     """One image: `image` and `reconstruction` (h, w, 3) float32 in [0, 1] at the working scale, `heatmap` (H, W) float32 and
-    `truth` (H, W) bool or None at the stored size."""
+    `truth` (H, W) bool or None at the stored size. A network that gives back no image has no reconstruction: None."""
 
     sample: Sample
     image: NDArray[np.float32]
-    reconstruction: NDArray[np.float32]
+    reconstruction: NDArray[np.float32] | None
     heatmap: NDArray[np.float32]
     truth: NDArray[np.bool_] | None
     score: float
@@ -71,7 +71,7 @@ class Scorer:
             yield Scored(
                 sample,
                 _to_image(item["X"]),
-                _to_image(outputs["reconstruction"]),
+                _to_image(outputs["reconstruction"]) if "reconstruction" in outputs else None,
                 self._saved(sample, heatmap),
                 truth,
                 float(outputs["score"]),

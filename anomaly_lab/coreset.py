@@ -1,0 +1,58 @@
+"""Fewer vectors that stand for many: a random subset, a greedy coreset, or k-means. Pure functions, seeded."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+CHUNK = 2**22  # numbers in a block of a distance matrix: 16 MiB
+ITERATIONS = 10  # of k-means: later ones move the centres by little
+Progress = Callable[[int, int], None]
+
+
+def nearest(x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
+    """Exact nearest neighbours: (n, C), (m, C) → distances (n,) and indices (n,).
+
+    By |x|² + |b|² − 2 x·b, one matrix product a block; the distance to the nearest is then computed anew from the difference,
+    where the sum of squares has lost the digits of a small one.
+    """
+    half = bank.square().sum(1) / 2
+    rows = max(1, CHUNK // max(1, len(bank)))
+    index = torch.cat([torch.addmm(half, part, bank.T, alpha=-1).argmin(1) for part in x.split(rows)])
+    return (x - bank[index]).norm(dim=1), index
+
+
+def random_subset(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """(min(size, n), C), each equally likely."""
+    return vectors[torch.randperm(len(vectors), generator=generator)[:size].to(vectors.device)]
+
+
+def greedy_coreset(vectors: Tensor, size: int, generator: torch.Generator, progress: Progress | None = None) -> Tensor:
+    """One at random, then again and again the vector farthest from all that are chosen: no vector is left far from one that
+    stands for it (within twice the least radius that so many could reach)."""
+    size = min(size, len(vectors))
+    chosen = torch.empty(size, dtype=torch.long)
+    chosen[0] = int(torch.randint(len(vectors), (1,), generator=generator))
+    half = vectors.square().sum(1) / 2
+    least = torch.full_like(half, torch.inf)  # |x − b|² / 2 to the nearest chosen
+    for i in range(1, size):
+        last = int(chosen[i - 1])
+        torch.minimum(least, half + half[last] - vectors @ vectors[last], out=least)
+        least[last] = -torch.inf  # never again, also where all others are copies
+        chosen[i] = int(least.argmax())
+        if progress is not None and i % 100 == 0:
+            progress(i, size)
+    return vectors[chosen.to(vectors.device)]
+
+
+def k_means(vectors: Tensor, size: int, generator: torch.Generator, progress: Progress | None = None) -> Tensor:
+    """The centres after `ITERATIONS` rounds of Lloyd's algorithm from a random subset; a centre of no vector stays."""
+    centres = random_subset(vectors, size, generator).clone()
+    for i in range(ITERATIONS):
+        _, index = nearest(vectors, centres)
+        counts = torch.bincount(index, minlength=len(centres)).to(vectors.dtype)
+        sums = torch.zeros_like(centres).index_add_(0, index, vectors)
+        centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
+        if progress is not None:
+            progress(i + 1, ITERATIONS)
+    return centres

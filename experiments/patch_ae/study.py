@@ -1,0 +1,143 @@
+"""Patch AE and the untrained detector on six sets of real photographs, with ablations: one run a setting, category and seed.
+
+    python experiments/patch_ae/study.py ROOT                                         # the untrained detector, Patch AE, seed 0
+    python experiments/patch_ae/study.py ROOT --settings clean convolutional --seconds 150
+    python experiments/patch_ae/study.py ROOT --seeds 0 1 2 --seconds 600
+
+ROOT holds the categories below in MVTec AD's layout. Runs that have finished are not repeated and runs that were cut off are
+resumed, so the study can be stopped at any time; results/ keeps each run's metrics, and table.md is made from them as they
+come. Settings are chosen by the proxy (synthetic corruptions of held-out normal images); test figures choose nothing.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+HERE = Path(__file__).parent
+OBJECT = [
+    "category.kind=object",
+    "category.augmentation=[horizontal_flip,vertical_flip,rotate90]",
+]  # as conf/category/screw.yaml
+# the sizes at which the untrained detector was measured before
+CATEGORIES: dict[str, list[str]] = {
+    "grid_mini": ["image_size=512"],
+    "aitex_fabric_01": ["image_size=256"],
+    "aitex_fabric_03": ["image_size=256"],
+    "hazelnut_toy": ["image_size=256", *OBJECT],
+    "magnetic_tile": ["image_size=256"],
+    "screw_512": ["image_size=512", *OBJECT],
+}
+SETTINGS: dict[str, list[str]] = {
+    "knn": ["model=knn"],
+    "knn_contrast": ["model=knn", "data.contrast=category"],
+    "knn_coreset": ["model=knn", "scoring.detector.reduction=coreset"],
+    "knn_k_means": ["model=knn", "scoring.detector.reduction=k_means"],
+    "knn_reweight": ["model=knn", "scoring.detector.reweight=9"],
+    "knn_random": ["model=knn", "model.encoder=random"],
+    "patch_ae": ["model=patch_ae"],
+    "clean": ["model=patch_ae", "corruption=none"],
+    "convolutional": ["model=patch_ae", "model.decoder=convolutional"],
+    "encoder_rate_1": ["model=patch_ae", "model.encoder_rate=1"],
+    "encoder_rate_.01": ["model=patch_ae", "model.encoder_rate=0.01"],
+}
+SHOWN = ("proxy_ap", "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("root", type=Path, help="the folder that holds the categories")
+    options.add_argument("--runs", type=Path, default=Path("runs/patch_ae"), help="where the run directories go")
+    options.add_argument("--out", type=Path, default=HERE, help="where results/ and table.md go")
+    options.add_argument("--seconds", type=int, default=600, help="of training, for which the schedule is made")
+    options.add_argument("--steps", type=int, help="of training, instead of seconds: for a machine that others use too")
+    options.add_argument("--seeds", type=int, nargs="+", default=[0])
+    options.add_argument("--categories", nargs="+", choices=CATEGORIES, default=list(CATEGORIES))
+    options.add_argument("--settings", nargs="+", choices=SETTINGS, default=["knn", "patch_ae"])
+    given = options.parse_args()
+    failed = []
+    for seed in given.seeds:
+        for setting in given.settings:
+            for category in given.categories:
+                if not (given.root / category).is_dir():
+                    print(f"{category} is not in {given.root}: left out")
+                elif not train(given, setting, category, seed):
+                    failed.append(f"{setting}, {category}, seed {seed}")
+                write_table(given.out)
+    if failed:
+        raise SystemExit(f"error: these runs failed: {'; '.join(failed)}")
+
+
+def train(given: argparse.Namespace, setting: str, category: str, seed: int) -> bool:
+    """One run, resumed where there is a part of it; its metrics into results/. Whether it has finished."""
+    untrained = "model=knn" in SETTINGS[setting]
+    length = f"{given.steps}steps" if given.steps else f"{given.seconds}s"
+    name = f"{setting}_{category}_seed{seed}" if untrained else f"{setting}_{length}_{category}_seed{seed}"
+    run, target = (given.runs / name).resolve(), given.out / "results" / f"{name}.json"
+    if target.is_file():
+        return True
+    if not (run / "metrics.json").is_file():
+        hours, minutes = given.seconds // 3600, given.seconds // 60 % 60
+        limit = f"00:{hours:02d}:{minutes:02d}:{given.seconds % 60:02d}"
+        course = [f"trainer.max_time={limit}", "trainer.max_epochs=-1"]
+        if given.steps:  # one epoch: validated at its end
+            course = ["trainer.max_time=null", f"data.steps_per_epoch={given.steps}", "trainer.max_epochs=1"]
+        new = [
+            "+category=custom",
+            f"category.name={category}",
+            "data=mvtec",
+            f"data.root={given.root.resolve()}",
+            f"seed={seed}",
+            *course,
+            f"hydra.run.dir={run}",
+            *CATEGORIES[category],
+            *SETTINGS[setting],
+        ]
+        arguments = [f"resume={run}"] if (run / "config.yaml").is_file() else new
+        print(name, flush=True)
+        subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
+    if not (run / "metrics.json").is_file():
+        return False
+    environment = json.loads((run / "environment.json").read_text())
+    protocol = {key: environment[key] for key in ("date", "git", "processor", "cores", "threads", "packages")}
+    record = {
+        "setting": setting,
+        "length": "–" if untrained else length,
+        "set": [*CATEGORIES[category], *SETTINGS[setting]],
+        **json.loads((run / "metrics.json").read_text()),
+        "environment": protocol,
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(record, indent=1) + "\n")
+    return True
+
+
+def write_table(out: Path) -> None:
+    """table.md: mean ± standard deviation over the seeds, how many they are, and the flat grey beside them."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for path in sorted((out / "results").glob("*.json")):
+        record = json.loads(path.read_text())
+        groups.setdefault((record["category"], record["setting"], record["length"]), []).append(record)
+    titles = ["category", "setting", "trained for", "px", "steps", "seeds", *SHOWN, "flat grey: image / pixel AUROC"]
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for (category, setting, length), records in sorted(groups.items()):
+        steps = round(mean(r["steps"] for r in records))
+        cells = [category, setting, length, records[0]["image_size"], f"{steps:,}", len(records)]
+        cells += [spread([r[name] for r in records]) for name in SHOWN]
+        cells.append(" / ".join(spread([r[f"flat_{name}"] for r in records]) for name in ("image_auroc", "pixel_auroc")))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    (out / "table.md").write_text("\n".join(lines) + "\n")
+
+
+def spread(values: list[float | None]) -> str:
+    known = [v for v in values if v is not None]
+    if not known:
+        return "–"
+    return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The memory bank: what it keeps, what it says, and that a checkpoint holds it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from anomaly_lab.memory_bank import MemoryBank
+
+
+def maps(count: int, rows: int = 4, columns: int = 5, seed: int = 0) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(1, 3, rows, columns, generator=generator) for _ in range(count)]
+
+
+def fitted(features: list[Tensor], **options: Any) -> MemoryBank:
+    bank = MemoryBank(**options)
+    bank.fit(features, len(features))
+    return bank
+
+
+def test_a_bank_of_everything_gives_the_distance_to_the_nearest_of_all() -> None:
+    shown, new = maps(6), torch.cat(maps(2, seed=1))
+    distance, weights = fitted(shown, size=1000)(new)
+    everything = torch.cat([m[0].flatten(1).T for m in shown])
+    for b in range(2):
+        for i in range(4):
+            for j in range(5):
+                expected = (everything - new[b, :, i, j]).square().sum(1).min().sqrt()
+                torch.testing.assert_close(distance[b, i, j], expected)
+    assert torch.equal(weights, torch.ones(2))
+    again, _ = fitted(shown, size=1000)(shown[3])
+    assert again.max() < 1e-6, "what it was shown is normal"
+
+
+@pytest.mark.parametrize("reduction", ["random", "coreset", "k_means"])
+def test_every_image_has_its_share_and_seeds_draw_alike(reduction: str) -> None:
+    shown = [torch.full((1, 3, 4, 5), float(i)) + 0.01 * m for i, m in enumerate(maps(10))]
+    options = {"size": 20, "reduction": reduction}
+    bank = fitted(shown, **options)
+    assert bank.vectors.shape == (20, 3)
+    assert set(bank.vectors.mean(1).round().int().tolist()) == set(range(10))
+    assert torch.equal(bank.vectors, fitted(shown, **options).vectors)
+    assert not torch.equal(bank.vectors, fitted(shown, **options, seed=1).vectors)
+
+
+def test_images_may_differ_in_size_and_there_may_be_few_vectors() -> None:
+    assert fitted([*maps(1), *maps(2, rows=2, columns=2)], size=8000).vectors.shape == (20 + 8, 3)
+    with pytest.raises(ValueError, match="no normal image"):
+        MemoryBank().fit([], 0)
+
+
+def test_the_image_s_weight_is_patchcore_s() -> None:
+    """1 − exp‖x − m*‖ / Σ exp‖x − m‖ over the `reweight` vectors nearest to m*, for the most distant patch x."""
+    new = torch.cat(maps(2, seed=1))
+    bank = fitted(maps(6), size=1000, reweight=4)
+    distance, weights = bank(new)
+    for b in range(2):
+        i, j = divmod(int(distance[b].argmax()), 5)
+        x = new[b, :, i, j].double()
+        vectors = bank.vectors.double()
+        nearest = vectors[(vectors - x).norm(dim=1).argmin()]
+        around = vectors[(vectors - nearest).norm(dim=1).argsort()[:4]]
+        exponentials = [float((x - m).norm().exp()) for m in around]
+        assert float(weights[b]) == pytest.approx(1 - float((x - nearest).norm().exp()) / sum(exponentials), abs=1e-5)
+        assert 0 < weights[b] < 1
+
+
+def test_the_bank_lies_in_the_checkpoint_as_a_plain_tensor(tmp_path: Path) -> None:
+    bank = fitted(maps(6), size=50)
+    torch.save(bank.state_dict(), tmp_path / "bank.pt")
+    other = MemoryBank(size=50)
+    other.load_state_dict(torch.load(tmp_path / "bank.pt", weights_only=True))
+    assert torch.equal(other.vectors, bank.vectors)
+
+
+@pytest.mark.parametrize(("name", "value"), [("size", 0), ("reduction", "pca"), ("reweight", 1), ("reweight", -1)])
+def test_arguments_that_make_no_sense_are_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"scoring\.detector\.{name} is {value}: "):
+        MemoryBank(**{name: value})  # type: ignore[arg-type]

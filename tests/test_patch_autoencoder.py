@@ -1,0 +1,73 @@
+"""Patch AE's network: each patch from its one vector, nothing else."""
+
+import pytest
+import torch
+
+from anomaly_lab.networks.patch_autoencoder import PatchAutoencoder, PatchDecoder
+
+
+def gradients(kernel: int, place: tuple[int, int]) -> torch.Tensor:
+    """How much the output patch at `place` depends on each vector: (h', w')."""
+    torch.manual_seed(0)
+    decoder = PatchDecoder(channels=6, hidden=32, kernel=kernel)
+    vectors = torch.randn(1, 6, 4, 5, requires_grad=True)
+    i, j = place
+    patch = decoder(vectors)[..., 8 * i : 8 * i + 8, 8 * j : 8 * j + 8]
+    (patch * torch.randn_like(patch)).sum().backward()
+    assert vectors.grad is not None
+    return vectors.grad.abs().sum((0, 1))
+
+
+@pytest.mark.parametrize("place", [(0, 0), (2, 3), (3, 4)])
+def test_a_patch_depends_on_its_own_vector_alone(place: tuple[int, int]) -> None:
+    found = gradients(1, place)
+    assert found[place] > 0
+    found[place] = 0
+    assert (found == 0).all(), "exactly"
+
+
+def test_the_convolutional_decoder_is_not_patch_wise() -> None:
+    """So that the test above can fail."""
+    found = gradients(3, (2, 3))
+    assert (found[1:, 1:] > 0).sum() > 9
+
+
+@pytest.mark.parametrize("size", [(32, 32), (36, 50), (41, 33)])
+def test_the_image_comes_back_in_its_own_size_and_range(size: tuple[int, int]) -> None:
+    network = PatchAutoencoder(encoder="random", hidden=8)
+    output = network(torch.rand(2, 3, *size))
+    assert output.shape == (2, 3, *size)
+    assert output.dtype == torch.float32
+    assert 0 <= output.min() <= output.max() <= 1
+
+
+def test_features_are_the_means_of_the_vectors_around() -> None:
+    network = PatchAutoencoder(encoder="random", decoder="none")
+    vectors = torch.randn(1, 2, 4, 5)
+    found = network.features(vectors)
+    torch.testing.assert_close(found[..., 1, 2], vectors[..., 0:3, 1:4].mean((-2, -1)))
+    torch.testing.assert_close(found[..., 0, 0], vectors[..., 0:2, 0:2].sum((-2, -1)) / 9)
+    assert torch.equal(PatchAutoencoder(encoder="random", neighbourhood=1).features(vectors), vectors)
+
+
+def test_what_is_trained_and_how_fast() -> None:
+    def trained(**options: object) -> dict[str, float]:
+        network = PatchAutoencoder(encoder="random", hidden=8, encoder_rate=0.1, **options)  # type: ignore[arg-type]
+        return {name: network.learning_rate(name) for name, p in network.named_parameters() if p.requires_grad}
+
+    rates = trained()
+    assert {rate for name, rate in rates.items() if name.startswith("encoder.")} == {0.1}
+    assert {rate for name, rate in rates.items() if name.startswith("decoder.")} == {1.0}
+    assert {name.partition(".")[0] for name in rates} == {"encoder", "decoder"}
+    assert {name.partition(".")[0] for name in trained(frozen=True)} == {"decoder"}
+    assert trained(decoder="none") == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"encoder": "imagenet"}, "model.encoder is imagenet"), ({"decoder": "unet"}, "model.decoder is unet"),
+     ({"neighbourhood": 2}, "model.neighbourhood is 2"), ({"neighbourhood": -1}, "model.neighbourhood is -1")],
+)  # fmt: skip
+def test_arguments_that_make_no_sense_are_named(options: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PatchAutoencoder(**options)  # type: ignore[arg-type]
