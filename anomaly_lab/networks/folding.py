@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from anomaly_lab.networks.sdc_autoencoder import SDC
+from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -39,7 +39,7 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 class ForInference:
-    """Gives the folded copy of a network, made anew when its weights have changed.
+    """Gives the folded copy of an SDC autoencoder, made anew when its weights have changed; other networks as they are.
 
     Under bf16 autocast the copy's weights are rounded for good, but for those of the module called `last`, which autocast would
     do at each call.
@@ -51,6 +51,8 @@ class ForInference:
 
     def __call__(self, network: nn.Module, device: str) -> nn.Module:
         """The copy of `network` for use on this type of device, under the autocast that is in force."""
+        if not isinstance(network, SDCAutoencoder):
+            return network
         bf16 = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16
         tensors = [*network.parameters(), *network.buffers()]
         now = (id(network), bf16, *((id(t), t.device, 0 if t.is_inference() else t._version) for t in tensors))
