@@ -38,7 +38,7 @@ def mean_color(images: Images) -> list[float]:
 
 
 def working_size(samples: Sequence[Sample], longest: int) -> tuple[int, str]:
-    """(longer side in pixels of the working scale, why), for normal images of `longest` pixels: the smallest of `SIZES` at which
+    """(longer side in pixels of the working scale, why), for normal images of `longest` pixels: the smallest of `SIZES` where
 
     - nothing that is stored is thrown away: small defects are found best at full size, and crops cost the same at any;
     - `ENERGY` of their spectrum's energy has a period of `FINEST_PERIOD` pixels or more: the network shrinks its input
