@@ -1,7 +1,7 @@
 """Distance to the nearest of many feature vectors of normal images: a detector that is not trained, only shown the normal.
 
-What Roth et al. (PatchCore, 2022) call a memory bank. Exact search by matrix products: the bank is small enough that an index
-gains nothing (experiments/patch_ae/memory_bank.md).
+What Roth et al. (PatchCore, 2022) call a memory bank. Exact search by matrix products; what faiss would gain is measured in
+experiments/patch_ae/README.md.
 """
 
 from collections.abc import Iterable

@@ -38,17 +38,20 @@ def mean_color(images: Images) -> list[float]:
 
 
 def working_size(samples: Sequence[Sample], longest: int) -> tuple[int, str]:
-    """(longer side in pixels of the working scale, why), from the spectrum of normal images of `longest` pixels.
+    """(longer side in pixels of the working scale, why), for normal images of `longest` pixels: the smallest of `SIZES` where
 
-    The network shrinks its input eightfold: structure with a period near 8 pixels or below is lost on it. The size is the
-    smallest of `SIZES` at which `ENERGY` of the spectrum's energy has a period of `FINEST_PERIOD` pixels or more.
+    - nothing that is stored is thrown away: small defects are found best at full size, and crops cost the same at any;
+    - `ENERGY` of their spectrum's energy has a period of `FINEST_PERIOD` pixels or more: the network shrinks its input
+      eightfold, and structure with a period near 8 pixels or below is lost on it.
+
+    The largest of them where none is large enough.
     """
     period = fine_period(samples)
     wanted = longest * FINEST_PERIOD / period
-    size = next((s for s in SIZES if s >= wanted), SIZES[-1])
-    short = "" if size >= wanted else f", of which {size} is the largest offered"
+    size = next((s for s in SIZES if s >= max(wanted, longest)), SIZES[-1])
+    short = "" if size >= wanted else f", and {size} is the largest offered"
     return size, (
-        f"{1 - ENERGY:.0%} of the texture's energy is finer than {period:.1f} px at {longest} px; "
+        f"stored at {longest} px, where {1 - ENERGY:.0%} of the texture's energy is finer than {period:.1f} px; "
         f"{FINEST_PERIOD:.0f} px need {wanted:.0f}{short}"
     )
 

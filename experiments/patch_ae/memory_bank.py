@@ -20,7 +20,7 @@ import torch
 from anomaly_lab.coreset import greedy_coreset, k_means, nearest, random_subset
 from anomaly_lab.networks.patch_autoencoder import PatchAutoencoder
 
-IMAGES, MEASURED, SIZE, CANDIDATES = 1000, 8, 8000, 40_000
+IMAGES, MEASURED, SIZE, CANDIDATES = 1000, 4, 8000, 40_000
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -35,7 +35,7 @@ def main() -> None:
     torch.manual_seed(0)
     network = PatchAutoencoder(encoder="random", decoder="none").eval().to(memory_format=torch.channels_last)
     images = [torch.rand(1, 3, 512, 512).contiguous(memory_format=torch.channels_last) for _ in range(MEASURED)]
-    rows = []
+    rows = Rows()
     with torch.inference_mode():
         for precision in ("bf16", "float32"):
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
@@ -58,6 +58,14 @@ def main() -> None:
     print("\n".join(lines))
 
 
+class Rows(list[tuple[str, float, str]]):
+    """The table's rows, shown as they come."""
+
+    def append(self, row: tuple[str, float, str]) -> None:
+        super().append(row)
+        print(row, flush=True)
+
+
 def with_faiss(maps: list[torch.Tensor], bank: torch.Tensor) -> list[tuple[str, float, str]]:
     try:
         import faiss
@@ -69,7 +77,8 @@ def with_faiss(maps: list[torch.Tensor], bank: torch.Tensor) -> list[tuple[str, 
     exact = faiss.IndexFlatL2(bank.shape[1])
     quantizer = faiss.IndexFlatL2(bank.shape[1])
     for name, index in (("exact", exact), ("inverted lists, 8 of 90", faiss.IndexIVFFlat(quantizer, bank.shape[1], 90))):
-        index.nprobe = 8
+        if index is not exact:
+            index.nprobe = 8
         index.train(bank.numpy())
         index.add(bank.numpy())
         cost, _ = seconds(lambda index=index: [index.search(q, 1) for q in queries])
