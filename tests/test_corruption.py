@@ -26,7 +26,7 @@ from anomaly_lab.corruption import (
 from anomaly_lab.data.images import to_unit
 from anomaly_lab.train import CONF
 
-NAMES = sorted(path.stem for path in (CONF / "corruption").glob("*.yaml") if path.stem != "base")
+NAMES = sorted(path.stem for path in (CONF / "corruption").glob("*.yaml") if path.stem not in ("base", "none"))
 LEVEL = 1 / 255
 # every content by itself, whatever the configurations use
 CONTENTS = [Elastic(), Cutout(), Swap(), Texture(), Blur()]
@@ -37,7 +37,8 @@ EVERYWHERE = (slice(None), slice(None))
 def configured(name: str) -> LocalCorruption:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides=["+category=carpet", f"corruption={name}"])
-    return build(OmegaConf.to_container(config.corruption, resolve=True))
+    always = {} if name == "none" else {"p": 1.0}  # what is done in half of the crops keeps its promises in each
+    return build(OmegaConf.to_container(config.corruption, resolve=True) | always)
 
 
 def picture(kind: str, height: int, width: int, grey: bool, seed: int = 0) -> np.ndarray:
@@ -81,6 +82,22 @@ def assert_guarantees(corruption: LocalCorruption, X: np.ndarray, seed: int) -> 
     inside = M[..., 0] > 0
     assert np.array_equal(X_hat[~inside], X[~inside]), "changed outside the mask"
     assert np.abs(X_hat - X)[inside].max() >= 2 * LEVEL - 1e-6, "nothing visible has changed"
+
+
+def test_none_changes_nothing() -> None:
+    X = picture("noise", 40, 50, grey=False)
+    for seed in range(20):
+        X_hat, M = corrupted(configured("none"), X, seed)
+        assert np.array_equal(X_hat, X) and not M.any()
+
+
+def test_defects_are_in_half_of_the_crops() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=["+category=carpet", "corruption=defects"])
+    corruption = build(OmegaConf.to_container(config.corruption, resolve=True))
+    X = picture("noise", 40, 50, grey=False)
+    changed = sum(bool(corrupted(corruption, X, seed)[1].any()) for seed in range(200))
+    assert 70 < changed < 130
 
 
 def test_there_is_a_configuration_for_each_corruption_that_the_design_names() -> None:
