@@ -5,7 +5,8 @@ preprocessing, scoring parameters and threshold are in it.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -193,12 +194,9 @@ class AnomalyModule(L.LightningModule):
     def show_normal(self, images: Iterable[Tensor], count: int) -> None:
         """Let the detector learn from `count` normal training images, (3, h, w) each."""
         network: Any = self.network
-        training = self.training
-        self.eval()
-        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+        with self._as_in_testing():
             seen = (X[None].to(self.device).contiguous(memory_format=torch.channels_last) for X in images)
             self.detector.fit((network.features(network.encode(X)) for X in seen), count)  # type: ignore[union-attr]
-        self.train(training)
 
     def fit_residuals(self, images: Sequence[Tensor]) -> None:
         """Learn what error is normal from clean images, (3, h, w) each, that were not trained on; plain errors need none."""
@@ -207,12 +205,17 @@ class AnomalyModule(L.LightningModule):
 
     def reconstructed(self, images: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """(X, F(X)) of each, (3, h, w), as in testing."""
+        with self._as_in_testing():
+            return [(X, self.reconstruct(X[None])[0]) for X in (image.to(self.device) for image in images)]
+
+    @contextmanager
+    def _as_in_testing(self) -> Iterator[None]:
+        """In evaluation mode, without gradients, in the trainer's precision."""
         training = self.training
         self.eval()
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            pairs = [(X, self.reconstruct(X[None])[0]) for X in (image.to(self.device) for image in images)]
+            yield
         self.train(training)
-        return pairs
 
     def heatmap_of(self, X: Tensor, output: Tensor) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w): the smoothed reconstruction error."""

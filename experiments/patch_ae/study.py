@@ -10,26 +10,24 @@ come. Settings are chosen by the proxy (synthetic corruptions of held-out normal
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 HERE = Path(__file__).parent
-OBJECT = [
-    "category.kind=object",
-    "category.augmentation=[horizontal_flip,vertical_flip,rotate90]",
-]  # as conf/category/screw.yaml
+sys.path.insert(0, str(HERE.parent))  # scripts, not a package
+import records  # noqa: E402
+
 # the sizes at which the untrained detector was measured before
 CATEGORIES: dict[str, list[str]] = {
     "grid_mini": ["image_size=512"],
     "aitex_fabric_01": ["image_size=256"],
     "aitex_fabric_03": ["image_size=256"],
-    "hazelnut_toy": ["image_size=256", *OBJECT],
+    "hazelnut_toy": ["image_size=256", *records.OBJECT],
     "magnetic_tile": ["image_size=256"],
-    "screw_512": ["image_size=512", *OBJECT],
+    "screw_512": ["image_size=512", *records.OBJECT],
 }
 SETTINGS: dict[str, list[str]] = {
     "knn": ["model=knn"],
@@ -99,44 +97,18 @@ def train(given: argparse.Namespace, setting: str, category: str, seed: int) -> 
         arguments = [f"resume={run}"] if (run / "config.yaml").is_file() else new
         print(name, flush=True)
         subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
-    if not (run / "metrics.json").is_file():
-        return False
-    environment = json.loads((run / "environment.json").read_text())
-    protocol = {key: environment[key] for key in ("date", "git", "processor", "cores", "threads", "packages")}
-    record = {
-        "setting": setting,
-        "length": "–" if untrained else length,
-        "set": [*CATEGORIES[category], *SETTINGS[setting]],
-        **json.loads((run / "metrics.json").read_text()),
-        "environment": protocol,
-    }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(record, indent=1) + "\n")
-    return True
+    kept = {"setting": setting, "length": "–" if untrained else length, "set": [*CATEGORIES[category], *SETTINGS[setting]]}
+    return records.keep(run, target, kept)
 
 
 def write_table(out: Path) -> None:
     """table.md: mean ± standard deviation over the seeds, how many they are, and the flat grey beside them."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for path in sorted((out / "results").glob("*.json")):
-        record = json.loads(path.read_text())
-        groups.setdefault((record["category"], record["setting"], record["length"]), []).append(record)
-    titles = ["category", "setting", "trained for", "px", "steps", "seeds", *SHOWN, "flat grey: image / pixel AUROC"]
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    for (category, setting, length), records in sorted(groups.items()):
-        steps = round(mean(r["steps"] for r in records))
-        cells = [category, setting, length, records[0]["image_size"], f"{steps:,}", len(records)]
-        cells += [spread([r[name] for r in records]) for name in SHOWN]
-        cells.append(" / ".join(spread([r[f"flat_{name}"] for r in records]) for name in ("image_auroc", "pixel_auroc")))
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-
-
-def spread(values: list[float | None]) -> str:
-    known = [v for v in values if v is not None]
-    if not known:
-        return "–"
-    return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
+    rows: list[list[Any]] = []
+    for (category, setting, length), found in records.grouped(out, "category", "setting", "length"):
+        steps = round(mean(r["steps"] for r in found))
+        cells = [category, setting, length, found[0]["image_size"], f"{steps:,}", len(found)]
+        rows.append(cells + records.measured(found, SHOWN))
+    records.write_table(out, ["category", "setting", "trained for", "px", "steps", "seeds", *SHOWN], rows)
 
 
 if __name__ == "__main__":

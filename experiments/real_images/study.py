@@ -8,22 +8,23 @@ resumed, so the study can be stopped at any time. A category that is not in DIR 
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 HERE = Path(__file__).parent
-OBJECT = "category.augmentation=[horizontal_flip,vertical_flip,rotate90]"  # as conf/category/screw.yaml
+sys.path.insert(0, str(HERE.parent))  # scripts, not a package
+import records  # noqa: E402
+
 CATEGORIES: dict[str, list[str]] = {
     "grid_mini": [],
     "aitex_fabric_01": [],
     "aitex_fabric_03": [],
     "magnetic_tile": [],
-    "screw_512": ["category.kind=object", OBJECT],
-    "hazelnut_toy": ["category.kind=object", OBJECT],
+    "screw_512": records.OBJECT,
+    "hazelnut_toy": records.OBJECT,
 }
 SHOWN = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean", "image_f1", "pixel_f1")
 
@@ -72,47 +73,19 @@ def train(given: argparse.Namespace, category: str, seed: int) -> bool:
         arguments = [f"resume={run}"] if (run / "config.yaml").is_file() else new
         print(f"{place}", flush=True)
         subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
-    if not (run / "metrics.json").is_file():
-        return False
-    environment = json.loads((run / "environment.json").read_text())
-    protocol = {name: environment[name] for name in ("date", "git", "processor", "cores", "threads", "packages")}
-    record = {
-        "setting": given.name,
-        "minutes": given.minutes,
-        "set": given.set,
-        **json.loads((run / "metrics.json").read_text()),
-        "environment": protocol,
-    }
     target = given.out / "results" / f"{str(place).replace('/', '_')}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(record, indent=1) + "\n")
-    return True
+    return records.keep(run, target, {"setting": given.name, "minutes": given.minutes, "set": given.set})
 
 
 def write_table(out: Path) -> None:
     """table.md: mean ± standard deviation over the seeds, how many they are, and the flat grey beside them."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for path in sorted((out / "results").glob("*.json")):
-        record = json.loads(path.read_text())
-        groups.setdefault((record["minutes"], record["setting"], record["category"]), []).append(record)
-    titles = ["minutes", "setting", "category", "px", "steps", "threads", "seeds", *SHOWN, "flat grey: image / pixel AUROC"]
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    for (minutes, setting, category), records in sorted(groups.items()):
-        first = records[0]
-        steps = round(mean(r["steps"] for r in records))
-        threads = "/".join(sorted({str(r["environment"]["threads"]) for r in records}))
-        cells = [minutes, setting, category, first["image_size"], f"{steps:,}", threads, len(records)]
-        cells += [spread([r[name] for r in records]) for name in SHOWN]
-        cells.append(" / ".join(spread([r[f"flat_{name}"] for r in records]) for name in ("image_auroc", "pixel_auroc")))
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-
-
-def spread(values: list[float | None]) -> str:
-    known = [v for v in values if v is not None]
-    if not known:
-        return "–"
-    return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
+    rows: list[list[Any]] = []
+    for (minutes, setting, category), found in records.grouped(out, "minutes", "setting", "category"):
+        steps = round(mean(r["steps"] for r in found))
+        threads = "/".join(sorted({str(r["environment"]["threads"]) for r in found}))
+        cells = [minutes, setting, category, found[0]["image_size"], f"{steps:,}", threads, len(found)]
+        rows.append(cells + records.measured(found, SHOWN))
+    records.write_table(out, ["minutes", "setting", "category", "px", "steps", "threads", "seeds", *SHOWN], rows)
 
 
 if __name__ == "__main__":
