@@ -111,8 +111,8 @@ def test_an_evaluation_needs_no_weights_but_the_run_s_and_gives_the_same_scores(
 ) -> None:
     from anomaly_lab import evaluate
 
+    run = request.getfixturevalue(name).directory  # first: where no test before has made it, it needs the weights itself
     monkeypatch.setattr(pretrained, "load", lambda *_: pytest.fail("the checkpoint is complete"))
-    run = request.getfixturevalue(name).directory
     again = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}").directory
     assert scores_of(again) == scores_of(run)
     other = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", "scoring.sigma=1", "calibration=quantile").directory
