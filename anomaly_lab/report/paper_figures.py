@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab import figures  # chooses the backend, so before pyplot
+from anomaly_lab import figures  # noqa: F401 # chooses the backend, so before pyplot
 from anomaly_lab.build import build
 from anomaly_lab.calibration import detect
 from anomaly_lab.data.images import read_image
@@ -212,7 +212,10 @@ def pair_steps(pair: Mapping[str, Any], title: str) -> Figure:
 def _grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
     size = (1.75 * columns + 0.6, 1.75 * rows + 1.4)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    figures._bare(axes.ravel())
+    for axis in axes.ravel():
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.spines[:].set_visible(False)
     figure.suptitle(title, fontsize=8)
     return figure, axes
 
