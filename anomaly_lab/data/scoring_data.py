@@ -50,14 +50,20 @@ class ScoringData:
 def scoring_data(name: str, root: str, category: str, preprocessing: Preprocessing, share: float, seed: int) -> ScoringData:
     """Find and check the files; `share` and `seed` give the held-out images that the training had. UserError as for a training,
     except that the folder train may be missing."""
-    folder = Path(root).expanduser()
-    if name == "synthetic":
-        with bar(f"Generating {category}") as update:
-            folder = synthetic.ensure(folder, category, update).parent
-    found = scan(folder, category, need_training=False)
+    found = files(name, root, category, need_training=False)
     held_out = split(found.train, share, seed)[1] if len(found.train) > 1 else []
     test = list(found.test)
     with_progress("Checking images", [*held_out, *test])
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]
     size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
     return ScoringData(found, held_out, test, preprocessing, size)
+
+
+def files(name: str, root: str, category: str, need_training: bool = True) -> Category:
+    """The category's files in `root`, the embedded data (`name` is synthetic) generated where they are missing. UserError as
+    for a training."""
+    folder = Path(root).expanduser()
+    if name == "synthetic":
+        with bar(f"Generating {category}") as update:
+            folder = synthetic.ensure(folder, category, update).parent
+    return scan(folder, category, need_training=need_training)

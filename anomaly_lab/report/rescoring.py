@@ -2,23 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
-from anomaly_lab.assembly import best_precision, quiet
-from anomaly_lab.data import synthetic
+from anomaly_lab.assembly import make_tester, quiet
 from anomaly_lab.data.datamodule import split
 from anomaly_lab.data.datasets import TestImages
-from anomaly_lab.data.folder import Category, Sample, scan
+from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.scoring_data import files
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.progress import bar
 from anomaly_lab.report.collect import Run
 
 
@@ -95,14 +93,12 @@ def scorer(run: Run) -> Scorer:
         module = AnomalyModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
     except Exception as error:  # whatever a damaged file makes torch say
         raise UserError(f"{checkpoint} cannot be loaded ({str(error).splitlines()[0]}): copy it again") from error
-    options, data = run.config["trainer"], run.config["data"]
-    found = _images(data, run.config["category"]["name"])
+    data = run.config["data"]
+    found = files(data["name"], data["root"], run.config["category"]["name"])
     if len(found.test) != run.metrics.get("n_test"):
         raise UserError(f"{found.root} has {len(found.test)} test images now, the run had {run.metrics.get('n_test')}")
     quiet()
-    wanted: Any = best_precision(options["accelerator"]) if options["precision"] == "auto" else options["precision"]
-    silent: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = L.Trainer(accelerator=options["accelerator"], devices=1, precision=wanted, **silent)
+    trainer = make_tester(OmegaConf.create({"trainer": run.config["trainer"]}), run.path, [])
     plugin = trainer.precision_plugin
     module = plugin.convert_module(module).to(trainer.strategy.root_device)  # type: ignore[assignment]
     held_out = split(found.train, data["validation_share"], run.metrics["seed"])[1]
@@ -115,14 +111,6 @@ def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:
     for sample in samples:
         first.setdefault(sample.defect, sample)
     return [first[defect] for defect in sorted(first)][:most]
-
-
-def _images(data: dict[str, Any], category: str) -> Category:
-    root = Path(data["root"]).expanduser()
-    if data["name"] == "synthetic":
-        with bar(f"Generating {category}") as update:
-            root = synthetic.ensure(root, category, update).parent
-    return scan(root, category)
 
 
 def _to_image(x: torch.Tensor) -> NDArray[np.float32]:
