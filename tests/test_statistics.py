@@ -13,8 +13,10 @@ from anomaly_lab.data.statistics import (
     FINEST_PERIOD,
     LOOK_AT,
     SIZES,
-    chosen,
+    Seen,
+    evenly,
     fine_period,
+    look,
     mean_and_std,
     mean_color,
     orientation_spread,
@@ -23,7 +25,12 @@ from anomaly_lab.data.statistics import (
 )
 
 
-def stored(folder: Path, *images: np.ndarray) -> list[Sample]:
+def stored(folder: Path, *images: np.ndarray) -> list[Seen]:
+    """What is seen of images that were written and read again."""
+    return look(written(folder, *images))
+
+
+def written(folder: Path, *images: np.ndarray) -> list[Sample]:
     """Write RGB images, and name them as samples."""
     samples = []
     for i, image in enumerate(images):
@@ -124,7 +131,7 @@ def test_mean_and_std_by_hand(tmp_path: Path) -> None:
 
 def test_mean_color_is_that_of_the_prepared_images(tmp_path: Path) -> None:
     images = [np.full((8, 8, 3), color, np.uint8) for color in ((255, 0, 0), (0, 51, 102))]
-    samples = stored(tmp_path, *images)
+    samples = written(tmp_path, *images)
     assert mean_color(Images(samples, Preprocessing(), True)) == pytest.approx([0.5, 0.1, 0.2])
     stretched = Preprocessing(contrast="category", mean=0.5, std=0.36, spread=0.18)  # x ↦ ½ + (x − ½)/2
     assert mean_color(Images(samples, stretched, False)) == pytest.approx([0.5, 0.3, 0.35])
@@ -132,9 +139,8 @@ def test_mean_color_is_that_of_the_prepared_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, LOOK_AT, LOOK_AT + 1, 200])
-def test_chosen_are_spread_evenly(count: int) -> None:
-    samples = [Sample(Path(str(i)), "good", None) for i in range(count)]
-    picked = [int(sample.path.name) for sample in chosen(samples)]
+def test_images_are_looked_at_evenly_spread(count: int) -> None:
+    picked = evenly(count)
     assert len(picked) == len(set(picked)) == min(count, LOOK_AT)
     assert picked[0] == 0
     assert picked[-1] == count - 1

@@ -18,7 +18,7 @@ from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, Traini
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.statistics import evenly, mean_and_std, mean_color, rotation_range, working_size
+from anomaly_lab.data.statistics import Seen, evenly, look, mean_and_std, mean_color, rotation_range, working_size
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
 
@@ -103,14 +103,15 @@ class AnomalyDataModule(L.LightningDataModule):
         self._check(found, cache)
         train, self.held_out = split(found.train, self.validation_share, self.seed)
         self.test = list(found.test)
+        seen = look(train)
         longest = int(np.median([max(stored_size(sample.path)) for sample in found.train]))
         if self.requested_size == "auto":
-            self.image_size, self.why_size = working_size(train, longest)
+            self.image_size, self.why_size = working_size(seen, longest)
         else:
             self.image_size, self.why_size = int(self.requested_size), "as configured"
-        self.rotation, self.why_rotation = self._rotation(train)
+        self.rotation, self.why_rotation = self._rotation(seen)
         scale = self.image_size / longest
-        mean, std = mean_and_std(train) if self.contrast == "category" else (0.5, 1.0)
+        mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
         pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
         in_memory = bool(3 * pixels < self.memory * 2**30)
@@ -135,9 +136,9 @@ class AnomalyDataModule(L.LightningDataModule):
             if cache is not None:
                 cache.note_checked(data)
 
-    def _rotation(self, train: Sequence[Sample]) -> tuple[float, str]:
+    def _rotation(self, seen: Sequence[Seen]) -> tuple[float, str]:
         if self.requested_rotation == "auto":
-            return rotation_range(train) if self.train_size else (0.0, "whole images are not turned")
+            return rotation_range(seen) if self.train_size else (0.0, "whole images are not turned")
         if not self.train_size and float(self.requested_rotation):
             raise UserError("data.rotation turns crops: train on crops with data.train_size=128, or set data.rotation=0")
         return float(self.requested_rotation), "as configured"

@@ -1,6 +1,7 @@
 """What is read off the normal training images before training: colour, contrast, and the scale to work at."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,15 +21,34 @@ def evenly(length: int, count: int = LOOK_AT) -> list[int]:
     return [int(i) for i in np.linspace(0, length - 1, min(length, count)).round()]
 
 
-def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """At most `LOOK_AT` of them, evenly spread."""
-    return [samples[i] for i in evenly(len(samples))]
+class Seen(NamedTuple):
+    """What is kept of one image: mean and standard deviation of its values in [0, 1], channels pooled, and the energy of its
+    grey middle by frequency, with the frequencies in cycles a stored pixel: (n, m), (n, 1), (1, m)."""
+
+    mean: float
+    std: float
+    power: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
 
 
-def mean_and_std(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Mean over images and pixels, and the mean standard deviation within an image, of values in [0, 1], channels pooled."""
-    images = [to_unit(read_image(sample.path)) for sample in chosen(samples)]
-    return float(np.mean([i.mean() for i in images])), max(float(np.mean([i.std() for i in images])), 1e-3)
+def look(samples: Sequence[Sample]) -> list[Seen]:
+    """Read at most `LOOK_AT` of the images, evenly spread, one after the other: all that follows needs no more of them."""
+    return [_seen(to_unit(read_image(samples[i].path))) for i in evenly(len(samples))]
+
+
+def _seen(image: np.ndarray) -> Seen:
+    side = min(512, *image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    grey = image[top : top + side, left : left + side].mean(2)
+    window = np.hanning(side)
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
+    return Seen(image.mean(), image.std(), power, np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+
+
+def mean_and_std(seen: Sequence[Seen]) -> tuple[float, float]:
+    """The images' mean, and the mean standard deviation within one."""
+    return float(np.mean([image.mean for image in seen])), max(float(np.mean([image.std for image in seen])), 1e-3)
 
 
 def mean_color(images: Images) -> list[float]:
@@ -37,7 +57,7 @@ def mean_color(images: Images) -> list[float]:
     return np.mean(means, axis=0).tolist()
 
 
-def working_size(samples: Sequence[Sample], longest: int) -> tuple[int, str]:
+def working_size(seen: Sequence[Seen], longest: int) -> tuple[int, str]:
     """(longer side in pixels of the working scale, why), for normal images of `longest` pixels: the smallest of `SIZES` where
 
     - nothing that is stored is thrown away: small defects are found best at full size, and crops cost the same at any;
@@ -46,7 +66,7 @@ def working_size(samples: Sequence[Sample], longest: int) -> tuple[int, str]:
 
     The largest of them where none is large enough.
     """
-    period = fine_period(samples)
+    period = fine_period(seen)
     wanted = longest * FINEST_PERIOD / period
     size = next((s for s in SIZES if s >= max(wanted, longest)), SIZES[-1])
     short = "" if size >= wanted else f", and {size} is the largest offered"
@@ -56,13 +76,12 @@ def working_size(samples: Sequence[Sample], longest: int) -> tuple[int, str]:
     )
 
 
-def fine_period(samples: Sequence[Sample]) -> float:
+def fine_period(seen: Sequence[Seen]) -> float:
     """The period in stored pixels below which 1 − `ENERGY` of the images' energy lies, the slow variation left out."""
     total: np.ndarray | float = 0.0
-    for sample in chosen(samples):
-        power, rows, columns = spectrum(sample)
-        frequency = np.hypot(rows, columns)
-        rings = np.bincount((frequency * 256).astype(int).ravel(), power.ravel(), 256)
+    for image in seen:
+        frequency = np.hypot(image.rows, image.columns)
+        rings = np.bincount((frequency * 256).astype(int).ravel(), image.power.ravel(), 256)
         total = total + rings / max(rings.sum(), 1e-12)
     energy = np.asarray(total)[4:]  # periods above 64 pixels are lighting and shape
     if energy.sum() <= 0:
@@ -71,14 +90,14 @@ def fine_period(samples: Sequence[Sample]) -> float:
     return 256 / (place + 0.5)
 
 
-def orientation_spread(samples: Sequence[Sample]) -> float:
+def orientation_spread(seen: Sequence[Seen]) -> float:
     """By how many degrees, 0 to 90, the images are turned against each other: of all pairs, four in five by less,
     so that one odd image in sixteen decides nothing.
 
     For each pair, the turn at which their spectra agree best, direction by direction; a spectrum has no front and back, so 180°
     is as 0°. Without any direction, as in grain, turns come out at random, and wide: there they do no harm.
     """
-    profiles = [_directions(*spectrum(sample)) for sample in chosen(samples)]
+    profiles = [_directions(image) for image in seen]
     spectra = [np.fft.rfft(p) for p in profiles if p.any()]
     turns = []
     for i in range(len(spectra)):
@@ -88,32 +107,21 @@ def orientation_spread(samples: Sequence[Sample]) -> float:
     return float(np.percentile(turns, 80)) if turns else 0.0
 
 
-def rotation_range(samples: Sequence[Sample]) -> tuple[float, str]:
+def rotation_range(seen: Sequence[Seen]) -> tuple[float, str]:
     """(degrees by which training crops are turned at most to either side, why): as far as the images themselves are; any way
     where they lie in so many directions that more must be expected."""
-    spread = orientation_spread(samples)
-    seen = f"the images are turned by up to {spread:.0f}° against each other"
-    return (180.0, seen) if spread > ANY_DIRECTION else (spread, seen)
+    spread = orientation_spread(seen)
+    why = f"the images are turned by up to {spread:.0f}° against each other"
+    return (180.0, why) if spread > ANY_DIRECTION else (spread, why)
 
 
-def spectrum(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Energy of the grey image's middle by frequency, and the frequencies, cycles a stored pixel: (n, m), (n, 1), (1, m)."""
-    grey = to_unit(read_image(sample.path)).mean(2)
-    side = min(512, *grey.shape)
-    top, left = (grey.shape[0] - side) // 2, (grey.shape[1] - side) // 2
-    grey = grey[top : top + side, left : left + side]
-    window = np.hanning(side)
-    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
-    return power, np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
-
-
-def _directions(power: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _directions(image: Seen) -> np.ndarray:
     """(180,): mean amplitude at each degree, periods of 2 to 64 px, smoothed and less their mean; zeros for a flat image."""
-    frequency = np.hypot(rows, columns)
-    degree = np.degrees(np.arctan2(rows, columns)) % 180
+    frequency = np.hypot(image.rows, image.columns)
+    degree = np.degrees(np.arctan2(image.rows, image.columns)) % 180
     kept = (frequency > 1 / 64) & (frequency < 0.45)  # above are only corners: diagonal directions
     place = degree[kept].astype(int) % 180
-    mean = np.bincount(place, np.sqrt(power[kept]), 180) / np.maximum(1, np.bincount(place, minlength=180))
+    mean = np.bincount(place, np.sqrt(image.power[kept]), 180) / np.maximum(1, np.bincount(place, minlength=180))
     around = np.exp(-2 * (np.pi * 2.5 * np.fft.rfftfreq(180)) ** 2)  # a Gaussian of σ = 2.5°, round the circle
     mean = np.fft.irfft(np.fft.rfft(mean) * around, 180)
     return (mean - mean.mean()) / max(float(mean.mean()), 1e-12)
