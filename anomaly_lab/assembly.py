@@ -25,6 +25,8 @@ from anomaly_lab.history import History
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.training_progress import TrainingProgress
 
+BEGIN = 8  # training images that a network may take its first weights from: hundreds of patches each
+
 
 def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModule:
     """The data module that `config` describes; `cores`: what it may use of the processor, null for all."""
@@ -69,7 +71,7 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
     except ValueError as error:
         raise UserError(str(error)) from error
     if hasattr(module.network, "begin"):
-        module.network.begin()
+        module.network.begin(data.training_images(BEGIN)[0])
     if config.trainer.get("compile"):
         module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
     return module

@@ -5,10 +5,10 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.errors import UserError
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
+ERRORS = ("mahalanobis", "squared", "absolute")  # of a reconstruction; other names are those of a model's own detector
 CHOICES = {
     "data.contrast": ("none", "category", "image"),
     "objective.norm": ("l2", "squared"),
-    "scoring.error": ("mahalanobis", "squared", "absolute", "neighbours"),
     "scoring.pooling": ("max", "mean_top"),
 }
 
@@ -78,13 +78,16 @@ def heading(config: DictConfig) -> str:
 def check_system(config: DictConfig) -> None:
     """UserError where model, objective and scoring don't belong together."""
     model, objective, error = config.model.name, config.objective, config.scoring.error
-    by_features = error == "neighbours"
-    if by_features and not config.scoring.get("detector"):
-        raise UserError(f"scoring.error is neighbours: model={model} has no features to compare, model=knn and patch_ae have")
+    by_features = bool(config.scoring.get("detector"))
+    if not by_features and error not in ERRORS:
+        raise UserError(
+            f"scoring.error is {error}: it must be one of {', '.join(ERRORS)}, as model={model} has no features to compare; "
+            "model=knn and patch_ae have"
+        )
+    if by_features and error in ERRORS:
+        raise UserError(f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out")
     if objective.get("target") == "X_hat" and not by_features:
         raise UserError(
             f"objective={objective.name} has defects reconstructed as they are, so that no error shows them: it goes with "
-            f"model=patch_ae and scoring.error=neighbours, not with model={model} and {error}"
+            f"model=patch_ae and its features, not with model={model} and {error}"
         )
-    if config.scoring.get("detector") and not by_features:
-        raise UserError(f"scoring.error is {error}: model={model} is scored by its features, scoring.error=neighbours")

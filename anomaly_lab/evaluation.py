@@ -45,7 +45,7 @@ class Levels(L.Callback):
     def on_predict_batch_start(
         self, trainer: L.Trainer, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        pl_module.residuals = self.models[batch["index"]]
+        pl_module.scorer.residuals = self.models[batch["index"]]
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -71,14 +71,14 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     """
     module.trainer = trainer
     models = cross_fitted(module, data)
-    of_all, min_area = module.residuals, module.hparams["min_area"]
+    of_all, min_area = module.scorer.residuals, module.hparams["min_area"]
     levels = Levels(data.held_out, data.found.root, min_area, models)  # type: ignore[union-attr]
     trainer.callbacks.append(levels)  # type: ignore[attr-defined]
     try:
         trainer.predict(module, dataloaders=data.calibration_dataloader(), return_predictions=False)
     finally:
         trainer.callbacks.remove(levels)  # type: ignore[attr-defined]
-        module.residuals = of_all
+        module.scorer.residuals = of_all
     normal = sorted(row["level"] for row in levels.rows if row["min_area"] == min_area)
     rule = {k: v for k, v in (module.hparams.get("calibration") or PAPER).items() if k != "levels"}
     threshold = build(rule)(normal)
@@ -96,11 +96,11 @@ def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -
     the same nine called a third of new normal images defective. A plain error learns nothing: None for each.
     """
     count = len(data.held_out)
-    if module.residuals is None:
+    if module.scorer.residuals is None:
         return [None] * count
     pairs = module.reconstructed(data.clean_images(FIT))
-    module.residuals.fit(pairs)
-    models: list[ResidualModel | None] = [module.residuals] * count  # right for those that it was not fitted on
+    module.scorer.residuals.fit(pairs)
+    models: list[ResidualModel | None] = [module.scorer.residuals] * count  # right for those that it was not fitted on
     folds = min(FOLDS, len(pairs))
     if folds == 1:
         log.warning(

@@ -24,6 +24,7 @@ class MemoryBank(nn.Module):
     - `reweight`: of how many neighbours the image score's weight is made (PatchCore's equation 7), 0 for no weight.
     """
 
+    error = "neighbours"  # what its distances are called in scoring.error
     vectors: Tensor
 
     def __init__(self, size: int = 8000, reduction: str = "random", reweight: int = 0, seed: int = 0) -> None:

@@ -5,7 +5,7 @@ preprocessing, scoring parameters and threshold are in it.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,21 +14,19 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
-from anomaly_lab import scoring
+from anomaly_lab import scorers, scoring
 from anomaly_lab.build import TARGET, build
 from anomaly_lab.metrics import PixelMetrics
 from anomaly_lab.networks.folding import ForInference
-from anomaly_lab.residuals import ResidualModel
 from anomaly_lab.schedule import time_share, warmup_cosine
-
-VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
-VALIDATION_BANK = 32  # training images that a detector is shown for a validation, likewise
 
 
 class AnomalyModule(L.LightningModule):
     """F with its objective, trained on (X̂, M, X) and used as image → heatmap and score.
 
-    - `network`, `objective`: records for `anomaly_lab.build`; an objective without `_target_` asks for nothing.
+    - `network`, `objective`: records for `anomaly_lab.build`; an objective without `_target_` asks for nothing. A network may
+      have `begin`, which is given normal training images where a run begins; `learning_rate`, a parameter's name → factor;
+      `reconstructs`, false where what it gives is no image; and what a detector needs, see `scorers.FeatureScorer`.
     - `optimizer`: lr, weight_decay, warmup (share of the training).
     - `scoring`: error, sigma (pixels at the working scale), tile (pixels, 0 for whole images), pooling; where `detector` is a
       record for `anomaly_lab.build`, heatmaps are what that makes of the network's features, instead of an error of F(X).
@@ -59,11 +57,8 @@ class AnomalyModule(L.LightningModule):
         self.network = build(network).to(memory_format=torch.channels_last)
         self.for_inference = ForInference()
         self.objective = build(objective) if TARGET in objective else None
-        self.residuals = ResidualModel() if scoring["error"] == "mahalanobis" else None
-        self.detector = build(scoring["detector"]) if scoring.get("detector") else None
         self.reconstructs = getattr(self.network, "reconstructs", True)  # else there is no F(X)
-        if self.detector is None and not self.reconstructs:
-            raise ValueError(f"scoring.error is {scoring['error']}: a network that reconstructs nothing has no such error")
+        self.scorer = scorers.make(scoring, self.reconstructs)
         if self.trainable and self.objective is None:
             raise ValueError(f"objective is {objective['name']}, but the model has weights to train: leave objective= out")
         if self.objective is not None and not self.trainable:
@@ -81,6 +76,9 @@ class AnomalyModule(L.LightningModule):
         if self.training or torch.is_grad_enabled():
             return self.network(X)
         return self.for_inference(self.network, X.device.type)(X)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = scorers.renamed(checkpoint["state_dict"])
 
     @property
     def trainable(self) -> bool:
@@ -125,11 +123,7 @@ class AnomalyModule(L.LightningModule):
     # ---- validation: on normal images that are held out, and corruptions of another kind than the training's
 
     def on_validation_epoch_start(self) -> None:
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        if self.residuals is not None:
-            self.fit_residuals(data.clean_images(VALIDATION_FIT))
-        if self.detector is not None:
-            self.show_normal(*data.training_images(VALIDATION_BANK))
+        self.scorer.before_validation(self, self.trainer.datamodule)  # type: ignore[attr-defined]
         self.proxy.reset()
         self.squares.zero_()
         self.clean = None  # of other weights
@@ -177,39 +171,18 @@ class AnomalyModule(L.LightningModule):
         """F(X) as used in testing: whole, or in tiles of the training size."""
         return scoring.reconstruct(self, X, self.hparams["scoring"]["tile"]).float()
 
-    def look(self, X: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def look(self, X: Tensor) -> scorers.Seen:
         """(B, 3, h, w) → F(X), None where the network gives back no image, the smoothed heatmap (B, h, w), and factors on the
         image scores (B,), None where the heatmap alone decides."""
-        if self.detector is None:
-            output = self.reconstruct(X)
-            return output, self.heatmap_of(X, output), None
-        network: Any = self.network
-        vectors = network.encode(X.contiguous(memory_format=torch.channels_last))
-        with torch.autocast(X.device.type, enabled=False):
-            distance, weights = self.detector(network.features(vectors))
-            heatmap = scoring.enlarged(distance, X.shape[-2:])
-            heatmap = scoring.smooth(heatmap, self.hparams["scoring"]["sigma"])
-        return network.decode(vectors, X.shape).float() if self.reconstructs else None, heatmap, weights
-
-    def show_normal(self, images: Iterable[Tensor], count: int) -> None:
-        """Let the detector learn from `count` normal training images, (3, h, w) each."""
-        network: Any = self.network
-        with self._as_in_testing():
-            seen = (X[None].to(self.device).contiguous(memory_format=torch.channels_last) for X in images)
-            self.detector.fit((network.features(network.encode(X)) for X in seen), count)  # type: ignore[union-attr]
-
-    def fit_residuals(self, images: Sequence[Tensor]) -> None:
-        """Learn what error is normal from clean images, (3, h, w) each, that were not trained on; plain errors need none."""
-        if self.residuals is not None:
-            self.residuals.fit(self.reconstructed(images))
+        return self.scorer.look(self, X)
 
     def reconstructed(self, images: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """(X, F(X)) of each, (3, h, w), as in testing."""
-        with self._as_in_testing():
+        with self.as_in_testing():
             return [(X, self.reconstruct(X[None])[0]) for X in (image.to(self.device) for image in images)]
 
     @contextmanager
-    def _as_in_testing(self) -> Iterator[None]:
+    def as_in_testing(self) -> Iterator[None]:
         """In evaluation mode, without gradients, in the trainer's precision."""
         training = self.training
         self.eval()
@@ -217,21 +190,11 @@ class AnomalyModule(L.LightningModule):
             yield
         self.train(training)
 
-    def heatmap_of(self, X: Tensor, output: Tensor) -> Tensor:
-        """(B, 3, h, w) and its reconstruction → (B, h, w): the smoothed reconstruction error."""
-        if self.residuals is None:
-            return self._plain_heatmap(X, output, self.hparams["scoring"]["error"])
-        with torch.autocast(X.device.type, enabled=False):
-            return self.residuals(X, output, self.hparams["scoring"]["sigma"])
-
     def flat_heatmap(self, X: Tensor) -> Tensor:
         """The trivial reference: the smoothed distance from the training images' mean colour, (B, h, w)."""
-        error = self.hparams["scoring"]["error"]
-        return self._plain_heatmap(X, self.mean_color.expand_as(X), error if error in scoring.ERRORS else "squared")
-
-    def _plain_heatmap(self, X: Tensor, output: Tensor, error: str) -> Tensor:
-        with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
-            return scoring.smooth(scoring.error_map(X, output, error), self.hparams["scoring"]["sigma"])
+        error, sigma = self.hparams["scoring"]["error"], self.hparams["scoring"]["sigma"]
+        plain = error if error in scoring.ERRORS else "squared"
+        return scorers.plain_heatmap(X, self.mean_color.expand_as(X), plain, sigma)
 
     def image_score(self, heatmap: Tensor) -> Tensor:
         """(H, W) → ()."""

@@ -149,9 +149,8 @@ def finish(
     """
     timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
     steps, seconds = trainer.global_step, timer.time_elapsed()
-    if module.detector is not None:
-        module.trainer = trainer
-        module.show_normal(*data.training_images())
+    module.trainer = trainer
+    module.scorer.after_training(module, data)
     results.levels += calibrate(trainer, module, data)
     # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
     trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)

@@ -11,7 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import run_directory, source_run
+from anomaly_lab import run_directory, scorers, source_run
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
 from anomaly_lab.atomic import write_text
@@ -26,7 +26,7 @@ from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
 from anomaly_lab.summary import print_metrics, print_source
 
-NORMAL_ERROR = "residuals."  # its part of the module's state
+NORMAL_ERROR = "scorer.residuals."  # its part of the module's state
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> 
         if f"scoring.{name}" in keys:
             value = config.scoring[name]
             hparams["scoring"][name] = config.data.train_size if value == "train_size" else value
-    weights = checkpoint["state_dict"]
+    weights = scorers.renamed(checkpoint["state_dict"])
     try:
         module = AnomalyModule(**hparams)
         if "scoring.error" in keys:  # what error is normal is learnt anew with the threshold, or not needed any more

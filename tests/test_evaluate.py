@@ -97,11 +97,26 @@ def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpo
     assert json.loads((new / "source.json").read_text())["changed"] == changes
 
 
+def test_a_run_from_before_there_were_scorers_is_scored_as_it_was(
+    evaluate: Evaluate, finished: Finished, tmp_path: Path
+) -> None:
+    """Its checkpoint has what is learnt from normal images under shorter names."""
+    older = shutil.copytree(finished.directory, tmp_path / "older")
+    path = older / "checkpoints/best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    weights = {name.removeprefix("scorer."): value for name, value in checkpoint["state_dict"].items()}
+    assert "residuals.precision" in weights
+    torch.save(checkpoint | {"state_dict": weights}, path)
+    new = evaluate(f"run={older}").directory
+    assert (new / "scores.csv").read_text() == (finished.directory / "scores.csv").read_text()
+    AnomalyModule.load_from_checkpoint(path, weights_only=True)
+
+
 def test_there_and_back_the_normal_error_is_learnt_again_from_the_same_images(evaluate: Evaluate, finished: Finished) -> None:
     """The plain error has no model of the normal one; asked for again, it comes out as it was."""
     plain = evaluate(f"run={finished.directory}", "scoring.error=squared").directory
     weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
-    assert not [name for name in weights if name.startswith("residuals.")]
+    assert not [name for name in weights if name.startswith("scorer.residuals.")]
     back = metrics_of(evaluate(f"run={plain}", "scoring.error=mahalanobis").directory)
     once = metrics_of(finished.directory)
     assert once["error"] == back["error"] == "mahalanobis"

@@ -40,12 +40,12 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
     """Each scored by a model of the normal error that was fitted on the other one."""
     data, module = calibrated
     assert len(data.held_out) == 2
-    of_all, images, heatmaps = module.residuals, data.clean_images(2), []
+    of_all, images, heatmaps = module.scorer.residuals, data.clean_images(2), []
     for i in range(2):
-        module.residuals = ResidualModel()
-        module.fit_residuals([images[1 - i]])
+        module.scorer.residuals = ResidualModel()
+        module.scorer.residuals.fit(module.reconstructed([images[1 - i]]))
         heatmaps.append(heatmaps_of(module, data)[i])
-    module.residuals = of_all
+    module.scorer.residuals = of_all
     threshold, min_area = float(module.threshold), module.hparams["min_area"]
     assert all(largest_component_area(h, threshold) < min_area for h in heatmaps)
     values = np.unique(np.concatenate([h.ravel() for h in heatmaps]).astype(np.float64))
@@ -57,9 +57,9 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
 
 def test_the_model_that_is_kept_has_seen_all_held_out_images(calibrated: Any) -> None:
     data, module = calibrated
-    kept = {name: value.clone() for name, value in module.residuals.state_dict().items()}
-    module.fit_residuals(data.clean_images(FIT))
-    for name, value in module.residuals.state_dict().items():
+    kept = {name: value.clone() for name, value in module.scorer.residuals.state_dict().items()}
+    module.scorer.residuals.fit(module.reconstructed(data.clean_images(FIT)))
+    for name, value in module.scorer.residuals.state_dict().items():
         torch.testing.assert_close(value, kept[name])
 
 
@@ -83,10 +83,10 @@ def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeyp
     data: Any = Pretended()
     models = cross_fitted(module, data)
     fitted = set(evenly(7, 5))
-    assert len(models) == 7 and seen[id(module.residuals)] == fitted
+    assert len(models) == 7 and seen[id(module.scorer.residuals)] == fitted
     for place, model in enumerate(models):
         assert place not in seen[id(model)]
-        assert (model is module.residuals) == (place not in fitted)
+        assert (model is module.scorer.residuals) == (place not in fitted)
         assert seen[id(model)] < fitted or place not in fitted
         assert len(seen[id(model)]) >= 3
     assert set.union(*(fitted - seen[id(m)] for m in models)) == fitted

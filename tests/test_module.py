@@ -157,12 +157,14 @@ def test_the_default_heatmap_is_the_residual_models_and_the_flat_one_stays_a_squ
     module = small_module(scoring={"error": "mahalanobis", "sigma": 1.5, "tile": 0, "pooling": "max"})
     module.network = MeanColour()
     images = [pair["X"] for pair in pairs()]
-    assert module.residuals is not None
-    module.residuals.fit([(X, X.mean((-2, -1), keepdim=True).expand_as(X)) for X in images])
+    assert module.scorer.residuals is not None
+    module.scorer.residuals.fit([(X, X.mean((-2, -1), keepdim=True).expand_as(X)) for X in images])
     with torch.no_grad():
         found = module.detect({"X": images[0], "size": (32, 32), "truth": None, "index": 0})
     output = images[0].mean((-2, -1), keepdim=True).expand_as(images[0])
-    torch.testing.assert_close(found["heatmap"], module.residuals(images[0][None], output[None], 1.5)[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        found["heatmap"], module.scorer.residuals(images[0][None], output[None], 1.5)[0], rtol=1e-4, atol=1e-4
+    )
     grey = (images[0] - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)).square().mean(0)[None]
     torch.testing.assert_close(found["flat_heatmap"], smooth(grey, 1.5)[0])
 

@@ -10,6 +10,7 @@ def gradients(kernel: int, place: tuple[int, int]) -> torch.Tensor:
     """How much the output patch at `place` depends on each vector: (h', w')."""
     torch.manual_seed(0)
     decoder = PatchDecoder(channels=6, hidden=32, kernel=kernel)
+    decoder.begin(torch.randn(50, 6), torch.rand(4, 3))
     vectors = torch.randn(1, 6, 4, 5, requires_grad=True)
     i, j = place
     patch = decoder(vectors)[..., 8 * i : 8 * i + 8, 8 * j : 8 * j + 8]
@@ -30,6 +31,51 @@ def test_the_convolutional_decoder_is_not_patch_wise() -> None:
     """So that the test above can fail."""
     found = gradients(3, (2, 3))
     assert (found[1:, 1:] > 0).sum() > 9
+
+
+def learnt(begin: bool) -> float:
+    """The relative error after 40 steps on dark patches that follow from small differences between large vectors."""
+    torch.manual_seed(0)
+    decoder = PatchDecoder(channels=12, hidden=64, kernel=1)
+    own, to_pixels = torch.randn(1, 12, 16, 16), torch.randn(192, 12, 1, 1)
+    vectors = 5 * torch.randn(12, 1, 1) + 0.3 * own
+    image = torch.nn.functional.pixel_shuffle(0.2 + 0.02 * torch.nn.functional.conv2d(own, to_pixels), 8).clamp(0, 1)
+    if begin:
+        decoder.begin(vectors[0].flatten(1).T, image.mean((2, 3)))
+    optimizer = torch.optim.AdamW(decoder.parameters(), lr=2e-3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        (decoder(vectors) - image).square().mean().backward()
+        optimizer.step()
+    error = (decoder(vectors) - image).square().sum() / (image - image.mean((2, 3), keepdim=True)).square().sum()
+    return error.item()
+
+
+def test_from_where_it_begins_the_decoder_learns_what_tells_patches_apart() -> None:
+    assert learnt(begin=True) < 0.5
+    assert learnt(begin=False) > 0.9, "so that the test can fail"
+
+
+def test_the_network_begins_with_the_mean_colour_and_vectors_of_normal_images() -> None:
+    network = PatchAutoencoder(encoder="random", hidden=8)
+    color = torch.tensor([0.7, 0.2, 0.4]).view(3, 1, 1)
+    images = [(color + 0.05 * torch.randn(3, 32, 48)).clamp(0, 1) for _ in range(3)]
+    network.begin(iter(images))
+    decoder = network.decoder
+    assert decoder is not None
+    with torch.no_grad():
+        vectors = torch.cat([network.encode(X[None])[0].flatten(1) for X in images], 1)
+        x = (vectors - decoder.mean[:, 0]) / decoder.std[:, 0]
+        for layer in (decoder.layers[0], decoder.layers[-1]):
+            torch.nn.init.zeros_(layer.weight)  # type: ignore[arg-type, union-attr]
+        output = network(images[0][None])
+    torch.testing.assert_close(x.mean(1), torch.zeros(len(x)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(x.std(1, correction=0), torch.ones(len(x)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(output, color.expand_as(output[0])[None], atol=0.01, rtol=0)
+
+
+def test_a_detector_without_a_decoder_begins_without_reading_an_image() -> None:
+    PatchAutoencoder(encoder="random", decoder="none").begin(pytest.fail("read") for _ in range(1))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (36, 50), (41, 33)])

@@ -53,7 +53,7 @@ def test_an_untrained_detector_leaves_a_complete_run_of_no_steps(knn: Finished) 
         assert (knn.directory / name).is_file(), name
     for name in ("best", "last"):
         checkpoint = torch.load(knn.directory / f"checkpoints/{name}.ckpt", weights_only=True)
-        assert checkpoint["state_dict"]["detector.vectors"].shape == (50, 152)
+        assert checkpoint["state_dict"]["scorer.detector.vectors"].shape == (50, 152)
     assert "val/proxy_ap" in (knn.directory / "metrics.csv").read_text()
     assert "none: it is shown the training images" in knn.out
     assert "nothing is trained" in knn.out
@@ -76,7 +76,7 @@ def test_what_is_reported_follows_from_the_bank_in_the_checkpoint(knn: Finished)
     X = torch.from_numpy(Preprocessing(**module.hparams["preprocessing"])(read_image(knn.root / "stripes" / row["path"])))
     with torch.no_grad():
         features = module.network.features(module.network.encode(X.permute(2, 0, 1)[None]))[0]
-        distance = torch.cdist(features.flatten(1).T, module.detector.vectors).amin(1).view(1, 1, 8, 8)
+        distance = torch.cdist(features.flatten(1).T, module.scorer.detector.vectors).amin(1).view(1, 1, 8, 8)
         full = torch.nn.functional.interpolate(distance, scale_factor=8, mode="bilinear")[0, 0].numpy()
     from scipy.ndimage import gaussian_filter
 

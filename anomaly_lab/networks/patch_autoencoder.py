@@ -5,6 +5,8 @@ A reconstruction from the idea in the abstract of Cui, Liu, Lian, "Patch-wise Au
 representation". Encoder, layers, decoder and loss are our choices, listed in experiments/patch_ae/README.md.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,13 +21,18 @@ DECODERS = ("none", *KERNELS)
 class PatchDecoder(nn.Module):
     """Vectors (B, C, h', w') → image (B, 3, 8 h', 8 w') in [0, 1]: three convolutions and a pixel shuffle.
 
-    With kernels of 1 the patch (i, j) depends on the vector (i, j) alone: the normalisation too is of each vector by itself.
-    Kernels of 3, for an ablation, let the vectors around help.
+    With kernels of 1 the patch (i, j) depends on the vector (i, j) alone. Kernels of 3, for an ablation, let the vectors
+    around help. Each channel is standardised by constants that `begin` takes from normal images: what all patches share is
+    larger than what tells them apart, and the weights would have to undo that first.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, channels: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(channels)  # the encoder's channels differ in size by orders of magnitude
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("std", torch.ones(channels, 1, 1))
         self.layers = nn.Sequential(
             nn.Conv2d(channels, hidden, kernel, padding=kernel // 2),
             nn.ReLU(inplace=True),
@@ -34,9 +41,18 @@ class PatchDecoder(nn.Module):
             nn.Conv2d(hidden, 3 * STRIDE**2, kernel, padding=kernel // 2),
         )
 
+    @torch.no_grad()
+    def begin(self, vectors: Tensor, colors: Tensor) -> None:
+        """Start from the vectors (n, C) of normal images, standardised, and from the mean of their colours (n, 3) for every
+        pixel. From a grey start and otherwise normalised vectors, a fine weave was still grey after 200 steps."""
+        self.mean.copy_(vectors.mean(0).view(-1, 1, 1))
+        self.std.copy_(vectors.std(0, correction=0).clamp_min(1e-6).view(-1, 1, 1))
+        last = self.layers[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        last.bias.copy_(colors.mean(0).clamp(0.01, 0.99).logit().repeat_interleave(STRIDE**2))
+
     def forward(self, vectors: Tensor) -> Tensor:
-        x = self.norm(vectors.movedim(1, -1)).movedim(-1, 1)
-        return F.pixel_shuffle(self.layers(x), STRIDE).sigmoid()
+        return F.pixel_shuffle(self.layers((vectors - self.mean) / self.std), STRIDE).sigmoid()
 
 
 class PatchAutoencoder(nn.Module):
@@ -73,9 +89,14 @@ class PatchAutoencoder(nn.Module):
         self.reconstructs = self.decoder is not None
         self.encoder_rate, self.neighbourhood = encoder_rate, neighbourhood
 
-    def begin(self) -> None:
-        """Put the encoder's first weights in; not needed where a checkpoint's follow. UserError where they can't be had."""
+    @torch.no_grad()
+    def begin(self, images: Iterable[Tensor]) -> None:
+        """Put the first weights in: the encoder's, and what the decoder takes from normal training images (3, h, w). Not needed
+        where a checkpoint's follow. UserError where the encoder's can't be had."""
         pretrained.load(self.encoder, *self.source)
+        if self.decoder is not None:
+            found = [(self.encoder(X[None])[0].flatten(1).T, X.mean((1, 2))) for X in images]
+            self.decoder.begin(torch.cat([vectors for vectors, _ in found]), torch.stack([color for _, color in found]))
 
     def learning_rate(self, name: str) -> float:
         """The factor on the learning rate of the parameter `name`."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomaly_lab.configuration import ERRORS
 from anomaly_lab.errors import UserError
 from anomaly_lab.report import analysis, comparison, overview, sensitivity
 from anomaly_lab.report.collect import FINISHED, Run, collect
@@ -145,7 +146,7 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
 
     places: dict[tuple[str, str], list[Shown]] = {}
     # the paper's figures are of networks that show defects by their error
-    runs = [r for r in best_by_proxy(groups, ("objective", "corruption")) if r.metrics.get("error") != "neighbours"]
+    runs = [r for r in best_by_proxy(groups, ("objective", "corruption")) if r.metrics.get("error", "squared") in ERRORS]
     with bar("Drawing figures") as update:
         for done, run in enumerate(runs, start=1):
             try:

@@ -10,6 +10,7 @@ come. Settings are chosen by the proxy (synthetic corruptions of held-out normal
 """
 
 import argparse
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ SETTINGS: dict[str, list[str]] = {
     "encoder_rate_1": ["model=patch_ae", "model.encoder_rate=1"],
     "encoder_rate_.01": ["model=patch_ae", "model.encoder_rate=0.01"],
 }
-SHOWN = ("proxy_ap", "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean")
+SHOWN = ("relative_error", "proxy_ap", "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean")
 
 
 def main() -> None:
@@ -98,7 +99,16 @@ def train(given: argparse.Namespace, setting: str, category: str, seed: int) -> 
         print(name, flush=True)
         subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
     kept = {"setting": setting, "length": "–" if untrained else length, "set": [*CATEGORIES[category], *SETTINGS[setting]]}
-    return records.keep(run, target, kept)
+    return records.keep(run, target, {**kept, "relative_error": relative_error(run)})
+
+
+def relative_error(run: Path) -> float | None:
+    """Of the reconstruction, at the last validation: 1 where nothing but the mean colour is given back; None without one."""
+    if not (run / "metrics.csv").is_file():
+        return None
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        found = [value for row in csv.DictReader(file) if (value := row.get("val/relative_error"))]
+    return float(found[-1]) if found else None
 
 
 def write_table(out: Path) -> None:

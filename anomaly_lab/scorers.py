@@ -1,0 +1,106 @@
+"""From images to heatmaps, one scorer for each way there is: by the error of a reconstruction, or by features of the network.
+
+A scorer learns what is normal from the data module's normal images, before each validation from a few of them, and after the
+training. What it is given as `module` is the AnomalyModule: F when called, with its network, device and precision.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anomaly_lab import scoring
+from anomaly_lab.build import build
+from anomaly_lab.residuals import ResidualModel
+
+VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
+VALIDATION_BANK = 32  # training images that a detector is shown for a validation, likewise
+Seen = tuple[Tensor | None, Tensor, Tensor | None]  # F(X), the smoothed heatmap (B, h, w), factors on the image scores (B,)
+
+
+def make(options: dict[str, Any], reconstructs: bool) -> "ErrorScorer | FeatureScorer":
+    """The scorer that a module's `scoring` asks for. ValueError where the network has nothing that it could go by."""
+    if options.get("detector"):
+        return FeatureScorer(build(options["detector"]), options["error"], options["sigma"])
+    if not reconstructs:
+        raise ValueError(f"scoring.error is {options['error']}: a network that reconstructs nothing has no such error")
+    return ErrorScorer(options["error"], options["sigma"])
+
+
+class ErrorScorer(nn.Module):
+    """By the error of F(X): squared or absolute, or (mahalanobis) how far it is from that of held-out normal images."""
+
+    def __init__(self, error: str, sigma: float) -> None:
+        super().__init__()
+        self.error, self.sigma = error, sigma
+        self.residuals = ResidualModel() if error == "mahalanobis" else None
+
+    def before_validation(self, module: Any, data: Any) -> None:
+        if self.residuals is not None:
+            self.residuals.fit(module.reconstructed(data.clean_images(VALIDATION_FIT)))
+
+    def after_training(self, module: Any, data: Any) -> None:
+        """Nothing: what error is normal is learnt with the threshold, from the same images, see `evaluation.calibrate`."""
+
+    def look(self, module: Any, X: Tensor) -> Seen:
+        """(B, 3, h, w) → F(X), the heatmap, and no factors: the heatmap alone decides."""
+        output = module.reconstruct(X)
+        return output, self.heatmap(X, output), None
+
+    def heatmap(self, X: Tensor, output: Tensor) -> Tensor:
+        """(B, 3, h, w) and its reconstruction → (B, h, w)."""
+        if self.residuals is None:
+            return plain_heatmap(X, output, self.error, self.sigma)
+        with torch.autocast(X.device.type, enabled=False):
+            return self.residuals(X, output, self.sigma)
+
+
+class FeatureScorer(nn.Module):
+    """By what a detector makes of the network's features, one vector a patch; the detector is shown all training images.
+
+    - Of the network it asks `encode`, images → vectors (B, C, h', w'); `features`, vectors → what is compared; and where there
+      is an F(X) `decode`, vectors and size → F(X).
+    - Of the detector: `error`, the name of its distances, as in scoring.error (ValueError for another one); `fit`, on features
+      of so many images one by one; and when called features → distances (B, h', w') and factors on the image scores (B,).
+    """
+
+    residuals = None  # no error is scored, so there is no normal one to learn
+
+    def __init__(self, detector: Any, error: str, sigma: float) -> None:
+        super().__init__()
+        if error != detector.error:
+            raise ValueError(f"scoring.error is {error}: the model's detector gives {detector.error}")
+        self.detector, self.sigma = detector, sigma
+
+    def before_validation(self, module: Any, data: Any) -> None:
+        self._show(module, *data.training_images(VALIDATION_BANK))
+
+    def after_training(self, module: Any, data: Any) -> None:
+        self._show(module, *data.training_images())
+
+    def _show(self, module: Any, images: Iterable[Tensor], count: int) -> None:
+        network, detector = module.network, self.detector
+        with module.as_in_testing():
+            seen = (X[None].to(module.device).contiguous(memory_format=torch.channels_last) for X in images)
+            detector.fit((network.features(network.encode(X)) for X in seen), count)
+
+    def look(self, module: Any, X: Tensor) -> Seen:
+        """(B, 3, h, w) → F(X), None where the network gives back no image, the heatmap, and the factors."""
+        network = module.network
+        vectors = network.encode(X.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(X.device.type, enabled=False):
+            distance, weights = self.detector(network.features(vectors))
+            heatmap = scoring.smooth(scoring.enlarged(distance, X.shape[-2:]), self.sigma)
+        return network.decode(vectors, X.shape).float() if module.reconstructs else None, heatmap, weights
+
+
+def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor:
+    """(B, 3, h, w) and what it is compared with → (B, h, w): the error, smoothed."""
+    with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
+        return scoring.smooth(scoring.error_map(X, output, error), sigma)
+
+
+def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A module's state in today's names: runs from before there were scorers have the parts without "scorer."."""
+    return {f"scorer.{k}" if k.split(".")[0] in ("residuals", "detector") else k: v for k, v in weights.items()}
