@@ -95,7 +95,8 @@ def _sheet(
     axes.imshow(canvas, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
     axes.set_axis_off()
     for i, label in enumerate(labels):
-        axes.text(-6, i * down + tall / 2, label, ha="right", va="center", rotation=90, fontsize=8)
+        upright: Any = {"rotation": 0, "fontsize": 11} if len(label) <= 2 else {"rotation": 90, "fontsize": 8}
+        axes.text(-6, i * down + tall / 2, label, ha="right", va="center", **upright)
     for j, name in enumerate(names):
         axes.text(j * right + wide / 2, -6, name, ha="center", va="bottom", fontsize=10)
     if ticks:

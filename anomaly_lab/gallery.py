@@ -14,7 +14,6 @@ from torch import Tensor
 from anomaly_lab import figures
 from anomaly_lab.calibration import detect
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.data.datasets import Key
 from anomaly_lab.data.folder import Sample
 
 log = logging.getLogger(__name__)
@@ -62,9 +61,7 @@ class Gallery(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         data: AnomalyDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        training = data.train_dataloader().dataset
-        drawn = [training[Key(0, i, data.train_size)] for i in range(6)]
-        pairs = [(to_image(p["X"]), to_image(p["X_hat"]), to_image(p["M"])[..., 0]) for p in drawn]
+        pairs = [(to_image(p["X"]), to_image(p["X_hat"]), to_image(p["M"])[..., 0]) for p in data.training_pairs(6)]
         self.publish(trainer, "training_pairs", figures.training_pairs(pairs, f"{self.title}: training pairs"))
 
     def on_test_batch_end(

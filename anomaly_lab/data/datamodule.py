@@ -14,11 +14,12 @@ from anomaly_lab import fingerprint
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
 from anomaly_lab.data.cache import ImageCache
-from anomaly_lab.data.datasets import FLIPS, Batches, Images, TestImages, TrainingSamples, ValidationPairs, to_tensor
+from anomaly_lab.data.datasets import FLIPS, Batches, Images, Key, TestImages, TrainingSamples, ValidationPairs, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import Seen, evenly, look, mean_and_std, mean_color, rotation_range, working_size
+from anomaly_lab.device_corruption import ElasticOnDevice
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
 
@@ -64,6 +65,8 @@ class AnomalyDataModule(L.LightningDataModule):
         self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
         self.requested_size, self.contrast, self.requested_rotation = image_size, contrast, rotation
         self.corruption, self.validation_corruption = corruption, validation_corruption
+        made = build(corruption)
+        self.on_device = made if isinstance(made, ElasticOnDevice) else None
         self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
         self.validation_share, self.memory, self.seed, self.cache = validation_share, memory, seed, cache
         self.num_workers = num_workers
@@ -155,13 +158,35 @@ class AnomalyDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader:
-        flips = self.category["augmentation"]
-        samples = TrainingSamples(self.train_images, build(self.corruption), flips, self.seed, self.rotation)
+        samples = self._training_samples()
         process = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size, process)
         # pinned memory lets copies to a GPU run beside its computing
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return DataLoader(samples, batch_sampler=batches, pin_memory=on_gpu, **self._workers(self.num_workers))
+
+    def _training_samples(self) -> TrainingSamples:
+        corruption = None if self.on_device else build(self.corruption)
+        return TrainingSamples(self.train_images, corruption, self.category["augmentation"], self.seed, self.rotation)
+
+    def training_pairs(self, count: int) -> list[dict[str, Tensor]]:
+        """The first samples of the training: {"X", "X_hat": (3, s, s), "M": (1, s, s)} each."""
+        samples = self._training_samples()
+        drawn = [samples[Key(0, i, self.train_size)] for i in range(count)]
+        if self.on_device:
+            for sample in drawn:
+                sample["X_hat"], sample["M"] = (x[0] for x in self.on_device(sample["X"][None], sample["seed"]))
+        return drawn
+
+    def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """A seed stays a number on this side: read from a card, it would wait for all that the card has to do."""
+        return batch | {"seed": int(batch["seed"][0])} if "seed" in batch else batch
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Corrupt the batch where it is trained on, if that is how it is corrupted."""
+        if self.on_device and "seed" in batch:
+            batch["X_hat"], batch["M"] = self.on_device(batch["X"], batch.pop("seed"))
+        return batch
 
     def val_dataloader(self) -> DataLoader:
         images = self.validation_images

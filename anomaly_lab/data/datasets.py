@@ -7,7 +7,7 @@ index and size to the workers, so the samples are the same bit for bit with any 
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import albumentations as A
 import cv2
@@ -87,25 +87,30 @@ class TrainingSamples(Dataset):
     """Random crops of normal images, turned by up to `rotation` degrees, flipped as the category permits, with their corrupted
     copies.
 
-    `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1].
+    `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1]; without a `corruption`,
+    {"X", "seed"}, where the seed is for the one who corrupts the batch.
     """
 
     def __init__(
-        self, images: Images, corruption: LocalCorruption, flips: Sequence[str], seed: int, rotation: float = 0.0
+        self, images: Images, corruption: LocalCorruption | None, flips: Sequence[str], seed: int, rotation: float = 0.0
     ) -> None:
         self.images, self.seed, self.rotation = images, seed, rotation
         self.flip = A.Compose([FLIPS[name](p=0.5) for name in flips])
         self.corrupt = corruption
 
-    def __getitem__(self, key: Key) -> dict[str, Tensor]:
+    def __getitem__(self, key: Key) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, key.epoch, key.index])
         image, levels = self.images[self.image_of(key)]
         crop = turned_crop(image, key.size, self.rotation, rng) if self.rotation else random_crop(image, key.size, rng)
         X = self.images.preprocessing.unit(crop, levels)
         # albumentations' own generator is forked by workers and replayed each epoch: seeded anew for each sample
-        for transform in (*self.flip.transforms, self.corrupt):  # one by one: A.Compose gives all of them the same seed
+        for transform in self.flip.transforms:  # one by one: A.Compose gives all of them the same seed
             transform.set_random_seed(int(rng.integers(2**31)))
         X = np.ascontiguousarray(self.flip(image=X)["image"])
+        seed = int(rng.integers(2**31))
+        if self.corrupt is None:
+            return {"X": to_tensor(X), "seed": seed}
+        self.corrupt.set_random_seed(seed)
         corrupted = self.corrupt(image=X, mask=np.zeros((*X.shape[:2], 1), np.float32))
         return {"X": to_tensor(X), "X_hat": to_tensor(corrupted["image"]), "M": to_tensor(corrupted["mask"])}
 

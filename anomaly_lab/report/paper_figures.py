@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anomaly_lab import figures  # noqa: F401 # chooses the backend, so before pyplot
 from anomaly_lab.build import build
 from anomaly_lab.calibration import detect
+from anomaly_lab.corruption import LocalCorruption
 from anomaly_lab.data.images import read_image
 from anomaly_lab.report.groups import short
 from anomaly_lab.report.official import source
@@ -166,16 +167,17 @@ def objectives(runs: Sequence[Shown]) -> Figure:
 
 
 def training_pair(scorer: Scorer) -> Mapping[str, Any] | None:
-    """A patch's way from X to X̂, drawn as training draws it, but one patch and no flips; None without training images."""
+    """A patch's way from X to X̂, drawn as training draws it, but one patch and no flips; None without training images, and
+    where a corruption does not go patch by patch."""
     samples = [s for s in scorer.found.train if s not in scorer.held_out]
-    if not samples:
+    corruption = build(scorer.run.config["corruption"])
+    if not samples or not isinstance(corruption, LocalCorruption):
         return None
     stored = read_image(samples[0].path)
     preprocessing, size = scorer.preprocessing, scorer.run.config["data"]["train_size"]
     small = preprocessing.resized(stored)
     X = preprocessing.unit(small, preprocessing.levels(small))
     X = np.ascontiguousarray(X[:size, :size] if size else X)
-    corruption = build(scorer.run.config["corruption"])
     rng = np.random.default_rng([scorer.run.metrics["seed"], 5])
     for _ in range(20):  # until a patch is large enough to be seen
         box, shape = corruption._patch(X.shape[:2], rng)
