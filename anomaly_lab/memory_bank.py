@@ -60,14 +60,19 @@ class MemoryBank(nn.Module):
         if not drawn:
             raise ValueError("there is no normal image to remember")
         vectors = random_subset(torch.cat(drawn).float(), wanted, generator)
+        with torch.autocast(vectors.device.type, enabled=False):  # bf16 would blur the distances between near vectors
+            self.vectors = self._chosen(vectors, generator).contiguous()
+
+    def _chosen(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
+        """What is kept of the vectors that were drawn, whitened where that is asked for."""
         if self.whiten:
             self.whitening = whitening(vectors, self.whiten)
             vectors = vectors @ self.whitening
-        if self.reduction != "random":
-            with bar("Choosing vectors") as update:
-                choose = greedy_coreset if self.reduction == "coreset" else k_means
-                vectors = choose(vectors, self.size, generator, update)
-        self.vectors = vectors.contiguous()
+        if self.reduction == "random":
+            return vectors
+        with bar("Choosing vectors") as update:
+            choose = greedy_coreset if self.reduction == "coreset" else k_means
+            return choose(vectors, self.size, generator, update)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h', w') → distances (B, h', w') and the weights of the image scores (B,), 1 without re-weighting."""

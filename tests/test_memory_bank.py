@@ -71,6 +71,14 @@ def test_whitened_distances_are_scipy_s_mahalanobis_distances(tmp_path: Path) ->
     assert torch.equal(other(new)[0], bank(new)[0])
 
 
+@pytest.mark.parametrize("options", [{"reduction": "coreset"}, {"reduction": "k_means"}, {"whiten": 0.1}])
+def test_what_is_kept_is_chosen_in_float32_also_where_the_network_computes_in_bf16(options: dict[str, Any]) -> None:
+    shown = [100 + m for m in maps(10)]  # near one another and far from 0, where bf16 knows only every half
+    exact = fitted(shown, size=20, **options).vectors
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(fitted(shown, size=20, **options).vectors, exact)
+
+
 def test_vectors_that_are_all_the_same_can_be_whitened() -> None:
     bank = fitted([torch.ones(1, 3, 4, 5)], whiten=0.1)
     assert bank(torch.ones(1, 3, 2, 2))[0].max() == 0
