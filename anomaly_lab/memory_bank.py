@@ -21,13 +21,18 @@ class MemoryBank(nn.Module):
     """`fit` on features of normal training images, then features (B, C, h', w') → distances (B, h', w').
 
     - `size`: vectors to keep. - `reduction`: which: random, coreset or k_means. - `seed`: of the draw.
+    - `whiten`: 0 for plain distances, else Mahalanobis distances by the normal vectors' covariance, to whose diagonal this
+      share of the mean variance is added: a direction counts the more, the less normal vectors vary along it.
     - `reweight`: of how many neighbours the image score's weight is made (PatchCore's equation 7), 0 for no weight.
     """
 
     error = "neighbours"  # what its distances are called in scoring.error
     vectors: Tensor
+    whitening: Tensor | None
 
-    def __init__(self, size: int = 8000, reduction: str = "random", reweight: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self, size: int = 8000, reduction: str = "random", whiten: float = 0.0, reweight: int = 0, seed: int = 0
+    ) -> None:
         super().__init__()
         if size < 1:
             raise ValueError(f"scoring.detector.size is {size}: it must be at least 1")
@@ -35,8 +40,11 @@ class MemoryBank(nn.Module):
             raise ValueError(f"scoring.detector.reduction is {reduction}: it must be one of {', '.join(REDUCTIONS)}")
         if reweight < 0 or reweight == 1:
             raise ValueError(f"scoring.detector.reweight is {reweight}: it must be 0 (no weight) or at least 2 neighbours")
-        self.size, self.reduction, self.reweight, self.seed = size, reduction, reweight, seed
+        if whiten < 0:
+            raise ValueError(f"scoring.detector.whiten is {whiten}: it must be 0 (plain distances) or more")
+        self.size, self.reduction, self.whiten, self.reweight, self.seed = size, reduction, whiten, reweight, seed
         self.register_buffer("vectors", torch.empty(0, 0))
+        self.register_buffer("whitening", torch.empty(0, 0) if whiten else None)
 
     @torch.no_grad()
     def fit(self, features: Iterable[Tensor], images: int) -> None:
@@ -52,16 +60,26 @@ class MemoryBank(nn.Module):
         if not drawn:
             raise ValueError("there is no normal image to remember")
         vectors = random_subset(torch.cat(drawn).float(), wanted, generator)
-        if self.reduction != "random":
-            with bar("Choosing vectors") as update:
-                choose = greedy_coreset if self.reduction == "coreset" else k_means
-                vectors = choose(vectors, self.size, generator, update)
-        self.vectors = vectors.contiguous()
+        with torch.autocast(vectors.device.type, enabled=False):  # bf16 would blur the distances between near vectors
+            self.vectors = self._chosen(vectors, generator).contiguous()
+
+    def _chosen(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
+        """What is kept of the vectors that were drawn, whitened where that is asked for."""
+        if self.whiten:
+            self.whitening = whitening(vectors, self.whiten)
+            vectors = vectors @ self.whitening
+        if self.reduction == "random":
+            return vectors
+        with bar("Choosing vectors") as update:
+            choose = greedy_coreset if self.reduction == "coreset" else k_means
+            return choose(vectors, self.size, generator, update)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h', w') → distances (B, h', w') and the weights of the image scores (B,), 1 without re-weighting."""
         B, _, rows, columns = features.shape
         x = features.movedim(1, -1).flatten(0, 2)
+        if self.whitening is not None:
+            x = x @ self.whitening
         distance, index = nearest(x, self.vectors)
         weights = torch.ones(B, device=x.device)
         if self.reweight:
@@ -80,7 +98,16 @@ class MemoryBank(nn.Module):
         return 1 - (own - distances.logsumexp(0)).exp()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        stored = state_dict.get(f"{prefix}vectors")
-        if stored is not None:  # however many there are
-            self.vectors = self.vectors.new_empty(stored.shape)
+        for name in ("vectors", "whitening"):
+            stored, own = state_dict.get(prefix + name), getattr(self, name)
+            if stored is not None and own is not None:  # however many there are
+                setattr(self, name, own.new_empty(stored.shape))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def whitening(vectors: Tensor, share: float) -> Tensor:
+    """(n, C) → (C, C) by which vectors are multiplied so that distances are those by their covariance, with `share` of the mean
+    variance added to its diagonal."""
+    variances, directions = torch.linalg.eigh(torch.cov(vectors.T.double(), correction=0))
+    variances = variances.clamp_min(0) + share * variances.mean().clamp_min(1e-12)
+    return (directions / variances.sqrt()).float()

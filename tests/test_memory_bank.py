@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from anomaly_lab.memory_bank import MemoryBank
@@ -52,6 +54,37 @@ def test_images_may_differ_in_size_and_there_may_be_few_vectors() -> None:
         MemoryBank().fit([], 0)
 
 
+def test_whitened_distances_are_scipy_s_mahalanobis_distances(tmp_path: Path) -> None:
+    stretch = torch.tensor([1.0, 20.0, 0.1]).view(3, 1, 1)
+    shown, new = [m * stretch for m in maps(6)], torch.cat(maps(2, seed=1)) * stretch
+    everything = torch.cat([m[0].flatten(1).T for m in shown]).double().numpy()
+    covariance = np.cov(everything.T, bias=True)
+    inverse = np.linalg.inv(covariance + 0.1 * np.trace(covariance) / 3 * np.eye(3))
+    queries = new.movedim(1, -1).flatten(0, 2).double().numpy()
+    expected = cdist(queries, everything, "mahalanobis", VI=inverse).min(1)
+    bank = fitted(shown, size=1000, whiten=0.1)
+    np.testing.assert_allclose(bank(new)[0].flatten().numpy(), expected, rtol=1e-4)
+    assert not np.allclose(expected, cdist(queries, everything).min(1), rtol=0.1), "plain ones are others"
+    torch.save(bank.state_dict(), tmp_path / "bank.pt")
+    other = MemoryBank(size=1000, whiten=0.1)
+    other.load_state_dict(torch.load(tmp_path / "bank.pt", weights_only=True))
+    assert torch.equal(other(new)[0], bank(new)[0])
+
+
+@pytest.mark.parametrize("options", [{"reduction": "coreset"}, {"reduction": "k_means"}, {"whiten": 0.1}])
+def test_what_is_kept_is_chosen_in_float32_also_where_the_network_computes_in_bf16(options: dict[str, Any]) -> None:
+    shown = [100 + m for m in maps(10)]  # near one another and far from 0, where bf16 knows only every half
+    exact = fitted(shown, size=20, **options).vectors
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(fitted(shown, size=20, **options).vectors, exact)
+
+
+def test_vectors_that_are_all_the_same_can_be_whitened() -> None:
+    bank = fitted([torch.ones(1, 3, 4, 5)], whiten=0.1)
+    assert bank(torch.ones(1, 3, 2, 2))[0].max() == 0
+    assert bank(torch.zeros(1, 3, 2, 2))[0].isfinite().all()
+
+
 def test_the_image_s_weight_is_patchcore_s() -> None:
     """1 − exp‖x − m*‖ / Σ exp‖x − m‖ over the `reweight` vectors nearest to m*, for the most distant patch x."""
     new = torch.cat(maps(2, seed=1))
@@ -76,7 +109,9 @@ def test_the_bank_lies_in_the_checkpoint_as_a_plain_tensor(tmp_path: Path) -> No
     assert torch.equal(other.vectors, bank.vectors)
 
 
-@pytest.mark.parametrize(("name", "value"), [("size", 0), ("reduction", "pca"), ("reweight", 1), ("reweight", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("size", 0), ("reduction", "pca"), ("whiten", -1), ("reweight", 1), ("reweight", -1)]
+)
 def test_arguments_that_make_no_sense_are_named(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"scoring\.detector\.{name} is {value}: "):
         MemoryBank(**{name: value})  # type: ignore[arg-type]

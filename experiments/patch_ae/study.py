@@ -35,6 +35,7 @@ SETTINGS: dict[str, list[str]] = {
     "knn_contrast": ["model=knn", "data.contrast=category"],
     "knn_coreset": ["model=knn", "scoring.detector.reduction=coreset"],
     "knn_k_means": ["model=knn", "scoring.detector.reduction=k_means"],
+    "knn_whiten": ["model=knn", "scoring.detector.whiten=0.01"],
     "knn_reweight": ["model=knn", "scoring.detector.reweight=9"],
     "knn_random": ["model=knn", "model.encoder=random"],
     "patch_ae": ["model=patch_ae"],

@@ -1,0 +1,53 @@
+"""What training does to the vectors of normal images: how many dimensions they fill, and how near the bank is to new ones.
+
+    python experiments/patch_ae/vectors.py RUN...      # run directories of study.py; a table, one row a run
+
+From held-out normal images alone. dimensions: (Σ λ)² / Σ λ² of the bank's covariance, λ its eigenvalues. distance: the median
+one from held-out vectors to the bank, over √(2 Σ λ), that between two vectors of the bank drawn at random (root mean square).
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from anomaly_lab.coreset import nearest
+from anomaly_lab.data.images import read_image
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.scoring_data import scoring_data
+from anomaly_lab.module import AnomalyModule
+
+IMAGES = 4  # held-out ones
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print("| run | dimensions | distance |\n|---|---|---|")
+    for run in map(Path, sys.argv[1:]):
+        dimensions, distance = measured(run)
+        print(f"| {run.name} | {dimensions:.1f} | {distance:.3f} |", flush=True)
+
+
+@torch.inference_mode()
+def measured(run: Path) -> tuple[float, float]:
+    """(dimensions, distance) of a finished run."""
+    from omegaconf import OmegaConf
+
+    assert (run / "metrics.json").is_file(), f"{run} has not finished"
+    config = OmegaConf.load(run / "config.yaml")
+    module = AnomalyModule.load_from_checkpoint(run / "checkpoints/best.ckpt", map_location="cpu", weights_only=True).eval()
+    preprocessing = Preprocessing(**module.hparams["preprocessing"])
+    share = config.data.validation_share
+    data = scoring_data(config.data.name, config.data.root, config.category.name, preprocessing, share, config.seed)
+    bank = module.scorer.detector.vectors
+    found = []
+    for sample in data.held_out[:IMAGES]:
+        X = torch.from_numpy(preprocessing(read_image(sample.path))).permute(2, 0, 1)[None]
+        found.append(module.network.features(module.network.encode(X))[0].flatten(1).T)
+    spectrum = torch.linalg.eigvalsh(torch.cov(bank.T.double()))
+    distance = nearest(torch.cat(found), bank)[0].median() / (2 * spectrum.sum()).sqrt()
+    return float(spectrum.sum() ** 2 / spectrum.square().sum()), float(distance)
+
+
+if __name__ == "__main__":
+    main()
