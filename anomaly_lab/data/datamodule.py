@@ -23,7 +23,6 @@ from anomaly_lab.device_corruption import ElasticOnDevice
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
 
-FOR_TWO = 5  # images, from which on one image less to train on costs less than a threshold from a single one
 VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
 
 
@@ -37,7 +36,7 @@ class AnomalyDataModule(L.LightningDataModule):
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
     - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
       is asked instead for each batch, by its number.
-    - `validation_share`: of the normal training images that is held out, at least one image, of five or more two.
+    - `validation_share`: of the normal training images that is held out, at least one image.
     - `num_workers`: processes that prepare samples; the samples do not depend on it.
     - `memory`: GiB of decoded images up to which they are kept in memory, where there is no cache.
     - `cache`: folder and gib of the cache of decoded images that all runs on a machine share; None or 0 GiB for none.
@@ -249,14 +248,13 @@ def default_workers(cores: int, gpu: bool = False) -> int:
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(training, held out): a seeded draw; both have at least one image, and of `FOR_TWO` two are held out, so that neither
-    is scored by what itself has taught. UserError where there is but one image."""
+    """(training, held out): a seeded draw; both have at least one image. UserError where there is but one image."""
     if len(samples) < 2:
         raise UserError(
             f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
             "calibrate the threshold"
         )
-    count = min(len(samples) - 1, max(1 + (len(samples) >= FOR_TWO), round(share * len(samples))))
+    count = min(len(samples) - 1, max(1, round(share * len(samples))))
     held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
     return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
 
