@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import matplotlib
 import numpy as np
 
@@ -111,6 +110,8 @@ def _sheet(
 
 def _place(picture: np.ndarray, cell: np.ndarray) -> None:
     """Draw (h, w, 3) or (h, w) in [0, 1] into the middle of a cell (H, W, 3), as large as it fits."""
+    import cv2  # here: the report's tables and plots, which need no pictures, start without it
+
     picture = np.atleast_3d(np.asarray(picture, np.float32))
     scale = min(a / b for a, b in zip(cell.shape[:2], picture.shape[:2], strict=True))
     height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
