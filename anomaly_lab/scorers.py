@@ -97,7 +97,7 @@ class FeatureScorer(nn.Module):
 
 def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor:
     """(B, 3, h, w) and what it is compared with → (B, h, w): the error, smoothed."""
-    with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's convolution rounds the heatmap to bf16
+    with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's products round the heatmap to bf16
         return scoring.smooth(scoring.error_map(X, output, error), sigma)
 
 

@@ -77,13 +77,12 @@ class AnomalyDataModule(L.LightningDataModule):
     def prepare_data(self) -> None:
         """Generate the embedded data set where it is missing; on one process of a machine."""
         if self.name == "synthetic":
-            self._generate()
+            self.files()
 
     def files(self) -> Category:
         """The category's files as they are listed the first time, before any is opened."""
         if self.listed is None:
-            root = self._generate().parent if self.name == "synthetic" else self.root
-            self.listed = scan(root, self.category["name"])
+            self.listed = files(self.name, self.root, self.category["name"])
         return self.listed
 
     def fingerprint(self) -> str:
@@ -212,10 +211,6 @@ class AnomalyDataModule(L.LightningDataModule):
         chosen = evenly(len(images), count or len(images))
         return (to_tensor(images.preprocessing.unit(*images[i])) for i in chosen), len(chosen)
 
-    def _generate(self) -> Path:
-        with bar(f"Generating {self.category['name']}") as update:
-            return synthetic.ensure(self.root, self.category["name"], update)
-
     def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
         return DataLoader(TestImages(samples, self.preprocessing), batch_size=None, **self._workers(min(1, self.num_workers)))
 
@@ -245,6 +240,16 @@ def default_workers(cores: int, gpu: bool = False) -> int:
     """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four; up to 16
     where a GPU does the training."""
     return max(0, min(16 if gpu else 4, cores - 2))
+
+
+def files(name: str | None, root: str | Path, category: str, need_training: bool = True) -> Category:
+    """The category's files in `root`, the embedded data (`name` is synthetic) generated where they are missing. UserError as
+    for a training."""
+    folder = Path(root).expanduser()
+    if name == "synthetic":
+        with bar(f"Generating {category}") as update:
+            folder = synthetic.ensure(folder, category, update).parent
+    return scan(folder, category, need_training=need_training)
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:

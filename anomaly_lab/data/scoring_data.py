@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from anomaly_lab.data import synthetic
-from anomaly_lab.data.datamodule import split, with_progress
+from anomaly_lab.data.datamodule import files, split, with_progress
 from anomaly_lab.data.datasets import TestImages, to_tensor
-from anomaly_lab.data.folder import Category, Sample, scan
+from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.images import image_size, read_image
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import evenly
-from anomaly_lab.progress import bar
 
 
 @dataclass
@@ -57,13 +54,3 @@ def scoring_data(name: str, root: str, category: str, preprocessing: Preprocessi
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]
     size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
     return ScoringData(found, held_out, test, preprocessing, size)
-
-
-def files(name: str, root: str, category: str, need_training: bool = True) -> Category:
-    """The category's files in `root`, the embedded data (`name` is synthetic) generated where they are missing. UserError as
-    for a training."""
-    folder = Path(root).expanduser()
-    if name == "synthetic":
-        with bar(f"Generating {category}") as update:
-            folder = synthetic.ensure(folder, category, update).parent
-    return scan(folder, category, need_training=need_training)

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab import figures  # noqa: F401 # chooses the backend, so before pyplot
 from anomaly_lab.build import build
 from anomaly_lab.calibration import detect
 from anomaly_lab.corruption import LocalCorruption
 from anomaly_lab.data.images import read_image
 from anomaly_lab.report.groups import short
 from anomaly_lab.report.official import source
-from anomaly_lab.report.plots import Picture, save
+from anomaly_lab.report.plots import Picture, save  # chooses matplotlib's backend, so before pyplot
 from anomaly_lab.report.rescoring import Scored, Scorer, first_of_each_kind
 from anomaly_lab.scoring import error_map
 

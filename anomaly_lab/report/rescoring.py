@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from anomaly_lab.assembly import make_tester, quiet
-from anomaly_lab.data.datamodule import split
+from anomaly_lab.data.datamodule import files, split
 from anomaly_lab.data.datasets import TestImages
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.scoring_data import files
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.report.collect import Run
