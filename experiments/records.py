@@ -6,7 +6,6 @@ from statistics import mean, stdev
 from typing import Any
 
 PROTOCOL = ("date", "git", "processor", "cores", "threads", "packages")
-OBJECT = ["category.kind=object", "category.augmentation=[horizontal_flip,vertical_flip,rotate90]"]  # conf/category/screw.yaml
 
 
 def keep(run: Path, target: Path, setting: dict[str, Any]) -> bool:

@@ -26,9 +26,9 @@ CATEGORIES: dict[str, list[str]] = {
     "grid_mini": ["image_size=512"],
     "aitex_fabric_01": ["image_size=256"],
     "aitex_fabric_03": ["image_size=256"],
-    "hazelnut_toy": ["image_size=256", *records.OBJECT],
+    "hazelnut_toy": ["image_size=256"],
     "magnetic_tile": ["image_size=256"],
-    "screw_512": ["image_size=512", *records.OBJECT],
+    "screw_512": ["image_size=512"],
 }
 SETTINGS: dict[str, list[str]] = {
     "knn": ["model=knn"],
