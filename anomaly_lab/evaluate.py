@@ -17,7 +17,7 @@ import hydra
 from omegaconf import DictConfig
 
 from anomaly_lab import run_directory, source_run
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, ending_in_a_sentence
 from anomaly_lab.train import CONF
 
 failed: list[str] = []  # messages of the jobs that failed in this process
@@ -33,9 +33,6 @@ def job(config: DictConfig) -> None:
         return
     except UserError as error:
         failed.append(str(error))
-    except KeyboardInterrupt:
-        print("error: stopped; start it again", file=sys.stderr)
-        raise SystemExit(1) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
@@ -47,9 +44,10 @@ def main() -> None:
     """The command line, with the paths in it quoted as for a training."""
     sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
     failed.clear()
-    with run_directory.ending_in_a_sentence():
+    with ending_in_a_sentence():
         source_run.require_whole_rule(sys.argv[1:])
-    job()
+    with ending_in_a_sentence("stopped; start it again"):
+        job()
     if failed:
         raise SystemExit(1)
 

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import fingerprint
 from anomaly_lab.atomic import write_text
-from anomaly_lab.errors import InUse, UserError
+from anomaly_lab.errors import InUse, UserError, ending_in_a_sentence
 
 try:
     import fcntl
@@ -122,17 +122,6 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with ending_in_a_sentence():
             _make(Path(config.hydra.sweep.dir))
-
-
-@contextmanager
-def ending_in_a_sentence() -> Iterator[None]:
-    """A UserError in the block is printed and ends the program. Inside Hydra's callbacks no exception but SystemExit gets
-    through: Hydra makes warnings of the others."""
-    try:
-        yield
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
 
 
 def _make(folder: Path) -> None:

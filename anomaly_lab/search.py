@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_lab import run_directory
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, ending_in_a_sentence
 
 # what is searched: override → (how its value is written, least, most)
 SPACE = {
@@ -30,14 +30,8 @@ def main() -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         return
-    try:
+    with ending_in_a_sentence("stopped; the same command goes on where it was"):
         search(sys.argv[1:])
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("error: stopped; the same command goes on where it was", file=sys.stderr)
-        raise SystemExit(1) from None
 
 
 def search(arguments: list[str]) -> None:

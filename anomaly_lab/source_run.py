@@ -10,7 +10,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import run_directory
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, ending_in_a_sentence
 from anomaly_lab.rules import PAPER
 
 RECORD = "source.json"  # in the directory of an evaluation: which run it comes from
@@ -37,7 +37,7 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         new = Path(config.hydra.run.dir)
-        with run_directory.ending_in_a_sentence():
+        with ending_in_a_sentence():
             source = require_run(config.run).resolve()
             changed_keys(config.hydra.overrides.task)
             if source == new.resolve() or source in new.resolve().parents:
@@ -50,7 +50,7 @@ class Guard(Callback):
                 raise UserError(f"{new} cannot be written to ({error.strerror}): choose another directory with out=") from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        with run_directory.ending_in_a_sentence():
+        with ending_in_a_sentence():
             if config.out is not None:
                 raise UserError("out= names one directory, and a multirun makes several: give hydra.sweep.dir= instead")
 

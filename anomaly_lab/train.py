@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 
 from anomaly_lab import launchers, run_directory, sweep
 from anomaly_lab.atomic import write_text
-from anomaly_lab.errors import InUse, UserError
+from anomaly_lab.errors import InUse, UserError, ending_in_a_sentence
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +83,9 @@ def main() -> None:
     sys.argv[1:] = run_directory.placed([run_directory.quoted(argument) for argument in sys.argv[1:]])
     failed.clear()
     try:
-        launchers.require(sys.argv[1:])
-        job()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("error: stopped; the same command goes on where it was", file=sys.stderr)
-        raise SystemExit(1) from None
+        with ending_in_a_sentence("stopped; the same command goes on where it was"):
+            launchers.require(sys.argv[1:])
+            job()
     finally:
         well = sweep.conclude()
     if failed or not well:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, ending_in_a_sentence
 from anomaly_lab.report.build import GALLERIES, Options, build_report
 from anomaly_lab.report.collect import FINISHED
 
@@ -51,19 +51,13 @@ def main() -> None:
     if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         raise SystemExit(0 if sys.argv[1:] else 1)
-    try:
-        report = build_report(parse(sys.argv[1:]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except OSError as error:
-        print(
-            f"error: {error.filename} could not be written ({error.strerror}): choose another folder with out=", file=sys.stderr
-        )
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("error: stopped", file=sys.stderr)
-        raise SystemExit(1) from None
+    with ending_in_a_sentence("stopped; start it again"):
+        options = parse(sys.argv[1:])
+        try:
+            report = build_report(options)
+        except OSError as error:
+            unwritable = f"{error.filename} could not be written ({error.strerror}): choose another folder with out="
+            raise UserError(unwritable) from error
     for note in report.notes:
         print(f"note: {note}")
     finished = sum(run.state == FINISHED for run in report.runs)
