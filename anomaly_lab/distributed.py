@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from anomaly_lab.errors import UserError
 
+WORKER = "anomaly_lab.training_process"  # started by its name: it needs all that a run needs, and this module next to nothing
 PATIENCE = 60  # seconds that processes have to end when one of them has stopped or failed
 
 
@@ -72,7 +73,7 @@ def _start(directory: Path, rank: int, processes: int, lock: int, reason: Path, 
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank), "NODE_RANK": "0"}
     arguments = [str(directory), str(processes), str(reason), str(os.getpid())]
     return subprocess.Popen(
-        [sys.executable, "-m", "anomaly_lab.distributed", *arguments],
+        [sys.executable, "-m", WORKER, *arguments],
         env=os.environ | meeting,
         pass_fds=[lock],
         stdout=None if rank == 0 else subprocess.DEVNULL,
@@ -112,42 +113,3 @@ def _wait(group: list[subprocess.Popen]) -> list[int]:
             break
         time.sleep(0.1)
     return [process.returncode or 0 for process in group]
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent has: nobody would wait for it."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def main() -> None:
-    """One of the processes: DIRECTORY PROCESSES REASON PARENT, and its rank in the environment."""
-    directory, processes, reason, parent = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    _end_with(parent)
-    from anomaly_lab import continuation, launchers, pipeline
-
-    config: Any = OmegaConf.load(directory / "config.yaml")
-    # what the whole run may use was recorded at its start
-    share = max(1, (continuation.stored_threads(directory) or launchers.cores()) // processes)
-    try:
-        pipeline.train_share(config, directory, share)
-    except UserError as error:
-        with contextlib.suppress(FileExistsError), reason.open("x", encoding="utf-8") as file:
-            file.write(str(error))
-        raise SystemExit(1) from None
-    except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
-        raise SystemExit(130) from None
-    except Exception:
-        time.sleep(2)
-        if not reason.is_file():  # else another process has failed, and this one has only lost touch with it
-            raise
-        raise SystemExit(1) from None
-
-
-if __name__ == "__main__":
-    main()

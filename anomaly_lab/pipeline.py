@@ -68,21 +68,6 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
             raise SystemExit(1) from None  # of a multirun too
 
 
-def train_share(config: DictConfig, directory: Path, threads: int) -> None:
-    """What one of several processes does for the run in `directory`: its share of the training, up to the last checkpoint."""
-    quiet()
-    keep_freed_memory()
-    launchers.set_threads(None, threads)
-    L.seed_everything(config.seed, workers=True, verbose=False)
-    data = datamodule(config, threads)
-    data.setup()
-    loggers = make_loggers(config, directory)
-    try:
-        fit(config, make_trainer(config, directory, loggers, []), lightning_module(config, data), data, directory, True)
-    finally:
-        close(loggers)
-
-
 def fit(
     config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
 ) -> None:
