@@ -75,6 +75,11 @@ def heading(config: DictConfig) -> str:
     return f"{config.data.name} {config.category.name}, {what}"
 
 
+def not_by_error(error: str, model: str) -> str:
+    """What is said to who asks for an error where a detector compares features."""
+    return f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out"
+
+
 def check_system(config: DictConfig) -> None:
     """UserError where model, objective and scoring don't belong together."""
     model, objective, error = config.model.name, config.objective, config.scoring.error
@@ -85,7 +90,7 @@ def check_system(config: DictConfig) -> None:
             "model=knn and patch_ae have"
         )
     if by_features and error in ERRORS:
-        raise UserError(f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out")
+        raise UserError(not_by_error(error, model))
     if objective.get("target") == "X_hat" and not by_features:
         raise UserError(
             f"objective={objective.name} has defects reconstructed as they are, so that no error shows them: it goes with "

@@ -16,7 +16,7 @@ from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
 from anomaly_lab.atomic import write_text
 from anomaly_lab.checkpoints import AtomicCheckpointIO
-from anomaly_lab.configuration import check, heading
+from anomaly_lab.configuration import check, heading, not_by_error
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
@@ -69,6 +69,8 @@ def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> 
         if f"scoring.{name}" in keys:
             value = config.scoring[name]
             hparams["scoring"][name] = config.data.train_size if value == "train_size" else value
+    if hparams["scoring"].get("detector") and hparams["scoring"]["error"] != checkpoint["hyper_parameters"]["scoring"]["error"]:
+        raise UserError(not_by_error(config.scoring.error, config.model.name))
     weights = scorers.renamed(checkpoint["state_dict"])
     try:
         module = AnomalyModule(**hparams)

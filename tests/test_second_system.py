@@ -118,8 +118,9 @@ def test_an_evaluation_needs_no_weights_but_the_run_s_and_gives_the_same_scores(
     other = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", "scoring.sigma=1", "calibration=quantile").directory
     assert metrics_of(other)["sigma"] == 1
     assert scores_of(other) != scores_of(run)
-    said = sentence(in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", "scoring.error=squared"))
-    assert "scoring.error" in said or "no error shows them" in said
+    for error in ("squared", "cubic"):
+        said = sentence(in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", f"scoring.error={error}"))
+        assert f"scoring.error is {error}" in said and "scored by its features" in said
 
 
 def test_a_run_that_was_cut_off_goes_on_exactly(
