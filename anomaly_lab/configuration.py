@@ -1,6 +1,10 @@
 """What a configuration may say: mistakes that Hydra's composition can't see, each answered in one sentence."""
 
-from omegaconf import DictConfig, OmegaConf
+import math
+import re
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
 
@@ -13,6 +17,62 @@ CHOICES = {
 }
 
 
+class Numbers(NamedTuple):
+    """Which numbers a value may be: from `low` to `high`; both bounds are left out where it is `inside`. `besides`: what else
+    it may be."""
+
+    low: float
+    high: float = math.inf
+    whole: bool = False
+    inside: bool = False
+    besides: tuple[Any, ...] = ()
+    why: str = ""
+
+    def hold(self, value: Any) -> bool:
+        if value in self.besides:
+            return True
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return False
+        return self.low < value < self.high if self.inside else self.low <= value <= self.high
+
+    def sentence(self) -> str:
+        words = [str("null" if b is None else b) for b in self.besides]
+        kind = "a whole number" if self.whole else "a number"
+        if self.inside:
+            bounds = f"above {self.low:g}" + ("" if math.isinf(self.high) else f" and below {self.high:g}")
+        else:
+            bounds = f"of at least {self.low:g}" if math.isinf(self.high) else f"in [{self.low:g}, {self.high:.10g}]"
+        return f"it must be {' or '.join([*words, f'{kind} {bounds}'])}" + (f", {self.why}" if self.why else "")
+
+
+NUMBERS = {
+    "seed": Numbers(0, 2**32 - 1, whole=True),
+    "image_size": Numbers(SMALLEST, whole=True, besides=("auto",), why="as the network shrinks its input eightfold"),
+    "batch_size": Numbers(1, whole=True),
+    "checkpoint_minutes": Numbers(0),
+    "objective.lam": Numbers(0, 1, besides=(None,), why="since λ weights the two terms of the objective"),
+    "optimizer.lr": Numbers(0, inside=True),
+    "optimizer.weight_decay": Numbers(0),
+    "optimizer.warmup": Numbers(0, 0.99, why="as a share of the training"),
+    "data.steps_per_epoch": Numbers(1, whole=True),
+    "data.train_size": Numbers(SMALLEST, whole=True, besides=(0,), why="where 0 stands for whole images"),
+    "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
+    "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
+    "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
+    "data.memory": Numbers(0),
+    "scoring.sigma": Numbers(0),
+    "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
+    "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
+    "trainer.devices": Numbers(1, whole=True),
+    "trainer.max_epochs": Numbers(-1, whole=True, besides=(None,), why="where -1 leaves the end to trainer.max_time"),
+}
+# what Lightning could do, but not together with batches that follow from their number in the training alone
+OURS = {
+    "trainer.limit_train_batches": "data.steps_per_epoch= says how many batches an epoch has",
+    "trainer.accumulate_grad_batches": "batch_size= says how many crops make a step",
+}
+
+
 def check(config: DictConfig) -> None:
     """UserError for the first value that makes no sense."""
     category = config.get("category")  # None where it is missing
@@ -20,53 +80,38 @@ def check(config: DictConfig) -> None:
         raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
     if config.data.root is None:
         raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
-    lam = config.objective.get("lam")
-    if lam is not None and (not isinstance(lam, int | float) or not 0 <= lam <= 1):
-        raise UserError(f"objective.lam is {lam}: λ weights the two terms of the objective and must lie in [0, 1]")
-    size = config.image_size
-    if size != "auto" and (not isinstance(size, int) or size < SMALLEST):
-        raise UserError(
-            f"image_size is {size}: it must be auto or at least {SMALLEST} pixels, as the network shrinks its input eightfold"
-        )
-    train_size = config.data.train_size
-    if train_size != 0 and train_size < SMALLEST:
-        raise UserError(f"data.train_size is {train_size}: it must be 0 (whole images) or at least {SMALLEST} pixels")
-    rotation = config.data.get("rotation", 0)
-    if rotation != "auto" and (not isinstance(rotation, int | float) or not 0 <= rotation <= 180):
-        raise UserError(f"data.rotation is {rotation}: it must be auto or between 0 and 180 degrees")
-    for name, value, low in (
-        ("batch_size", config.batch_size, 1),
-        ("data.steps_per_epoch", config.data.steps_per_epoch, 1),
-        ("scoring.sigma", config.scoring.sigma, 0),
-        ("checkpoint_minutes", config.get("checkpoint_minutes", 5), 0),
-    ):
-        if not isinstance(value, int | float) or value < low:
-            raise UserError(f"{name} is {value}: it must be at least {low}")
+    for name, numbers in NUMBERS.items():
+        part, _, last = name.rpartition(".")
+        within = OmegaConf.select(config, part) if part else config
+        if within is not None and last in within and not numbers.hold(within[last]):
+            raise UserError(f"{name} is {_shown(within[last])}: {numbers.sentence()}")
     for name, known in CHOICES.items():
         value = OmegaConf.select(config, name)
         if value is not None and value not in known:
             raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+    if not isinstance(category.get("augmentation", ListConfig([])), ListConfig):
+        raise UserError(f"category.augmentation is {_shown(category.augmentation)}: write a list, such as '[horizontal_flip]'")
+    check_trainer(config)
     check_system(config)
-    tile = config.scoring.tile
-    if tile != "train_size" and (not isinstance(tile, int) or tile < 0):
-        raise UserError(f"scoring.tile is {tile}: it must be train_size, a number of pixels or 0 (whole images)")
-    devices = config.trainer.devices
-    if devices not in (1, "auto", [0]):
-        if "ddp" not in str(config.trainer.get("strategy")) or not isinstance(devices, int) or devices < 1:
-            raise UserError(f"trainer.devices is {devices}: for several processes add trainer=ddp, else leave it at 1")
-        if config.batch_size % devices:
-            raise UserError(f"batch_size is {config.batch_size}: {devices} processes can't take equal shares of that")
-    workers = config.data.num_workers
-    if workers != "auto" and (not isinstance(workers, int) or workers < 0):
-        raise UserError(f"data.num_workers is {workers}: it must be auto or at least 0")
-    min_area = config.category.min_area
-    if min_area is not None and (not isinstance(min_area, int) or min_area < 1):
-        raise UserError(f"category.min_area is {min_area}: a component has 1, 2 or more pixels; null chooses by image size")
-    if not 0 < config.data.validation_share < 1:
-        raise UserError(
-            f"data.validation_share is {config.data.validation_share}: it must lie between 0 and 1, since held-out normal "
-            "images calibrate the threshold"
-        )
+
+
+def check_trainer(config: DictConfig) -> None:
+    """UserError for arguments of Lightning's Trainer that it would answer with a stack trace, or take in another sense."""
+    trainer = config.trainer
+    limit = trainer.get("max_time")
+    if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
+        raise UserError(f"trainer.max_time is {limit}: write DD:HH:MM:SS, as in 00:00:10:00 for ten minutes, or null")
+    for name, instead in OURS.items():
+        if OmegaConf.select(config, name) not in (None, 1, 1.0):
+            raise UserError(f"{name} can't be used here: {instead}")
+    if trainer.devices > 1 and "ddp" not in str(trainer.get("strategy")):
+        raise UserError(f"trainer.devices is {trainer.devices}: for several processes add trainer=ddp, else leave it at 1")
+    if config.batch_size % trainer.devices:
+        raise UserError(f"batch_size is {config.batch_size}: {trainer.devices} processes can't take equal shares of that")
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
 
 
 def heading(config: DictConfig) -> str:
@@ -83,6 +128,9 @@ def not_by_error(error: str, model: str) -> str:
 def check_system(config: DictConfig) -> None:
     """UserError where model, objective and scoring don't belong together."""
     model, objective, error = config.model.name, config.objective, config.scoring.error
+    kinds, kept = (OmegaConf.select(config, f"{key}.name") for key in ("corruption", "validation_corruption"))
+    if kinds is not None and kinds == kept:
+        raise UserError(f"corruption={kinds} is what validation goes by, which no training may have seen: use another one")
     by_features = bool(config.scoring.get("detector"))
     if not by_features and error not in ERRORS:
         raise UserError(

@@ -9,6 +9,7 @@ import os
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else its import asks the network for a newer version
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -167,6 +168,14 @@ def _polygon(size: tuple[int, int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
 SHAPES = {"blob": blob, "ellipse": ellipse, "rectangle": rectangle, "stroke": stroke}
 
 
+def require_ranges(**given: tuple[Any, float, float]) -> None:
+    """`name`: (what should be a pair (low, high), its least, its most). ValueError for the first that isn't one."""
+    for name, (pair, least, most) in given.items():
+        numbers = isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
+        if not numbers or not least <= pair[0] <= pair[1] <= most:
+            raise ValueError(f"{name} {pair} must be a pair, [low, high], with {least:g} ≤ low ≤ high ≤ {most:g}")
+
+
 class LocalCorruption(A.DualTransform):
     """X → X̂ and M. As an albumentations transform: `image` is X, float32 (H, W, 3) in [0, 1]; `mask` is (H, W) or (H, W, 1)
     of any numeric type, of which the corrupted pixels become 1 and the others stay as they were (pass zeros).
@@ -195,8 +204,7 @@ class LocalCorruption(A.DualTransform):
             raise ValueError(f"unknown shapes {sorted(unknown)}: there are {sorted(SHAPES)}")
         if not contents or not shapes:
             raise ValueError("a corruption needs at least one content and one shape")
-        if not (1 <= count[0] <= count[1] and 0 < size[0] <= size[1] <= 1):
-            raise ValueError(f"count {count} must be 1 ≤ low ≤ high, size {size} must be 0 < low ≤ high ≤ 1")
+        require_ranges(count=(count, 1, math.inf), size=(size, 1e-3, 1), brightness=(brightness, 0, 1))
         self.contents, self.shapes = list(contents), list(shapes)
         self.count, self.size = count, size
         self.brightness, self.brightness_share = brightness, brightness_share

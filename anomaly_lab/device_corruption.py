@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from anomaly_lab.corruption import MIN_CHANGE, MIN_PATCH, Range
+from anomaly_lab.corruption import MIN_CHANGE, MIN_PATCH, Range, require_ranges
 
 SHAPES = ("blob", "ellipse", "rectangle")
 MODES = 5  # Fourier modes of a blob's radius
@@ -21,7 +21,7 @@ MODES = 5  # Fourier modes of a blob's radius
 
 class ElasticOnDevice:
     """(X (B, 3, h, w) in [0, 1], seed) → X̂ of the same shape, M (B, 1, h, w) of 0 and 1. Arguments as `LocalCorruption`'s and
-    `Elastic`'s; ValueError for shapes that it does not know."""
+    `Elastic`'s; ValueError for shapes that it does not know, and ranges that are none."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class ElasticOnDevice:
     ) -> None:
         if unknown := set(shapes) - set(SHAPES):
             raise ValueError(f"unknown shapes {sorted(unknown)}: there are {sorted(SHAPES)}")
+        require_ranges(count=(count, 1, math.inf), size=(size, 1e-3, 1), brightness=(brightness, 0, 1))
         self.amplitude, self.smoothness, self.count, self.size = amplitude, smoothness, count, size
         self.shapes, self.brightness, self.brightness_share = list(shapes), brightness, brightness_share
 

@@ -63,7 +63,7 @@ class SDCAutoencoder(nn.Module):
 
     def __init__(self, width: float = 1.0, checkpointing: bool = False) -> None:
         super().__init__()
-        if not width > 0:
+        if not isinstance(width, int | float) or not width > 0:
             raise ValueError(f"width must be positive, got {width}")
 
         self.checkpointing = checkpointing
