@@ -7,14 +7,20 @@ All but trials= (how many there shall be in the end) and study= (their folder) i
 on disk: stopped or killed, the same command goes on, also with the trial that was cut off; several processes may share a study.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
 from anomaly_lab import run_directory
+from anomaly_lab.configuration import check
 from anomaly_lab.errors import UserError, ending_in_a_sentence
+from anomaly_lab.train import CONF
 
 # what is searched: override → (how its value is written, least, most)
 SPACE = {
@@ -41,6 +47,9 @@ def search(arguments: list[str]) -> None:
     if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:
         raise UserError(f"trials is {wanted}: it must be a number of at least 1")
     folder = Path(own.get("study") or f"runs/search_{run_directory.sweep_directory(training)}")
+    if importlib.util.find_spec("optuna") is None:
+        raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'")
+    require_searchable(training)
     study = _study(folder)
     for trial in study.get_trials(deepcopy=False):
         if not trial.state.is_finished():  # cut off, or in the hands of another process, which its directory tells
@@ -57,18 +66,32 @@ def search(arguments: list[str]) -> None:
     print(f"  python -m anomaly_lab.train {' '.join([*training, *overrides(best.params)])}")
 
 
+def require_searchable(training: list[str]) -> None:
+    """UserError for a training command that could not start, or has nothing of what is searched: before any trial is made."""
+    from hydra import compose, initialize_config_dir
+
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", overrides=training)
+    except HydraException as error:
+        raise UserError(f"the training command can't be understood: {' '.join(str(error).split())}") from error
+    check(config)
+    for name in SPACE:
+        if OmegaConf.select(config, name) is None:
+            part = name.split(".")[0]
+            raise UserError(f"{part}={config[part].name} has no {name} to search: use another {part}=")
+
+
 def overrides(parameters: dict[str, float]) -> list[str]:
     """A trial's parameters as the training command takes them."""
     return [f"{name}={SPACE[name][0].format(value)}" for name, value in parameters.items()]
 
 
 def _study(folder: Path) -> Any:
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'") from None
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))

@@ -1,5 +1,6 @@
 """The search over λ and the corruption's strength: by the validation proxy, and persistent."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -85,7 +86,7 @@ def test_a_trial_that_was_cut_off_is_made_with_the_same_parameters(
 
 def test_trials_that_fail_do_not_end_the_search(trainings: list[list[str]]) -> None:
     with pytest.raises(UserError, match=r"none of 2 trials in study has succeeded"):
-        search.search(["seed=13", "study=study", "trials=2"])
+        search.search(["+category=carpet", "seed=13", "study=study", "trials=2"])
     assert len(trainings) == 2
 
 
@@ -95,8 +96,23 @@ def test_a_number_of_trials_that_makes_no_sense_is_named(trials: str) -> None:
         search.search([f"trials={trials}"])
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "no category"),
+        (["+category=carpet", "data=mvtec"], "data.root=DIR"),
+        (["+category=carpet", "objective=l2"], "objective=l2 has no objective.lam to search"),
+        (["+category=carpet", "objective.lamm=1"], "can't be understood: .*lamm"),
+    ],
+)
+def test_a_command_that_could_not_train_makes_no_trial(trainings: list[list[str]], options: list[str], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        search.search([*options, "study=study"])
+    assert not trainings and not Path("study").exists()
+
+
 def test_without_optuna_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'anomaly_lab\[optuna\]'"):
         search.search([f"study={tmp_path}"])
 
