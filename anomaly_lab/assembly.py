@@ -23,6 +23,7 @@ from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.history import History
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.schedule import OneClock
 from anomaly_lab.training_progress import TrainingProgress
 
 BEGIN = 8  # training images that a network may take its first weights from: hundreds of patches each
@@ -112,7 +113,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
     callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
     if distributed.count(config) > 1:
-        ours.append(OneModel())
+        ours += [OneModel(), OneClock()]
     if options["max_time"] is None:
         callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
     try:

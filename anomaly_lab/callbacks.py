@@ -39,13 +39,15 @@ class ProgressiveSize(L.Callback):
 
     @staticmethod
     def done(trainer: L.Trainer, step: int, steps_per_epoch: int) -> float:
-        """Share of the training before batch number `step`: in steps or, with `max_time`, in time."""
-        steps = (trainer.max_epochs or -1) * steps_per_epoch
-        return max(step / steps if steps > 0 else 0.0, time_share(trainer))
+        """Share of the training before batch number `step`: in steps or, with `max_time`, in time. Not by Lightning's count of
+        steps: workers ask for their first batches before there is one."""
+        ends = [(trainer.max_epochs or -1) * steps_per_epoch, trainer.max_steps]
+        return max(step / min((end for end in ends if end > 0), default=math.inf), time_share(trainer))
 
 
 class StopOnDivergence(L.Callback):
-    """A loss or reconstruction that is no number ends the training at once, before it can reach a checkpoint."""
+    """A loss or reconstruction that is no number ends the training at the step that shows it. A checkpoint may hold the step
+    before; the one before that is kept beside it, see `checkpoints`."""
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int

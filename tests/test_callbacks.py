@@ -46,8 +46,8 @@ def test_progress_is_counted_in_steps_or_in_time_whichever_is_further(monkeypatc
     timer = Timer(duration={"seconds": 100})
     monkeypatch.setattr(timer, "time_elapsed", lambda stage=None: 60.0)
 
-    def done(step: int, epochs: int, *callbacks: Any) -> float:
-        trainer: Any = SimpleNamespace(max_epochs=epochs, callbacks=list(callbacks))
+    def done(step: int, epochs: int, *callbacks: Any, steps: int = -1) -> float:
+        trainer: Any = SimpleNamespace(max_epochs=epochs, max_steps=steps, callbacks=list(callbacks))
         return ProgressiveSize.done(trainer, step, steps_per_epoch=10)
 
     assert done(20, 8) == 0.25
@@ -55,6 +55,7 @@ def test_progress_is_counted_in_steps_or_in_time_whichever_is_further(monkeypatc
     assert done(70, 8, timer) == 0.875
     assert done(70, -1, timer) == 0.6
     assert done(70, -1) == 0.0, "without a limit of any kind"
+    assert done(20, 8, steps=40) == done(20, -1, steps=40) == 0.5, "trainer.max_steps"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
