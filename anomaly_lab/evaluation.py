@@ -70,6 +70,7 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     UserError where min_area is more than the images have pixels, so that nothing could be detected.
     """
     module.trainer = trainer
+    module.to(trainer.strategy.root_device)  # Lightning has taken it off there when the training ended
     models = cross_fitted(module, data)
     of_all, min_area = module.scorer.residuals, module.hparams["min_area"]
     levels = Levels(data.held_out, data.found.root, min_area, models)  # type: ignore[union-attr]
@@ -211,6 +212,8 @@ class TestResults(L.Callback):
         if not self.samples:
             return "everything: there are none"
         labels = {sample.label for sample in self.samples}
-        if 0 not in labels and name != "tpr":
-            return "a normal one"
-        return "a defective one" if 1 not in labels else "ground-truth masks"
+        if 1 not in labels:
+            return "a defective one"
+        if name.startswith(("pixel", "aupro", "flat_pixel", "flat_aupro")) and all(s.mask is None for s in self.samples):
+            return "ground-truth masks"
+        return "a normal one"

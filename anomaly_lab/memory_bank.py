@@ -46,6 +46,7 @@ class MemoryBank(nn.Module):
         self.register_buffer("vectors", torch.empty(0, 0))
         self.register_buffer("whitening", torch.empty(0, 0) if whiten else None)
 
+    @torch.inference_mode(False)  # what a validation makes in inference mode could not be sent among processes afterwards
     @torch.no_grad()
     def fit(self, features: Iterable[Tensor], images: int) -> None:
         """Remember vectors of `images` maps (1, C, h', w'), an equal share of each. ValueError where there is none."""

@@ -186,9 +186,11 @@ class AnomalyModule(L.LightningModule):
         """In evaluation mode, without gradients, in the trainer's precision."""
         training = self.training
         self.eval()
-        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            yield
-        self.train(training)
+        try:
+            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+                yield
+        finally:
+            self.train(training)
 
     def flat_heatmap(self, X: Tensor) -> Tensor:
         """The trivial reference: the smoothed distance from the training images' mean colour, (B, h, w)."""

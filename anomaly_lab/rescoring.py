@@ -38,14 +38,22 @@ def evaluate(given: DictConfig) -> None:
     keys = source_run.changed_keys(hydra.overrides.task)
     config = source_run.overlaid(OmegaConf.load(source / "config.yaml"), given, keys)
     check(config)
+    source_run.require_new(directory, source)  # of a multirun's jobs Hydra tells nobody before
+    with run_directory.held(directory):
+        evaluate_in(directory, source, config, keys, hydra.overrides.task)
+
+
+def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[str], overrides: list[str]) -> None:
+    """Score the run in `source` as `config` says; `keys` are what the `overrides` have changed."""
     quiet()
     keep_freed_memory()
     L.seed_everything(config.seed, workers=True, verbose=False)
     checkpoint = source_run.load_checkpoint(source)
     module = rebuilt(checkpoint, config, keys)
     preprocessing = Preprocessing(**module.hparams["preprocessing"])
-    share = config.data.validation_share
-    data = scoring_data(config.data.name, config.data.root, config.category.name, preprocessing, share, config.seed)
+    share, levels = config.data.validation_share, stored_levels(source)
+    held_out = {row["path"] for row in levels}
+    data = scoring_data(config.data.name, config.data.root, config.category.name, preprocessing, share, config.seed, held_out)
     anew = not bool(torch.isfinite(module.threshold)) or any(key.split(".")[0] in source_run.DECISIVE for key in keys)
     if anew:
         require_normal_images(data, source)
@@ -53,11 +61,12 @@ def evaluate(given: DictConfig) -> None:
     title = heading(config)
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
     trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
-    origin = record(source, hydra.overrides.task, keys)
+    origin = record(source, overrides, keys)
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     run_directory.write_json(directory / "environment.json", run_directory.environment())
     run_directory.write_json(directory / source_run.RECORD, origin)
     print_source(origin, config.data.name, data, anew, directory)
+    results.levels += calibrate(trainer, module, data) if anew else levels
     score(config, trainer, module, data, results, checkpoint, source, anew)
 
 
@@ -107,11 +116,8 @@ def score(
     source: Path,
     anew: bool,
 ) -> None:
-    """Calibrate where it is needed, write the checkpoint with what came of it, test, and write metrics.json.
-
-    That comes last of all: it says that the evaluation has finished.
-    """
-    results.levels += calibrate(trainer, module, data) if anew else stored_levels(source)
+    """Write the checkpoint with its threshold, test, and write metrics.json, last of all: it says that the evaluation has
+    finished."""
     weights = {k: v.cpu() for k, v in module.state_dict().items()}
     kept = checkpoint | {"state_dict": weights, "hyper_parameters": dict(module.hparams)}
     AtomicCheckpointIO().save_checkpoint(kept, source_run.best_checkpoint(results.run))

@@ -21,9 +21,7 @@ BANDS = 5  # octaves: from single pixels to what is wider than 16 px
 LEVEL = 2  # energies are compared on a grid of 2² = 4 px: they are averaged over about that anyway
 SPREAD = 0.75  # grid points: energies are averaged over a Gaussian of this σ, 3 px
 FLOOR = 0.01  # of a band's mean energy: below it, differences on the logarithmic scale mean nothing
-SMALLEST = (
-    1e-7  # of a band's mean energy: a tenth of what rounding to 8 bits leaves, so that arithmetic's own noise means nothing
-)
+SMALLEST = 1e-7  # least mean energy of a band: a tenth of what rounding to 8 bits leaves, above the noise of arithmetic
 RIDGE = 1e-3  # on the regression's normal equations, for each pixel
 VARIANCE = 0.01  # added to the variances: a band that hardly varies must not decide alone
 

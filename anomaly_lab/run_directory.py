@@ -31,17 +31,18 @@ except ImportError:  # Windows
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
 CLAIM = ".claimed"  # the file that makes a directory one process's own
 FAILURE = "error.txt"  # the sentence that a failed run ended with, for the report
-LONGEST_NAME = 120  # file systems end at 255 bytes
+LONGEST_NAME = 120  # bytes; file systems end at 255
 
 
 def directory_name(overrides: str, longest: int = LONGEST_NAME) -> str:
-    """Hydra's override_dirname as one folder's name: what a file system may not hold becomes "-", long ones are cut."""
-    return re.sub(r"[^\w=,.-]+", "-", overrides)[:longest].strip("-.,+") or "defaults"
+    """Hydra's override_dirname as one folder's name of at most `longest` bytes: what a file system may not hold becomes "-"."""
+    name = re.sub(r"[^\w=,.-]+", "-", overrides).encode()[:longest].decode(errors="ignore")
+    return name.strip("-.,+") or "defaults"
 
 
 def sweep_directory(overrides: Sequence[str]) -> str:
     """A multirun's folder: the same command finds its jobs again. In any order, and whatever says nothing about the result."""
-    counting = sorted(o for o in overrides if o.lstrip("+~").split("=", 1)[0] not in fingerprint.NEUTRAL)
+    counting = sorted(o for o in overrides if not fingerprint.is_neutral(o.lstrip("+~").split("=", 1)[0]))
     return _named(",".join(counting), fingerprint.digest(counting))
 
 
@@ -121,18 +122,18 @@ class Guard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with ending_in_a_sentence():
-            _make(Path(config.hydra.sweep.dir))
+            _make(Path(config.hydra.sweep.dir), "hydra.sweep.dir=")
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, key: str = "hydra.run.dir=") -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise _unwritable(folder, error, key) from error
 
 
-def _unwritable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{folder} cannot be written to ({error.strerror}): choose another directory with hydra.run.dir=")
+def _unwritable(folder: Path, error: OSError, key: str = "hydra.run.dir=") -> UserError:
+    return UserError(f"{folder} cannot be written to ({error.strerror}): choose another directory with {key}")
 
 
 def refuse_other(run: Path, differing: Sequence[str]) -> None:

@@ -40,10 +40,7 @@ class Guard(Callback):
         with ending_in_a_sentence():
             source = require_run(config.run).resolve()
             changed_keys(config.hydra.overrides.task)
-            if source == new.resolve() or source in new.resolve().parents:
-                raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
-            if (new / "config.yaml").exists():
-                raise UserError(f"{new} holds a run already: choose a new directory with out=")
+            require_new(new, source)
             try:
                 new.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -53,6 +50,14 @@ class Guard(Callback):
         with ending_in_a_sentence():
             if config.out is not None:
                 raise UserError("out= names one directory, and a multirun makes several: give hydra.sweep.dir= instead")
+
+
+def require_new(new: Path, source: Path) -> None:
+    """UserError where an evaluation would write over a run: that in `source`, or one in `new`."""
+    if source == new.resolve() or source in new.resolve().parents:
+        raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
+    if (new / "config.yaml").exists():
+        raise UserError(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
 
 
 def require_run(run: str | None) -> Path:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from anomaly_lab.atomic import write_text
+from anomaly_lab.errors import UserError
 
 FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of another process"
 FAILED, CUT_OFF = "failed", "cut off"
@@ -70,6 +72,14 @@ def _lives(process: int) -> bool:
     except OSError:  # another user's
         return True
     return True
+
+
+def require_multirun(arguments: Sequence[str]) -> None:
+    """UserError for a grid without -m: Hydra would leave it aside and make one run of the defaults."""
+    grids = [a for a in arguments if a.lstrip("+").startswith("sweep=")]
+    asked = any(a in ("-m", "--multirun") or a.startswith(("hydra.mode=", "-c", "--cfg", "-h", "--h")) for a in arguments)
+    if grids and not asked:
+        raise UserError(f"{grids[0]} is a grid of several runs: add -m")
 
 
 def conclude() -> bool:

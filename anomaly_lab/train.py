@@ -21,7 +21,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from anomaly_lab import launchers, run_directory, sweep
+from anomaly_lab import launchers, run_directory, source_run, sweep
 from anomaly_lab.atomic import write_text
 from anomaly_lab.errors import InUse, UserError, ending_in_a_sentence
 
@@ -85,6 +85,8 @@ def main() -> None:
     try:
         with ending_in_a_sentence("stopped; the same command goes on where it was"):
             launchers.require(sys.argv[1:])
+            sweep.require_multirun(sys.argv[1:])
+            source_run.require_whole_rule(sys.argv[1:])
             job()
     finally:
         well = sweep.conclude()

@@ -15,9 +15,29 @@ import numpy as np
 from anomaly_lab import fingerprint
 from anomaly_lab.atomic import replacing, write_text
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 log = logging.getLogger(__name__)
 VERSION = 1  # raise it with every change of how images are decoded or resized
 ABANDONED = 24 * 3600  # seconds after which a file that is still being written is debris of a crash
+
+
+def can_keep_open(files: int) -> bool:
+    """Whether this process may keep so many files open beside as many others. Its own limit, often 1,024 or 256, is raised as
+    far as the system lets it: each mapped image takes one."""
+    if resource is None:
+        return True
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * files + 256
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        except (OSError, ValueError):  # above the hard limit
+            return False
+    return True
 
 
 class ImageCache:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from anomaly_lab import fingerprint
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
-from anomaly_lab.data.cache import ImageCache
+from anomaly_lab.data.cache import ImageCache, can_keep_open
 from anomaly_lab.data.datasets import FLIPS, Batches, Images, Key, TestImages, TrainingSamples, ValidationPairs, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
@@ -115,9 +115,10 @@ class AnomalyDataModule(L.LightningDataModule):
         scale = self.image_size / longest
         mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
-        pixels = sum(np.prod(self.preprocessing.size(stored_size(s.path))) for s in found.train)
-        in_memory = bool(3 * pixels < self.memory * 2**30)
-        if cache is not None and not cache.fits(int(3 * pixels)):
+        pixels = sum(int(np.prod(self.preprocessing.size(stored_size(s.path)))) for s in found.train)
+        size = pixels * max(image.pixel_bytes for image in seen)
+        in_memory = size < self.memory * 2**30
+        if cache is not None and not (cache.fits(size) and can_keep_open(len(found.train))):
             cache = None
         with bar("Decoding images") as update:
             self.train_images = Images(train, self.preprocessing, in_memory, cache, update)
@@ -127,6 +128,7 @@ class AnomalyDataModule(L.LightningDataModule):
         self.min_area = self.category["min_area"]
         if self.min_area is None:
             self.min_area = max(4, round(5e-4 * median_area(found.train)))
+        self._require_room(self.held_out)
         self._require_one_shape(found.train)
         self.found = found  # last: a second call after a failure starts anew
 
@@ -144,6 +146,12 @@ class AnomalyDataModule(L.LightningDataModule):
         if not self.train_size and float(self.requested_rotation):
             raise UserError("data.rotation turns crops: train on crops with data.train_size=128, or set data.rotation=0")
         return float(self.requested_rotation), "as configured"
+
+    def _require_room(self, samples: Sequence[Sample]) -> None:
+        """The threshold comes from these images: no component in them can be larger than they are."""
+        smallest = min(samples, key=lambda sample: np.prod(stored_size(sample.path)))
+        if self.min_area > (pixels := int(np.prod(stored_size(smallest.path)))):
+            raise UserError(f"category.min_area is {self.min_area}: {smallest.path} has {pixels} pixels, choose a smaller one")
 
     def _require_one_shape(self, samples: Sequence[Sample]) -> None:
         """Whole images make a batch only where they are of one size and stay so when turned."""

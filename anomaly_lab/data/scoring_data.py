@@ -1,6 +1,6 @@
 """Images for a detector that is trained already: what is tested, and the held-out normal images."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +44,24 @@ class ScoringData:
         return DataLoader(TestImages(samples, self.preprocessing), batch_size=None)
 
 
-def scoring_data(name: str, root: str, category: str, preprocessing: Preprocessing, share: float, seed: int) -> ScoringData:
-    """Find and check the files; `share` and `seed` give the held-out images that the training had. UserError as for a training,
-    except that the folder train may be missing."""
+def scoring_data(
+    name: str,
+    root: str,
+    category: str,
+    preprocessing: Preprocessing,
+    share: float,
+    seed: int,
+    known: Collection[str] = (),
+) -> ScoringData:
+    """Find and check the files. UserError as for a training, except that the folder train may be missing.
+
+    `known`: paths, from the category's folder, of the images that the training held out. Those of them that are there are
+    held out again, whatever has come to the folder since; where there are none, as many as `share` and `seed` say.
+    """
     found = files(name, root, category, need_training=False)
-    held_out = split(found.train, share, seed)[1] if len(found.train) > 1 else []
+    held_out = [sample for sample in found.train if sample.path.relative_to(found.root).as_posix() in known]
+    if not held_out and len(found.train) > 1:
+        held_out = split(found.train, share, seed)[1]
     test = list(found.test)
     with_progress("Checking images", [*held_out, *test])
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]

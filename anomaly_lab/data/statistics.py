@@ -22,9 +22,10 @@ def evenly(length: int, count: int = LOOK_AT) -> list[int]:
 
 
 class Seen(NamedTuple):
-    """What is kept of one image: mean and standard deviation of its values in [0, 1], channels pooled, and the energy of its
-    grey middle by frequency, with the frequencies in cycles a stored pixel: (n, m), (n, 1), (1, m)."""
+    """What is kept of one image: bytes of a stored pixel, mean and standard deviation of its values in [0, 1], channels pooled,
+    and the energy of its grey middle by frequency, with the frequencies in cycles a stored pixel: (n, m), (n, 1), (1, m)."""
 
+    pixel_bytes: int
     mean: float
     std: float
     power: np.ndarray
@@ -34,16 +35,18 @@ class Seen(NamedTuple):
 
 def look(samples: Sequence[Sample]) -> list[Seen]:
     """Read at most `LOOK_AT` of the images, evenly spread, one after the other: all that follows needs no more of them."""
-    return [_seen(to_unit(read_image(samples[i].path))) for i in evenly(len(samples))]
+    return [_seen(read_image(samples[i].path)) for i in evenly(len(samples))]
 
 
-def _seen(image: np.ndarray) -> Seen:
+def _seen(stored: np.ndarray) -> Seen:
+    image, pixel_bytes = to_unit(stored), stored.shape[2] * stored.dtype.itemsize
     side = min(512, *image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     grey = image[top : top + side, left : left + side].mean(2)
     window = np.hanning(side)
     power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
-    return Seen(image.mean(), image.std(), power, np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+    rows, columns = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
+    return Seen(pixel_bytes, image.mean(), image.std(), power, rows, columns)
 
 
 def mean_and_std(seen: Sequence[Seen]) -> tuple[float, float]:

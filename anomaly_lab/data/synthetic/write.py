@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -157,6 +158,11 @@ def ensure(root: Path, category: str, progress: Progress | None = None, counts: 
     if _complete(target, category, counts):
         return target
     try:
+        if any(not re.fullmatch(r"v\d+", path.name) for path in Path(root).glob("[!.]*")):
+            raise UserError(
+                f"{root} holds other files, and data=synthetic would write the embedded images among them: for images of your "
+                "own add data=mvtec"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{category}-", suffix=".part", dir=target.parent))
         try:
