@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import small_data, write_category
 
+from anomaly_lab.data import cache as cache_module
 from anomaly_lab.data import datamodule
 from anomaly_lab.data.cache import ImageCache
 from anomaly_lab.errors import UserError
@@ -47,6 +48,30 @@ def test_another_content_or_size_is_another_image(tmp_path: Path) -> None:
     assert cache.get(path, (4, 6), lambda: IMAGE[:4]).shape == (4, 6, 3)
     np.testing.assert_array_equal(cache.get(source(tmp_path, b"other"), (8, 6), lambda: IMAGE + 1), IMAGE + 1)
     np.testing.assert_array_equal(cache.get(source(tmp_path), (8, 6), never), IMAGE)
+
+
+def test_the_limit_on_open_files_is_raised_as_far_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mapped image holds one open, and a process that has none left can start no other."""
+    limits = {"now": (1024, 4096)}
+    monkeypatch.setattr(cache_module.resource, "getrlimit", lambda which: limits["now"])
+
+    def set_limits(which: int, wanted: tuple[int, int]) -> None:
+        if wanted[0] > wanted[1]:
+            raise ValueError("not allowed to raise maximum limit")
+        limits["now"] = wanted
+
+    monkeypatch.setattr(cache_module.resource, "setrlimit", set_limits)
+    assert cache_module.can_keep_open(100) and limits["now"] == (1024, 4096), "enough as it is"
+    assert cache_module.can_keep_open(1500) and limits["now"][0] >= 3000
+    assert not cache_module.can_keep_open(5000)
+
+
+def test_images_that_cannot_all_be_kept_open_are_not_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datamodule, "can_keep_open", lambda files: False)
+    write_category(tmp_path / "data/stripes")
+    data = small_data(tmp_path / "data", cache={"folder": str(tmp_path / "cache"), "gib": 1.0})
+    data.setup()
+    assert data.image_cache is None and len(data.train_images) > 0
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"nothing of the kind", None])

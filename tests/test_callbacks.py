@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Timer
 from anomaly_lab.callbacks import ProgressiveSize, SeedEachStep, StopOnDivergence
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.schedule import OneClock, time_share
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,16 @@ def test_progress_is_counted_in_steps_or_in_time_whichever_is_further(monkeypatc
     assert done(70, -1, timer) == 0.6
     assert done(70, -1) == 0.0, "without a limit of any kind"
     assert done(20, 8, steps=40) == done(20, -1, steps=40) == 0.5, "trainer.max_steps"
+
+
+def test_every_process_goes_by_the_first_one_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    timer, clock = Timer(duration={"seconds": 100}), OneClock()
+    monkeypatch.setattr(timer, "time_elapsed", lambda stage=None: 60.0)
+    trainer: Any = SimpleNamespace(callbacks=[timer, clock])
+    assert time_share(trainer) == 0.6, "before the first step, where all have the checkpoint's time"
+    monkeypatch.setattr(torch.distributed, "broadcast", lambda share, src: share.fill_(0.25) if src == 0 else None)
+    clock.on_train_batch_start(trainer, SimpleNamespace(device="cpu"), None, 0)
+    assert time_share(trainer) == 0.25
 
 
 @pytest.mark.parametrize("workers", [0, 2])

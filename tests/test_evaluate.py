@@ -146,6 +146,30 @@ def test_other_images_are_judged_by_the_run_s_own_threshold(evaluate: Evaluate, 
     assert re.search(r"stripes/train/good holds no two normal images.*calibrated anew", said)
 
 
+def test_images_that_were_trained_on_calibrate_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    """The held-out images are known by their names: a new draw among more images would take some that were trained on."""
+    shutil.copytree(finished.root, tmp_path / "more")
+    images = sorted((tmp_path / "more/stripes/train/good").iterdir())
+    for number in range(40):
+        shutil.copy(images[0], images[0].with_name(f"{'a' if number % 2 else 'z'}{number}.png"))
+
+    def held_out(run: Path) -> set[str]:
+        return {row["path"] for row in rows_of(run / "levels.csv") if row["split"] == "validation"}
+
+    new = evaluate(f"run={finished.directory}", f"data.root={tmp_path / 'more'}", "scoring.sigma=2").directory
+    assert held_out(new) == held_out(finished.directory) != set()
+
+
+def test_several_evaluations_at_once_write_over_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    command = ["-m", f"run={finished.directory}", "scoring.sigma=0,2", f"hydra.sweep.dir={tmp_path / 'again'}"]
+    assert evaluate(*command).status == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "again").rglob("*.[jc]s*")}
+    assert len([path for path in before if path.name == "metrics.json"]) == 2
+    again = evaluate(*command)
+    assert again.status == 1 and again.err.count("holds a run already") == 2
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
 def test_real_images_never_count_as_the_embedded_ones(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
     run = tmp_path / "synthetic"
     shutil.copytree(finished.directory, run)

@@ -11,6 +11,7 @@ import torch
 from conftest import Finished, small_data, small_module, small_trainer, write_category
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from anomaly_lab import evaluation
 from anomaly_lab.calibration import largest_component_area, quiet_level
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.statistics import evenly
@@ -102,6 +103,23 @@ def test_a_single_held_out_image_is_said_to_give_too_low_a_threshold(
     assert len(data.held_out) == 1 and "one held-out image" in caplog.text
     (heatmap,) = heatmaps_of(module, data)
     assert quiet_level(heatmap, module.hparams["min_area"]) == pytest.approx(float(module.threshold), rel=1e-5)
+
+
+def test_calibration_works_where_the_trainer_does(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a training Lightning leaves the module on the processor; the folds' models and the images follow the module."""
+    data, module, trainer = small_data(data_root), small_module(scoring=LEARNT), small_trainer(tmp_path)
+    data.prepare_data()
+    data.setup()
+    went: list[Any] = []
+    monkeypatch.setattr(module, "to", went.append)
+
+    def fitted(*_: Any) -> Any:
+        assert went == [trainer.strategy.root_device]
+        raise InterruptedError("the fits have begun")
+
+    monkeypatch.setattr(evaluation, "cross_fitted", fitted)
+    with pytest.raises(InterruptedError):
+        calibrate(trainer, module, data)
 
 
 def test_a_plain_error_has_nothing_to_learn(data_root: Path, tmp_path: Path) -> None:

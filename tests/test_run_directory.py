@@ -36,6 +36,7 @@ def test_a_long_name_is_cut_to_what_file_systems_take() -> None:
     name = run_directory.directory_name(",".join(f"trainer.option_{i}=value" for i in range(100)))
     assert 50 < len(name.encode()) < 200
     assert "/" not in name
+    assert 50 < len(run_directory.directory_name("category.name=" + "瓷砖" * 100).encode()) <= run_directory.LONGEST_NAME
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,8 @@ def test_what_says_nothing_about_the_result_does_not_count(tmp_path: Path) -> No
     b.data.root = str(b.data.root)
     assert fingerprint.digest(fingerprint.normalised(a)) == fingerprint.digest(fingerprint.normalised(b))
     assert fingerprint.differences(a, b) == []
+    assert all(map(fingerprint.is_neutral, ("data.cache", "data.cache.gib", "logger.wandb.project")))
+    assert not any(map(fingerprint.is_neutral, ("data.contrast", "data", "logger_of_mine", "seed")))
     b.seed, b.data.root = 1, "b"
     assert fingerprint.differences(a, b) == [
         "seed is 0 there, not 1",

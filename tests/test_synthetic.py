@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from anomaly_lab.data.synthetic import CATEGORIES, Counts, ensure
 from anomaly_lab.data.synthetic.camera import radical_inverse
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE
-from anomaly_lab.data.synthetic.write import Item, defect_mask, plan, render
+from anomaly_lab.data.synthetic.write import VERSION, Item, defect_mask, plan, render
 from anomaly_lab.errors import UserError
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
@@ -199,6 +199,14 @@ def test_a_root_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="Cannot write"):
         ensure(tmp_path / "file", "wood", counts=TINY)
+
+
+def test_a_folder_of_other_images_is_left_alone(tmp_path: Path) -> None:
+    """Who forgets data=mvtec must not get embedded images among their own."""
+    (tmp_path / "screws/train").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"holds other files.*add data=mvtec"):
+        ensure(tmp_path, "carpet")
+    assert not (tmp_path / f"v{VERSION}").exists()
 
 
 def test_an_interrupted_generation_leaves_nothing(tmp_path: Path) -> None:
