@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 train: $(READY)  ## train on the embedded data; more: make train ARGS='+category=wood objective=restore'
 	$(BIN)/python -m anomaly_lab.train $(or $(ARGS),+category=carpet objective=amplify)
 
-report: $(READY)  ## a small sweep on the embedded data, then its tables, figures and page (12 minutes on two cores)
+report: $(READY)  ## a small sweep on the embedded data, then its tables, figures and page (11 minutes on two cores)
 	folder=runs/$$(date +%Y-%m-%d_%H-%M-%S)_report && \
 	$(BIN)/python -m anomaly_lab.train -m +sweep=small $(ARGS) hydra.sweep.dir=$$folder/sweep && \
 	$(BIN)/python -m anomaly_lab.train -m +sweep=small objective=restore objective.lam=0.5 corruption=cutout seed=0 \
@@ -51,9 +51,11 @@ bench: $(READY)  ## measure speed and memory (at most 10 minutes) and write expe
 	$(BIN)/python experiments/benchmarks/bench.py $(ARGS)
 
 picture: $(READY)  ## draw README's picture from a finished run on the embedded data: make picture RUN=runs/...
+	@test -n "$(RUN)" || { echo "which run? make picture RUN=runs/..."; exit 1; }
 	$(BIN)/python docs/picture.py "$(RUN)"
 
 real: $(READY)  ## the study on real photographs, resumable: make real ROOT=DIR, or with ARGS='--minutes 20 --seeds 0'
+	@test -n "$(ROOT)" || { echo "where are the images? make real ROOT=DIR"; exit 1; }
 	$(BIN)/python experiments/real_images/study.py "$(ROOT)" $(ARGS)
 
 clean:  ## remove the environment and caches; runs/ stays

@@ -1,5 +1,6 @@
 """Every command that README shows works: make targets exist, training commands run (tiny), paths and keys are there."""
 
+import math
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Ended, Finished, write_category
 
 ROOT = Path(__file__).parent.parent
@@ -30,15 +32,20 @@ def test_a_training_command_of_the_readme_works(command: str, train: Callable[..
     assert ended.status == 0, ended.err + ended.out
     finished = [path for run in ended.directories for path in run.glob("**/metrics.json")]
     jobs = 1
-    for values in re.findall(r"\+?[\w.]+=([^\[\s]*,[^\s]*)", command) if command.startswith("-m ") else []:
-        jobs *= len(values.split(","))
+    if command.startswith("-m "):
+        lists = re.findall(r"\+?[\w.]+=([^\[\s]*,[^\s]*)", command)
+        for grid in re.findall(r"\+sweep=(\w+)", command):
+            lists += yaml.safe_load((ROOT / f"conf/sweep/{grid}.yaml").read_text())["hydra"]["sweeper"]["params"].values()
+        jobs = math.prod(len(values.split(",")) for values in lists)
     assert len(finished) == jobs
 
 
 @pytest.mark.parametrize("command", [line for line in SHOWN if re.match(r"python -m anomaly_lab\.(evaluate|report)", line)])
 def test_a_command_of_the_readme_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     runs = shutil.copytree(finished.directory.parent, tmp_path / "runs")
+    write_category(tmp_path / "photographs/stripes", train=0, good=0, defects=("new",), each=2, masks=False)
     command = command.replace("runs/DIRECTORY", str(runs / finished.directory.name)).replace("runs=runs", f"runs={runs}")
+    command = command.replace("=DIR", f"={tmp_path / 'photographs'}")
     ended = subprocess.run([sys.executable, *command.split()[1:]], cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     assert list(tmp_path.glob("**/report.html" if "report" in command else "**/source.json"))
