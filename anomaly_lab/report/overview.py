@@ -6,6 +6,7 @@ from pathlib import Path
 from anomaly_lab.report.collect import FINISHED, Run
 from anomaly_lab.report.groups import Group, across_categories, key, names, statistic
 from anomaly_lab.report.official import source
+from anomaly_lab.report.protocol import MEASURES, PROXY, choices
 from anomaly_lab.report.tables import Cell, Table, averaged, measured, number, plain
 
 METRICS = {
@@ -20,11 +21,7 @@ METRICS = {
     "pixel_f1": "pixel F1",
 }
 FLAT = {"flat_image_auroc": "flat grey: image AUROC", "flat_pixel_auroc": "flat grey: pixel AUROC"}
-PROTOCOL = (
-    "Weights and threshold chosen on held-out normal images; test images choose nothing. Pixel metrics at the ground truth's "
-    "own resolution, AUPRO up to a false-positive rate of 0.3. Flat grey: the distance from the training images' mean colour, "
-    "which takes no training. Synthetic data say nothing about real images."
-)
+MINUTES = "minutes of training"
 
 
 def results(groups: Sequence[Group]) -> Table:
@@ -41,9 +38,10 @@ def results(groups: Sequence[Group]) -> Table:
         size = {run.metrics.get("image_size") for run in g.runs}
         rows.append([*cells, averaged(minutes, 1), Cell(number(steps.mean, 0), (steps.mean,)), Cell(_joined(size))])
     spread = ("standard deviation",)
-    columns = ["data", "category", "setting", "n", "seeds", *METRICS.values(), *FLAT.values(), "minutes", "steps", "px"]
-    parts = {c: spread for c in (*METRICS.values(), *FLAT.values(), "minutes")}
-    notes = ["Mean ± sample standard deviation over n seeds (none is given for n = 1). " + PROTOCOL, *_cautions(groups)]
+    columns = ["data", "category", "setting", "n", "seeds", *METRICS.values(), *FLAT.values(), MINUTES, "steps", "px"]
+    parts = {c: spread for c in (*METRICS.values(), *FLAT.values(), MINUTES)}
+    protocol = f"{choices(run for g in groups for run in g.runs)} {MEASURES}"
+    notes = [f"Mean ± sample standard deviation over n seeds (none is given for n = 1). {protocol}", *_cautions(groups)]
     return Table("results", "Results by setting", columns, rows, notes, parts)
 
 
@@ -64,9 +62,10 @@ def single_runs(groups: Sequence[Group], folders: Sequence[Path]) -> Table:
             if m.get("source_run"):
                 note = f"evaluation of {Path(m['source_run']).name}, trained on {m.get('trained_on')}. {note}".strip()
             rows.append([*cells, Cell(shown(run.path, folders)), Cell(note)])
-    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", "minutes", "steps"]
+    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", MINUTES, "steps"]
     columns += ["device", "train/validation/test", "code", "run", "note"]
-    return Table("runs", "Single runs", columns, rows, ["As in each run's metrics.json. " + PROTOCOL])
+    protocol = f"{choices(run for g in groups for run in (*g.runs, *g.earlier))} {MEASURES} {PROXY}"
+    return Table("runs", "Single runs", columns, rows, [f"As in each run's metrics.json. {protocol}"])
 
 
 def kinds(groups: Sequence[Group]) -> Table:
@@ -83,7 +82,8 @@ def kinds(groups: Sequence[Group]) -> Table:
             rows.append(
                 [*map(plain, first), Cell(f"{sum(predicted)} of {len(predicted)} {what}", (sum(predicted),)), measured(share)]
             )
-    note = "Images called defective at the calibrated threshold, all seeds taken together. " + PROTOCOL
+    protocol = choices(run for g in groups for run in g.runs)
+    note = f"Images called defective at the calibrated threshold, all seeds taken together. {protocol}"
     return Table("kinds", "By kind of defect", ["data", "category", "setting", "kind", "images", "share"], rows, [note])
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_lab.report.groups import Group, Statistic, across_categories, key, names, statistic
-from anomaly_lab.report.official import OFFICIAL, lacking, source
+from anomaly_lab.report.official import OFFICIAL, SYNTHETIC, lacking, source
+from anomaly_lab.report.protocol import choices
 from anomaly_lab.report.tables import GAP, Cell, Table, number
 
 DIGITS = 2  # as the paper prints
@@ -70,9 +71,10 @@ def _on_other_data(name: str, groups: Sequence[Group], data: str, stem: str) -> 
     record = published()[name]
     columns = our_columns(groups, record["metrics"])
     order = list(dict.fromkeys(str(g["category"]) for g in groups))
-    reason = "" if data == "synthetic" else f" ({next(filter(None, (lacking(r) for g in groups for r in g.runs)))})"
+    example = next(filter(None, (lacking(r) for g in groups for r in g.runs)))
+    where = f"{data}, not {OFFICIAL}" if data == SYNTHETIC else f"{data} (for example: {example})"
     rows = _rows(order, columns, {}, marks=False)
-    notes = [f"Data: {data}{reason}: not {OFFICIAL}, and not comparable with published columns. {_protocol(groups)}"]
+    notes = [f"Data: {where}; not comparable with published columns. {_protocol(groups)}"]
     return Table(stem, f"{record['title']}, data: {data}", ["category", *columns], rows, notes)
 
 
@@ -162,6 +164,6 @@ def _protocol(groups: Sequence[Group]) -> str:
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
     return (
         f"Mean ± sample standard deviation (n) over n = {n} seeds; {values('model')}, {values('image_size')} px, "
-        f"{values('steps')} steps on {values('device')}; weights and threshold from held-out normal images, image score "
-        f"{values('score_pooling')}, a_min {values('min_area')} px."
+        f"{values('steps')} steps on {values('device')}; image score {values('score_pooling')}, a_min {values('min_area')} px. "
+        + choices(run for g in groups for run in g.runs)
     )
