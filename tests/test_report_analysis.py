@@ -54,6 +54,13 @@ def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) 
     assert [p.statistic.spread for p in points] == pytest.approx([np.std([0, 0.1], ddof=1)] * 3)
 
 
+def test_a_series_over_lambda_goes_by_its_setting_s_name_without_lambda(tmp_path: Path) -> None:
+    for i, (model, lam) in enumerate((m, lam) for m in ("sdc", "tiny") for lam in (0.5, 0.9)):
+        fake_run(tmp_path / str(i), model=model, lam=lam, corruption="swap" if model == "sdc" else "elastic")
+    series = over_lambda(group(collect([tmp_path])), "image_auroc")
+    assert sorted(setting for _, setting, _ in series) == ["sdc, restore, swap", "tiny, restore, elastic"]
+
+
 def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lambda o, lam, c, seed: lam)
     table = lambda_table(groups)
