@@ -51,6 +51,12 @@ class Run:
         except (OSError, ValueError, TypeError):
             return {}
 
+    @property
+    def commit(self) -> str:
+        """The state of the code that it ran with."""
+        git = self.environment.get("git") or {}
+        return str(git.get("commit", "unknown"))[:8] + (" (changed)" if git.get("dirty") else "")
+
 
 def collect(folders: Iterable[Path]) -> list[Run]:
     """Every run in or below `folders`, in the order of their paths, each once. UserError for a folder without any."""

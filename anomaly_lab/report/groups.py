@@ -52,9 +52,9 @@ class Group:
     def statistic(self, metric: str) -> Statistic:
         return statistic(run.metrics.get(metric) for run in self.runs)
 
-    def by_seed(self, metric: str) -> dict[int, float]:
-        """Seed → value, of the runs that have it."""
-        return {r.metrics["seed"]: r.metrics[metric] for r in self.runs if r.metrics.get(metric) is not None}
+    def by_seed(self, metric: str) -> dict[int, Run]:
+        """Seed → run, of the runs that have the figure."""
+        return {r.metrics["seed"]: r for r in self.runs if r.metrics.get(metric) is not None}
 
     @property
     def seeds(self) -> list[int]:

@@ -57,7 +57,7 @@ def single_runs(groups: Sequence[Group], folders: Sequence[Path]) -> Table:
             cells += [measured(m.get(name)) for name in (*METRICS, *FLAT)]
             cells += [measured(m.get("proxy_ap")), measured(_minutes(run), 1), plain(m.get("steps")), plain(m.get("device"))]
             counts = [m.get(n) for n in ("n_train", "n_validation", "n_test")]
-            cells += [Cell("/".join(str(c) if c is not None else "–" for c in counts)), Cell(_commit(run))]
+            cells += [Cell("/".join(str(c) if c is not None else "–" for c in counts)), Cell(run.commit)]
             note = "repeated later, counts nowhere" if run in g.earlier else ""
             if m.get("source_run"):
                 note = f"evaluation of {Path(m['source_run']).name}, trained on {m.get('trained_on')}. {note}".strip()
@@ -108,7 +108,7 @@ def shown(path: Path, folders: Sequence[Path]) -> str:
 def _cautions(groups: Sequence[Group]) -> list[str]:
     """What a reader must know of seeds that are not quite comparable."""
     notes = []
-    mixed = [g for g in groups if len({_commit(run) for run in g.runs}) > 1]
+    mixed = [g for g in groups if len({run.commit for run in g.runs}) > 1]
     if mixed:
         notes.append(f"Seeds of {len(mixed)} settings come from different states of the code: see the column code of the runs.")
     if repeated := sum(len(g.earlier) for g in groups):
@@ -121,11 +121,6 @@ def _cautions(groups: Sequence[Group]) -> list[str]:
 def _minutes(run: Run) -> float | None:
     seconds = run.metrics.get("train_seconds")
     return None if seconds is None else seconds / 60
-
-
-def _commit(run: Run) -> str:
-    git = run.environment.get("git") or {}
-    return str(git.get("commit", "unknown"))[:8] + (" (changed)" if git.get("dirty") else "")
 
 
 def _joined(values: set[object]) -> str:
