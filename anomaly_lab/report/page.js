@@ -16,6 +16,15 @@ function fixed(x) {
   return x.toFixed(settings.digits);
 }
 
+// ---- a link to a folded table opens it
+function unfold(hash) {
+  const folded = byId(hash.slice(1))?.querySelector("details");
+  if (folded) folded.open = true;
+}
+document.querySelectorAll("nav a").forEach((link) => link.addEventListener("click", () => unfold(link.hash)));
+window.addEventListener("hashchange", () => unfold(location.hash));
+unfold(location.hash);
+
 // ---- sorting tables: ascending, descending; gaps last
 for (const table of document.querySelectorAll("table.sortable")) {
   table.querySelectorAll("th").forEach((head, column) => {
