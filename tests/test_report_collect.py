@@ -87,8 +87,11 @@ def test_real_jobs_that_failed_are_listed_with_their_sentence(train: Callable[..
     record = sweep / "multirun.yaml"
     text = record.read_text().replace("nowhere,stripes", "nowhere,stripes,never")
     record.write_text(text)
-    (waiting,) = (run for run in collect([sweep]) if run.state == "not started")
+    (waiting,) = (run for run in collect([sweep.parent, sweep]) if run.state == "not started")
     assert "category.name=never" in waiting.overrides
+    name, state, overrides, _ = left_out(collect([sweep]), [sweep]).rows[-1]
+    assert (name.text, state.text) == ("–", "not started"), "no directory is made up"
+    assert "category.name=never" in overrides.text
 
 
 def test_a_resumed_run_that_finishes_is_no_longer_failed(train: Callable[..., Ended], data_root: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomaly_lab.report.collect import FINISHED, Run
+from anomaly_lab.report.collect import FINISHED, NOT_STARTED, Run
 from anomaly_lab.report.groups import Group, across_categories, key, names, statistic
 from anomaly_lab.report.official import source
 from anomaly_lab.report.protocol import MEASURES, PROXY, choices
@@ -61,7 +61,7 @@ def single_runs(groups: Sequence[Group], folders: Sequence[Path]) -> Table:
             note = "repeated later, counts nowhere" if run in g.earlier else ""
             if m.get("source_run"):
                 note = f"evaluation of {Path(m['source_run']).name}, trained on {m.get('trained_on')}. {note}".strip()
-            rows.append([*cells, Cell(shown(run.path, folders)), Cell(note)])
+            rows.append([*cells, plain(shown(run, folders)), Cell(note)])
     columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", MINUTES, "steps"]
     columns += ["device", "train/validation/test", "code", "run", "note"]
     protocol = f"{choices(run for g in groups for run in (*g.runs, *g.earlier))} {MEASURES} {PROXY}"
@@ -90,19 +90,21 @@ def kinds(groups: Sequence[Group]) -> Table:
 def left_out(runs: Sequence[Run], folders: Sequence[Path]) -> Table:
     """Runs that are in no other table, with what is known of them."""
     rows = [
-        [Cell(shown(r.path, folders)), Cell(r.state), Cell(" ".join(r.overrides)), Cell(r.note)]
+        [plain(shown(r, folders)), Cell(r.state), Cell(" ".join(r.overrides)), Cell(r.note)]
         for r in runs
         if r.state != FINISHED
     ]
     return Table("left_out", "Runs without a result", ["run", "state", "overrides", "what is known"], rows)
 
 
-def shown(path: Path, folders: Sequence[Path]) -> str:
-    """A run's path from the folder that was searched; where that is the run itself, its name."""
+def shown(run: Run, folders: Sequence[Path]) -> str | None:
+    """A run's path from the folder that was searched; where that is the run itself, its name. None before it has started."""
+    if run.state == NOT_STARTED:
+        return None
     for folder in folders:
-        if path.is_relative_to(folder.resolve()) and path != folder.resolve():
-            return path.relative_to(folder.resolve()).as_posix()
-    return path.name
+        if run.path.is_relative_to(folder.resolve()) and run.path != folder.resolve():
+            return run.path.relative_to(folder.resolve()).as_posix()
+    return run.path.name
 
 
 def _cautions(groups: Sequence[Group]) -> list[str]:
