@@ -153,7 +153,7 @@ def test_pairs_from_different_states_of_the_code_are_named(tmp_path: Path) -> No
     for seed in (0, 1):
         fake_run(tmp_path / f"a{seed}", objective="amplify", seed=seed)
         fake_run(tmp_path / f"r{seed}", objective="restore", seed=seed)
-    assert "different states of the code, which may be why they differ: restore λ=0.5 against amplify λ=0.5." in note(*"xxxy")
+    assert "different states of the code, which may be why they differ. Against amplify λ=0.5: restore λ=0.5." in note(*"xxxy")
     assert "different states" not in note(*"xxxx")
     assert "different states" not in note(*"xxyy"), "each pair is of one state"
 

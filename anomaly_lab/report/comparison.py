@@ -109,8 +109,13 @@ def comparison_table(groups: Sequence[Group]) -> Table | None:
         f"{len(rows)} comparisons (Bonferroni): better or worse where the interval of level 1 − {1 - LEVEL:.2g}/{len(rows)} "
         "does not hold 0, else undecided."
     ]
-    if mixed := dict.fromkeys(f"{c.b} against {c.a}" for c in found if not c.one_code):
-        notes.append(f"Runs of different states of the code, which may be why they differ: {'; '.join(mixed)}.")
+    mixed: dict[str, dict[str, None]] = {}  # against → settings, each once
+    for c in found:
+        if not c.one_code:
+            mixed.setdefault(c.a, {})[c.b] = None
+    if mixed:
+        pairs = " ".join(f"Against {a}: {'; '.join(settings)}." for a, settings in mixed.items())
+        notes.append(f"Of these pairs the runs come from different states of the code, which may be why they differ. {pairs}")
     columns = ["data", "setting", "against", "metric", "difference", "interval", "verdict", "units", "pairs"]
     return Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",), "units": ("which",)})
 
