@@ -14,7 +14,8 @@ METRICS: dict[str, Any] = {
     "image_auroc": 0.9, "pixel_auroc": 0.8, "pixel_ap": 0.4, "aupro": 0.7, "image_f1": 0.6, "pixel_f1": 0.5,
     "tpr": 0.75, "tnr": 0.8125, "tpr_tnr_mean": 0.78125, "flat_image_auroc": 0.5, "flat_pixel_auroc": 0.6, "flat_aupro": 0.3,
     "threshold": 0.01, "min_area": 4, "score_pooling": "max", "sigma": 4, "proxy_ap": 0.3,
-    "n_train": 51, "n_validation": 9, "n_test": 4,
+    "n_train": 51, "n_validation": 9, "n_test": 4, "selection": "the last step", "calibration": "area",
+    "calibration_parameter": None,
 }  # fmt: skip
 SCORES = [("good", 0, 0.1, 0), ("good", 0, 0.2, 1), ("hole", 1, 0.3, 1), ("hole", 1, 0.4, 0)]
 

@@ -1,5 +1,6 @@
 """What a sweep shows: values over λ, paired comparisons against scipy, plots as files."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from anomaly_lab.report.comparison import (
     verdict,
 )
 from anomaly_lab.report.groups import Group, group
+from anomaly_lab.report.tables import to_csv
 
 unhurried = settings(deadline=None)
 
@@ -52,6 +54,13 @@ def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) 
     assert [p.lam for p in points] == [0.1, 0.5, 0.9]
     assert [p.statistic.mean for p in points] == pytest.approx([0.11, 0.31, 0.51])
     assert [p.statistic.spread for p in points] == pytest.approx([np.std([0, 0.1], ddof=1)] * 3)
+
+
+def test_a_series_over_lambda_goes_by_its_setting_s_name_without_lambda(tmp_path: Path) -> None:
+    for i, (model, lam) in enumerate((m, lam) for m in ("sdc", "tiny") for lam in (0.5, 0.9)):
+        fake_run(tmp_path / str(i), model=model, lam=lam, corruption="swap" if model == "sdc" else "elastic")
+    series = over_lambda(group(collect([tmp_path])), "image_auroc")
+    assert sorted(setting for _, setting, _ in series) == ["sdc, restore, swap", "tiny, restore, elastic"]
 
 
 def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> None:
@@ -100,7 +109,7 @@ def test_seeds_are_averaged_within_a_category_before_categories_are_compared(tmp
     (found,) = (c for c in comparisons(groups) if c.metric == "image_auroc")
     assert (found.a, found.b) == ("amplify λ=0.5", "restore λ=0.5")
     assert sorted(found.differences) == pytest.approx([0.2, 0.4])
-    assert (found.units, found.pairs, found.mean) == ("categories", 4, pytest.approx(0.3))
+    assert (found.units, found.pairs, found.mean) == ("2 categories: carpet, wood", 4, pytest.approx(0.3))
     half = stats.t.ppf(0.975, 1) * np.std([0.2, 0.4], ddof=1) / np.sqrt(2)
     assert found.interval() == pytest.approx((0.3 - half, 0.3 + half))
 
@@ -116,6 +125,37 @@ def test_only_what_both_have_run_is_compared(tmp_path: Path) -> None:
     table = comparison_table(groups)
     assert table is not None
     assert {r[6].text for r in table.rows} == {"undecided"}, "one pair decides nothing"
+    assert {r[7].text for r in table.rows} == {"1 seed of carpet"}
+
+
+def test_what_is_compared_is_named_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    for i, category in enumerate(("carpet", "grid", "tile", "wood")):
+        fake_run(tmp_path / f"r{category}", objective="restore", category=category)
+        if i < 2:
+            fake_run(tmp_path / f"a{category}", objective="amplify", category=category)
+    fake_run(tmp_path / "zipper", objective="amplify", category="zipper")
+    table = comparison_table(group(collect([tmp_path])))
+    assert table is not None
+    assert {r[7].text for r in table.rows} == {"2 categories: carpet, grid (3 categories left out)"}
+    assert "units,units (which),pairs" in to_csv(table)
+    assert ',2,"2 categories: carpet, grid (3 categories left out)",2\n' in to_csv(table)
+
+
+def test_pairs_from_different_states_of_the_code_are_named(tmp_path: Path) -> None:
+    def note(*commits: str) -> str:
+        for name, commit in zip(("a0", "r0", "a1", "r1"), commits, strict=True):
+            record = {"git": {"commit": commit, "dirty": False}}
+            (tmp_path / name / "environment.json").write_text(json.dumps(record))
+        table = comparison_table(group(collect([tmp_path])))
+        assert table is not None
+        return " ".join(table.notes)
+
+    for seed in (0, 1):
+        fake_run(tmp_path / f"a{seed}", objective="amplify", seed=seed)
+        fake_run(tmp_path / f"r{seed}", objective="restore", seed=seed)
+    assert "different states of the code, which may be why they differ. Against amplify λ=0.5: restore λ=0.5." in note(*"xxxy")
+    assert "different states" not in note(*"xxxx")
+    assert "different states" not in note(*"xxyy"), "each pair is of one state"
 
 
 def test_the_more_is_compared_the_more_it_takes_to_be_better() -> None:
@@ -156,7 +196,8 @@ def test_many_settings_are_each_compared_with_the_one_that_validation_prefers(tm
 
 
 def test_signs() -> None:
-    assert [signed(x) for x in (0.0121, -0.0121, 0.0001, None)] == ["+0.012", "-0.012", "0.000", "–"]
+    values = (0.0121, -0.0121, 0.0001, -0.0001, -0.0, None)
+    assert [signed(x) for x in values] == ["+0.012", "-0.012", "0.000", "0.000", "0.000", "–"]
 
 
 # ---- plots

@@ -87,8 +87,11 @@ def test_real_jobs_that_failed_are_listed_with_their_sentence(train: Callable[..
     record = sweep / "multirun.yaml"
     text = record.read_text().replace("nowhere,stripes", "nowhere,stripes,never")
     record.write_text(text)
-    (waiting,) = (run for run in collect([sweep]) if run.state == "not started")
+    (waiting,) = (run for run in collect([sweep.parent, sweep]) if run.state == "not started")
     assert "category.name=never" in waiting.overrides
+    name, state, overrides, _ = left_out(collect([sweep]), [sweep]).rows[-1]
+    assert (name.text, state.text) == ("–", "not started"), "no directory is made up"
+    assert "category.name=never" in overrides.text
 
 
 def test_a_resumed_run_that_finishes_is_no_longer_failed(train: Callable[..., Ended], data_root: Path) -> None:
@@ -175,6 +178,50 @@ def test_many_or_long_differences_become_a_letter_with_a_legend(tmp_path: Path) 
     assert sorted(names(groups).values()) == ["restore λ=0.5 (a)", "restore λ=0.5 (b)"]
     assert {k for others in legend(groups).values() for k in others} == {"optimizer.lr", "callbacks.sizes"}
     assert all(names(groups)[key(across_categories(g.setting))] in legend(groups) for g in groups)
+
+
+UNTRAINED = {"objective": "none", "lam": None, "corruption": "none", "model": "knn"}
+NAMES: dict[str, tuple[list[dict[str, object]], list[str]]] = {
+    "the model leads, and corruptions that follow from it go unsaid": (
+        [
+            UNTRAINED,
+            {"model": "sdc_quarter"},
+            {"objective": "segment", "lam": None, "corruption": "defects", "model": "patch_ae"},
+        ],
+        ["knn, untrained", "patch_ae, segment", "sdc_quarter, restore λ=0.5"],
+    ),
+    "one model is not named": ([{"lam": 0.5}, {"lam": 0.9}], ["restore λ=0.5", "restore λ=0.9"]),
+    "corruptions of one objective": (
+        [{"corruption": "swap"}, {"corruption": "none"}, {}],
+        ["restore λ=0.5, elastic", "restore λ=0.5, no corruption", "restore λ=0.5, swap"],
+    ),
+    "corruptions of one objective in two models": (
+        [{"model": "sdc", "corruption": "swap"}, {}, UNTRAINED],
+        ["knn, untrained", "sdc, restore λ=0.5, swap", "tiny, restore λ=0.5, elastic"],
+    ),
+    "corruptions of two objectives of one model": (
+        [{"objective": "amplify", "corruption": "swap"}, {}],
+        ["amplify λ=0.5, swap", "restore λ=0.5, elastic"],
+    ),
+    "the same model untrained": ([UNTRAINED | {"model": "tiny"}, {}], ["restore λ=0.5", "untrained"]),
+    "untrained, with a corruption for the proxy": (
+        [UNTRAINED, UNTRAINED | {"corruption": "swap"}],
+        ["untrained", "untrained, swap"],
+    ),
+    "what else differs comes last": (
+        [{"lr": 0.1}, {"lr": 0.2, "model": "sdc", "corruption": "swap"}],
+        ["sdc, restore λ=0.5, swap, lr=0.2", "tiny, restore λ=0.5, elastic, lr=0.1"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "expected"), NAMES.values(), ids=NAMES)
+def test_names_are_short_and_tell_settings_apart(
+    tmp_path: Path, settings: list[dict[str, object]], expected: list[str]
+) -> None:
+    for i, setting in enumerate(settings):
+        fake_run(tmp_path / str(i), **setting)
+    assert sorted(names(group(collect([tmp_path]))).values()) == expected
 
 
 # ---- the command

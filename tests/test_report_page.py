@@ -130,13 +130,15 @@ VALUES = {"b": 0.5, "a": None, "d": -0.25, "c": 0.4996, "é": 10.0}
 ROWS = [[plain(name), measured(value)] for name, value in VALUES.items()]
 TABLE = Table("numbers", "Numbers & <names>", ["name", "value"], ROWS)
 
+FOLDED = Table("long", "A long table", ["name", "value"], 400 * ROWS, ["what it says"], folded=True)
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[np.ndarray]]:
     path = tmp_path_factory.mktemp("page") / "report.html"
     first, maps = made_up(60, "carpet")
     second, _ = made_up(9, "wood", seed=1)
-    write_page(path, "A <report>", [TABLE], [], [first, second], ["a note & more"])
+    write_page(path, "A <report>", [TABLE, FOLDED], [], [first, second], ["a note & more"])
     return path, first, maps
 
 
@@ -223,6 +225,29 @@ def test_tables_sort_by_number_or_name_with_gaps_last(browser: Any, made: Any) -
     page.keyboard.press("Enter")
     assert names() == ["a", "b", "c", "d", "é"]
     assert page.get_attribute("#table-numbers th:nth-child(2)", "aria-sort") is None
+
+
+def test_a_long_table_is_folded_and_its_links_open_it(browser: Any, made: Any) -> None:
+    page = opened(browser, made[0])
+    table, summary = page.locator("#table-long table"), page.locator("#table-long summary")
+    link = page.locator('nav a[href="#table-long"]')
+    assert not table.is_visible() and page.locator("#table-long h2").is_visible()
+    assert page.locator("#table-long .caption").is_visible(), "what it says is read before it is opened"
+    assert summary.text_content() == "2000 rows"
+    page.click("nav summary")
+    for _ in range(2):  # the second time the address stays the same
+        link.click()
+        assert table.is_visible()
+        assert page.evaluate("document.querySelector('#table-long').getBoundingClientRect().top") == pytest.approx(0, abs=2)
+        summary.click()
+        assert not table.is_visible()
+    assert page.locator("#table-numbers details").count() == 0, "short ones are not folded"
+    page.goto(made[0].as_uri() + "#nowhere")
+    page.goto(made[0].as_uri() + "#table-long")
+    assert table.is_visible(), "and so does its address"
+    page.reload()
+    assert table.is_visible()
+    assert page.errors == []
 
 
 def test_the_keyboard_reaches_everything(browser: Any, made: Any) -> None:
@@ -325,13 +350,14 @@ def test_page_tables_and_metrics_json_agree_to_the_last_printed_digit(
             assert cells[heads.index(label)] == number(metrics[metric])
             assert f"| {number(metrics[metric])} |" in written
             assert float(read[label]) == metrics[metric]
-    assert "mvtec layout" in page.text_content("#about") and "not MVTec AD" in page.text_content("#about")
+    assert "in MVTec's layout, not MVTec AD" in page.text_content("#about")
     assert page.errors == []
 
 
 def test_curves_over_a_min_agree_with_the_run_at_its_own_value(reported: Report, finished: Finished) -> None:
     metrics: Mapping[str, Any] = json.loads((finished.directory / "metrics.json").read_text())
     (table,) = (t for t in reported.tables if t.name == "min_area")
+    assert [t.name for t in reported.tables if t.folded] == ["min_area", "alpha"]
     own = [dict(zip(table.columns, row, strict=True)) for row in table.rows if row[-1].text == "the run's own"]
     assert len(own) == len(reported.groups) == 2
     assert own[0]["a_min (px)"].values == (metrics["min_area"],)

@@ -67,7 +67,7 @@ def test_the_rows_as_copied_give_the_averages_that_the_paper_prints(name: str) -
 
 
 def test_averages_are_recomputed_and_the_papers_wrong_ones_are_named(tmp_path: Path) -> None:
-    fake_run(tmp_path / "a")
+    official_run(tmp_path / "a", "carpet")
     table = paper(tmp_path)["table2"]
     column = list(table.columns).index("AE_L2")
     assert row(table, "average of objects")[column].text == "0.74"
@@ -78,7 +78,7 @@ def test_averages_are_recomputed_and_the_papers_wrong_ones_are_named(tmp_path: P
 
 
 def test_the_cable_row_of_table_3_has_its_footnote(tmp_path: Path) -> None:
-    fake_run(tmp_path / "a")
+    official_run(tmp_path / "a", "carpet")
     found = paper(tmp_path)
     assert row(found["table3"], "cable")[0].text == "cable †"
     assert any(note.startswith("† cable: five of the values") for note in found["table3"].notes)
@@ -168,15 +168,21 @@ def test_an_evaluation_counts_as_mvtec_ad_only_if_its_network_was_trained_on_it(
 def test_one_partial_seed_keeps_the_whole_group_out(tmp_path: Path) -> None:
     official_run(tmp_path / "a", "carpet", seed=0)
     official_run(tmp_path / "b", "carpet", seed=1, n_train=10)
-    found = paper(tmp_path)
-    assert not any(column.startswith("ours") for column in found["table2"].columns)
-    assert "table2_other1" in found
+    assert set(paper(tmp_path)) == {"table2_other1", "table3_other1", "table4_other1"}, "nothing of ours, nothing beside it"
+    official_run(tmp_path / "c", "grid")
+    table = paper(tmp_path)["table2"]
+    assert (row(table, "carpet")[-1].text, row(table, "grid")[-1].text) == ("–", "0.78")
 
 
 def test_a_folder_of_another_name_is_not_mvtec_ad(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", data="mvtec", category="grid_mini", root="/pictures/mine")
     (run,) = collect([tmp_path])
-    assert source(run) == f"mvtec layout, folder mine (not {OFFICIAL})"
+    assert source(run) == f"folder “mine” in MVTec's layout, not {OFFICIAL}"
+    fake_run(tmp_path / "b", data="mvtec", category="wood_mini", root="/pictures/mine")
+    table = tables(tmp_path)["table2_other1"]
+    example = f"(for example: {OFFICIAL} has no category grid_mini)"
+    assert table.notes[0].startswith(f"Data: {source(run)} {example}; not comparable with published columns.")
+    assert "folder ``mine'' in MVTec's layout" in latex(table), "quotes that LaTeX opens and closes"
 
 
 def test_seeds_are_averaged_and_n_is_stated(tmp_path: Path) -> None:
@@ -223,6 +229,27 @@ def test_every_table_carries_its_protocol_and_data(tmp_path: Path) -> None:
             assert all(r[0].text == "synthetic" for r in table.rows)
 
 
+def test_the_notes_say_how_weights_and_thresholds_were_chosen_by_the_runs_own_records(tmp_path: Path) -> None:
+    fake_run(tmp_path / "a")
+    weights, rule = "Weights: the last step;", "threshold from held-out normal images by calibration=area;"
+    for name in ("results", "runs", "kinds", "table2_other1"):
+        assert weights in tables(tmp_path)[name].notes[0] and rule in tables(tmp_path)[name].notes[0], name
+    best = {"selection": "highest val/proxy_ap", "calibration": "conformal", "calibration_parameter": 0.05}
+    fake_run(tmp_path / "b", category="wood", **best)
+    fake_run(tmp_path / "old", category="grid", selection=None, calibration=None)
+    weights = "Weights: highest val/proxy_ap or not recorded or the last step;"
+    rule = "by calibration=area or conformal 0.05 or not recorded; test images choose nothing."
+    for name in ("results", "runs", "kinds", "table2_other1"):
+        assert weights in tables(tmp_path)[name].notes[0] and rule in tables(tmp_path)[name].notes[0], name
+
+
+def test_proxy_ap_is_explained_wherever_it_stands_and_nowhere_else(tmp_path: Path) -> None:
+    fake_run(tmp_path / "a", lam=0.5)
+    fake_run(tmp_path / "b", lam=0.9)
+    explained = {t.name for t in tables(tmp_path).values() if any("Proxy AP: pixel AP on synthetic" in n for n in t.notes)}
+    assert explained == {"runs", "lambda", "lambda_category_proxy_ap_1"}
+
+
 def test_kinds_count_what_scores_csv_says(tmp_path: Path) -> None:
     fake_run(tmp_path / "a")
     texts = [[cell.text for cell in r[3:]] for r in tables(tmp_path)["kinds"].rows]
@@ -258,5 +285,6 @@ def test_latex_of_a_report_holds_ascii_only(tmp_path: Path) -> None:
     official_run(tmp_path / "a", "carpet")
     fake_run(tmp_path / "b", objective="amplify", lam=0.99)
     fake_run(tmp_path / "c", objective="amplify", lam=0.5)
+    fake_run(tmp_path / "d", data="mvtec", root="/pictures/a_b")
     for table in tables(tmp_path).values():
         assert latex(table).isascii(), set(re.findall(r"[^\x00-\x7f]", latex(table)))

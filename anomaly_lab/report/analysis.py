@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from anomaly_lab.report.groups import Group, Statistic, across_categories, key, names
 from anomaly_lab.report.official import source
+from anomaly_lab.report.protocol import PROXY
 from anomaly_lab.report.tables import Table, averaged, measured, plain
 
 SWEPT = {
@@ -53,7 +54,7 @@ def lambda_table(groups: Sequence[Group]) -> Table | None:
         for series, values in sorted(found.items())
     ]
     columns = ["data", "setting", "category", "λ", *SWEPT.values(), "n"]
-    notes = ["Mean ± sample standard deviation over n seeds. The proxy may choose λ; the others are of test images."]
+    notes = [f"Mean ± sample standard deviation over n seeds. {PROXY} It may choose λ; the others are of test images."]
     return Table("lambda", "Metric over λ", columns, rows, notes, {c: ("standard deviation",) for c in SWEPT.values()})
 
 
@@ -73,7 +74,8 @@ def heat_tables(groups: Sequence[Group]) -> list[Table]:
             ]
             title = f"{label[0].upper()}{label[1:]} over λ and category"
             name = f"lambda_category_{metric}_{number}"
-            tables.append(Table(name, title, ["setting", "λ", *categories], rows, [f"Data: {data}. Means over the seeds."]))
+            note = f"Data: {data}. Means over the seeds." + (f" {PROXY}" if metric == "proxy_ap" else "")
+            tables.append(Table(name, title, ["setting", "λ", *categories], rows, [note]))
     return tables
 
 

@@ -1,6 +1,7 @@
 """Finds the runs below some folders and says of each how far it came; none is dropped in silence."""
 
 import csv
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,15 +17,16 @@ from anomaly_lab.progress import bar
 from anomaly_lab.report.multirun import unstarted
 from anomaly_lab.run_directory import CLAIM, FAILURE, in_use
 
-FINISHED = "finished"
+FINISHED, NOT_STARTED = "finished", "not started"
 NEEDED = ("data", "category", "objective", "seed")  # without these a record can't be put anywhere
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain data only, like everything that a report reads
-STATES = (FINISHED, "running", "stopped", "failed", "unreadable", "not started")
+STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run directory: its state (one of STATES), its records as far as there are any, and what else is known of it."""
+    """One run directory: its state (one of STATES), its records as far as there are any, and what else is known of it. Of a
+    job that has not started, the path is its multirun's."""
 
     path: Path
     state: str
@@ -51,27 +53,34 @@ class Run:
         except (OSError, ValueError, TypeError):
             return {}
 
+    @property
+    def commit(self) -> str:
+        """The state of the code that it ran with."""
+        git = self.environment.get("git") or {}
+        return str(git.get("commit", "unknown"))[:8] + (" (changed)" if git.get("dirty") else "")
+
 
 def collect(folders: Iterable[Path]) -> list[Run]:
-    """Every run in or below `folders`, in the order of their paths, each once. UserError for a folder without any."""
+    """Every run in or below `folders`, in the order of their paths, each once, then the jobs that have not started. UserError
+    for a folder without any."""
     paths: dict[Path, None] = {}
-    waiting: dict[Path, Run] = {}
+    waiting: dict[Path, list[Run]] = {}
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder: set runs= to a folder with runs in it")
         here = list(_directories(folder.resolve()))
-        for sweep in sorted(folder.resolve().rglob("multirun.yaml")):
-            jobs = unstarted(sweep)
-            waiting |= {p: Run(p, "not started", overrides=o, note="its multirun has not come to it") for p, o in jobs}
-        if not here and not waiting:
+        for record in sorted(folder.resolve().rglob("multirun.yaml")):
+            note = "its multirun has not come to it"
+            waiting[record] = [Run(record.parent, NOT_STARTED, overrides=job, note=note) for job in unstarted(record)]
+        if not here and not any(waiting.values()):
             raise UserError(f"{folder} holds no run: set runs= to a folder that python -m anomaly_lab.train has written to")
         paths |= dict.fromkeys(here)
-    found = dict(waiting)
+    found = []
     with bar("Reading runs") as update:
-        for done, path in enumerate(paths, start=1):
-            found[path] = read(path)
+        for done, path in enumerate(sorted(paths, key=_natural), start=1):
+            found.append(read(path))
             update(done, len(paths))
-    return [found[path] for path in sorted(found, key=_natural)]
+    return [*found, *itertools.chain.from_iterable(waiting.values())]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from anomaly_lab.report.analysis import SWEPT
+from anomaly_lab.report.collect import Run
 from anomaly_lab.report.groups import Group, across_categories, key, names
 from anomaly_lab.report.official import source
 from anomaly_lab.report.tables import Cell, Table, number, plain
@@ -19,7 +20,8 @@ PAIRWISE = 4  # up to so many settings are compared each with each; more, each w
 @dataclass(frozen=True)
 class Comparison:
     """`b` − `a` of a metric, over what both have in common. `differences`: each category's mean over its shared seeds,
-    or those of the seeds where there is one category; `interval` is their paired t interval, None for fewer than two."""
+    or those of the seeds where there is one category; `units` says which; `interval` is their paired t interval, None for fewer
+    than two. `one_code`: whether the two runs of each pair come from the same state of the code."""
 
     a: str
     b: str
@@ -29,6 +31,7 @@ class Comparison:
     differences: tuple[float, ...]
     pairs: int
     mean: float
+    one_code: bool = True
 
     def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
         return t_interval(self.differences, level)
@@ -59,21 +62,32 @@ def comparisons(groups: Sequence[Group]) -> list[Comparison]:
 def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], data: str, metric: str) -> Comparison | None:
     """None where the two have no category and seed in common. Seeds of a category share its images, so that they are averaged
     first and categories are the units; only where there is one category, its seeds are."""
-    by_category: dict[tuple[str, object], list[float]] = {}
+    by_category: dict[tuple[str, object], list[tuple[Run, Run]]] = {}
     for one, other in itertools.product(first, second):
         if _place(one) != _place(other):
             continue
         x, y = one.by_seed(metric), other.by_seed(metric)
-        shared = [y[seed] - x[seed] for seed in x if seed in y]
+        shared = [(x[seed], y[seed]) for seed in x if seed in y]
         if shared:
             by_category.setdefault(_place(one), []).extend(shared)
     if not by_category:
         return None
-    every = [d for differences in by_category.values() for d in differences]
-    single = len(by_category) == 1
-    units = every if single else [statistics.fmean(differences) for differences in by_category.values()]
-    what = f"seeds of {next(iter(by_category))[0]}" if single else "categories"
-    return Comparison(a, b, data, metric, what, tuple(units), len(every), statistics.fmean(units))
+    pairs = [pair for shared in by_category.values() for pair in shared]
+    differences = [[y.metrics[metric] - x.metrics[metric] for x, y in shared] for shared in by_category.values()]
+    units = differences[0] if len(differences) == 1 else [statistics.fmean(d) for d in differences]
+    one_code = all(x.commit == y.commit for x, y in pairs)
+    what = _what([category for category, _ in by_category], len(pairs), len({_place(g) for g in (*first, *second)}))
+    return Comparison(a, b, data, metric, what, tuple(units), len(pairs), statistics.fmean(units), one_code)
+
+
+def _what(compared: Sequence[str], pairs: int, categories: int) -> str:
+    """3 categories: a, b, c (1 left out)"""
+    if len(compared) > 1:
+        text = f"{len(compared)} categories: {', '.join(compared)}"
+    else:
+        text = f"{pairs} seed{'s' if pairs > 1 else ''} of {compared[0]}"
+    left_out = categories - len(compared)
+    return f"{text} ({left_out} {'categories' if left_out > 1 else 'category'} left out)" if left_out else text
 
 
 def comparison_table(groups: Sequence[Group]) -> Table | None:
@@ -86,23 +100,24 @@ def comparison_table(groups: Sequence[Group]) -> Table | None:
         low, high = c.interval() or (None, None)
         between = Cell("–" if low is None else f"[{signed(low)}, {signed(high)}]", (low, high))
         cells = [plain(c.data), plain(c.b), plain(c.a), plain(SWEPT[c.metric]), Cell(signed(c.mean), (c.mean,)), between]
-        rows.append(
-            [
-                *cells,
-                Cell(verdict(c, len(found))),
-                Cell(f"{len(c.differences)} {c.units}", (len(c.differences),)),
-                plain(c.pairs),
-            ]
-        )
+        rows.append([*cells, Cell(verdict(c, len(found))), Cell(c.units, (len(c.differences), c.units)), plain(c.pairs)])
     notes = [
         f"Difference: mean over the units of (setting − against), where both ran with the same category and seed. {LEVEL:.0%} "
         "confidence interval of Student's paired t, which takes the units' differences to be normal; none for fewer than two "
         "units, and a wide one for few. Seeds of a category share its images, so they are averaged first where there are "
-        f"several categories. The verdict allows for the {len(rows)} comparisons (Bonferroni): better or worse where the "
-        f"interval of level 1 − {1 - LEVEL:.2g}/{len(rows)} does not hold 0, else undecided."
+        "several categories; a category is left out where the two have no seed in common. The verdict allows for the "
+        f"{len(rows)} comparisons (Bonferroni): better or worse where the interval of level 1 − {1 - LEVEL:.2g}/{len(rows)} "
+        "does not hold 0, else undecided."
     ]
+    mixed: dict[str, dict[str, None]] = {}  # against → settings, each once
+    for c in found:
+        if not c.one_code:
+            mixed.setdefault(c.a, {})[c.b] = None
+    if mixed:
+        pairs = " ".join(f"Against {a}: {'; '.join(settings)}." for a, settings in mixed.items())
+        notes.append(f"Of these pairs the runs come from different states of the code, which may be why they differ. {pairs}")
     columns = ["data", "setting", "against", "metric", "difference", "interval", "verdict", "units", "pairs"]
-    return Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",)})
+    return Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",), "units": ("which",)})
 
 
 def verdict(c: Comparison, comparisons_made: int) -> str:
@@ -114,7 +129,9 @@ def verdict(c: Comparison, comparisons_made: int) -> str:
 def signed(value: float | None) -> str:
     """+0.012; a difference that is printed as zero has no sign."""
     text = number(value)
-    return text if value is None or value < 0 or float(text) == 0 else f"+{text}"
+    if value is None or float(text) == 0:
+        return text.removeprefix("-")
+    return text if value < 0 else f"+{text}"
 
 
 def t_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:

@@ -12,6 +12,7 @@ from anomaly_lab.report.collect import FINISHED, Run
 OTHER = ("seed", "resume", "mvtec_root", "data.root", "data.num_workers", "data.memory", "logger", "test")
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the category chosen
 
+UNTRAINED = "none"  # the objective of a model that is taken as it is
 EVALUATION = "evaluated again, trained on"
 INLINE, BRIEF = 2, 24  # so many keys, of so many characters, still read well in the heading of a column
 
@@ -51,9 +52,9 @@ class Group:
     def statistic(self, metric: str) -> Statistic:
         return statistic(run.metrics.get(metric) for run in self.runs)
 
-    def by_seed(self, metric: str) -> dict[int, float]:
-        """Seed → value, of the runs that have it."""
-        return {r.metrics["seed"]: r.metrics[metric] for r in self.runs if r.metrics.get(metric) is not None}
+    def by_seed(self, metric: str) -> dict[int, Run]:
+        """Seed → run, of the runs that have the figure."""
+        return {r.metrics["seed"]: r for r in self.runs if r.metrics.get(metric) is not None}
 
     @property
     def seeds(self) -> list[int]:
@@ -109,15 +110,29 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def names(groups: Sequence[Group]) -> dict[str, str]:
-    """A name for the setting of each group, by `key(across_categories(setting))`: objective and λ, corruption and model where
-    they vary, and what else tells it from the others: one or two short values in words, more as a letter (see `legend`)."""
-    found, told = {}, [k for k in ("corruption", "model") if len({str(g[k]) for g in groups}) > 1]
+    """A name for the setting of each group, by `key(across_categories(setting))`: model, where models vary, objective and λ,
+    corruption, and what else tells it from the others: one or two short values in words, more as a letter (see `legend`)."""
+    found, several = {}, len({str(g["model"]) for g in groups}) > 1
     for label, (g, others) in _told_apart(groups).items():
         words = [f"{k.rpartition('.')[2]}={v}" for k, v in others.items()]
         words = ["evaluated again", *words] if EVALUATION in g.setting else words
         brief = len(words) <= INLINE and all(len(w) <= BRIEF for w in words)
-        found[label] = ", ".join([short(g["objective"], g["lam"]), *(str(g[k]) for k in told), *(words if brief else [])])
+        model = [str(g["model"])] if several else []
+        found[label] = ", ".join([*model, short(g["objective"], g["lam"]), *_corruption(g, groups), *(words if brief else [])])
     return _distinct(found)
+
+
+def _corruption(g: Group, groups: Sequence[Group]) -> list[str]:
+    """Its name where settings of the same objective, or trainings of the same model, differ in it: else it goes without saying.
+    An untrained model has none to speak of."""
+    untrained = g["objective"] == UNTRAINED
+    trained = [] if untrained else [o for o in groups if o["model"] == g["model"] and o["objective"] != UNTRAINED]
+    alike = [o for o in groups if o["objective"] == g["objective"]]
+    if len({str(o["corruption"]) for o in (*alike, *trained)}) == 1:
+        return []
+    if g["corruption"] == "none":
+        return [] if untrained else ["no corruption"]
+    return [str(g["corruption"])]
 
 
 def legend(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
@@ -135,7 +150,7 @@ def _told_apart(groups: Sequence[Group]) -> dict[str, tuple[Group, dict[str, Any
 
 def short(objective: str, lam: float | None) -> str:
     """amplify λ=0.99; untrained where nothing was asked of the network"""
-    if objective == "none":
+    if objective == UNTRAINED:
         return "untrained"
     return str(objective) if lam is None else f"{objective} λ={lam:g}"
 

@@ -11,11 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from anomaly_lab.run_directory import directory_name
 
-
-def unstarted(record: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Of a `multirun.yaml`: (path of a directory that it might have, overrides) of each job without one.
+def unstarted(record: Path) -> Iterator[tuple[str, ...]]:
+    """Of a `multirun.yaml`: the overrides of each job without a directory.
 
     Only Hydra's own sweeper says beforehand what its jobs will be; for others nothing is yielded.
     """
@@ -32,7 +30,7 @@ def unstarted(record: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
         return
     for job in jobs:
         if frozenset(job) not in started:
-            yield record.parent / directory_name(",".join(job)), job
+            yield job
 
 
 def _jobs(overrides: list[str]) -> list[tuple[str, ...]]:

@@ -60,14 +60,13 @@ def lacking(run: Run) -> str | None:
 
 def source(run: Run) -> str:
     """What to call a run's data wherever its numbers or pictures stand."""
-    data = str(run.metrics.get("data"))
-    if data == SYNTHETIC:
+    if run.metrics.get("data") == SYNTHETIC:
         return SYNTHETIC
     if lacking(run) is None:
         return OFFICIAL
     root = run.config.get("data", {}).get("root") if run.config else None
-    folder = f"folder {Path(str(root)).name}" if root else "unknown folder"
-    return f"{data} layout, {folder} (not {OFFICIAL})"
+    folder = f"folder “{Path(str(root)).name}”" if root else "unknown folder"
+    return f"{folder} in MVTec's layout, not {OFFICIAL}"
 
 
 def _sum(*counts: Any) -> int | None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomaly_lab.report.collect import FINISHED, Run
+from anomaly_lab.report.collect import FINISHED, NOT_STARTED, Run
 from anomaly_lab.report.groups import Group, across_categories, key, names, statistic
 from anomaly_lab.report.official import source
+from anomaly_lab.report.protocol import MEASURES, PROXY, choices
 from anomaly_lab.report.tables import Cell, Table, averaged, measured, number, plain
 
 METRICS = {
@@ -20,11 +21,7 @@ METRICS = {
     "pixel_f1": "pixel F1",
 }
 FLAT = {"flat_image_auroc": "flat grey: image AUROC", "flat_pixel_auroc": "flat grey: pixel AUROC"}
-PROTOCOL = (
-    "Weights and threshold chosen on held-out normal images; test images choose nothing. Pixel metrics at the ground truth's "
-    "own resolution, AUPRO up to a false-positive rate of 0.3. Flat grey: the distance from the training images' mean colour, "
-    "which takes no training. Synthetic data say nothing about real images."
-)
+MINUTES = "minutes of training"
 
 
 def results(groups: Sequence[Group]) -> Table:
@@ -41,9 +38,10 @@ def results(groups: Sequence[Group]) -> Table:
         size = {run.metrics.get("image_size") for run in g.runs}
         rows.append([*cells, averaged(minutes, 1), Cell(number(steps.mean, 0), (steps.mean,)), Cell(_joined(size))])
     spread = ("standard deviation",)
-    columns = ["data", "category", "setting", "n", "seeds", *METRICS.values(), *FLAT.values(), "minutes", "steps", "px"]
-    parts = {c: spread for c in (*METRICS.values(), *FLAT.values(), "minutes")}
-    notes = ["Mean ± sample standard deviation over n seeds (none is given for n = 1). " + PROTOCOL, *_cautions(groups)]
+    columns = ["data", "category", "setting", "n", "seeds", *METRICS.values(), *FLAT.values(), MINUTES, "steps", "px"]
+    parts = {c: spread for c in (*METRICS.values(), *FLAT.values(), MINUTES)}
+    protocol = f"{choices(run for g in groups for run in g.runs)} {MEASURES}"
+    notes = [f"Mean ± sample standard deviation over n seeds (none is given for n = 1). {protocol}", *_cautions(groups)]
     return Table("results", "Results by setting", columns, rows, notes, parts)
 
 
@@ -59,14 +57,15 @@ def single_runs(groups: Sequence[Group], folders: Sequence[Path]) -> Table:
             cells += [measured(m.get(name)) for name in (*METRICS, *FLAT)]
             cells += [measured(m.get("proxy_ap")), measured(_minutes(run), 1), plain(m.get("steps")), plain(m.get("device"))]
             counts = [m.get(n) for n in ("n_train", "n_validation", "n_test")]
-            cells += [Cell("/".join(str(c) if c is not None else "–" for c in counts)), Cell(_commit(run))]
+            cells += [Cell("/".join(str(c) if c is not None else "–" for c in counts)), Cell(run.commit)]
             note = "repeated later, counts nowhere" if run in g.earlier else ""
             if m.get("source_run"):
                 note = f"evaluation of {Path(m['source_run']).name}, trained on {m.get('trained_on')}. {note}".strip()
-            rows.append([*cells, Cell(shown(run.path, folders)), Cell(note)])
-    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", "minutes", "steps"]
+            rows.append([*cells, plain(shown(run, folders)), Cell(note)])
+    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", MINUTES, "steps"]
     columns += ["device", "train/validation/test", "code", "run", "note"]
-    return Table("runs", "Single runs", columns, rows, ["As in each run's metrics.json. " + PROTOCOL])
+    protocol = f"{choices(run for g in groups for run in (*g.runs, *g.earlier))} {MEASURES} {PROXY}"
+    return Table("runs", "Single runs", columns, rows, [f"As in each run's metrics.json. {protocol}"])
 
 
 def kinds(groups: Sequence[Group]) -> Table:
@@ -83,32 +82,35 @@ def kinds(groups: Sequence[Group]) -> Table:
             rows.append(
                 [*map(plain, first), Cell(f"{sum(predicted)} of {len(predicted)} {what}", (sum(predicted),)), measured(share)]
             )
-    note = "Images called defective at the calibrated threshold, all seeds taken together. " + PROTOCOL
+    protocol = choices(run for g in groups for run in g.runs)
+    note = f"Images called defective at the calibrated threshold, all seeds taken together. {protocol}"
     return Table("kinds", "By kind of defect", ["data", "category", "setting", "kind", "images", "share"], rows, [note])
 
 
 def left_out(runs: Sequence[Run], folders: Sequence[Path]) -> Table:
     """Runs that are in no other table, with what is known of them."""
     rows = [
-        [Cell(shown(r.path, folders)), Cell(r.state), Cell(" ".join(r.overrides)), Cell(r.note)]
+        [plain(shown(r, folders)), Cell(r.state), Cell(" ".join(r.overrides)), Cell(r.note)]
         for r in runs
         if r.state != FINISHED
     ]
     return Table("left_out", "Runs without a result", ["run", "state", "overrides", "what is known"], rows)
 
 
-def shown(path: Path, folders: Sequence[Path]) -> str:
-    """A run's path from the folder that was searched; where that is the run itself, its name."""
+def shown(run: Run, folders: Sequence[Path]) -> str | None:
+    """A run's path from the folder that was searched; where that is the run itself, its name. None before it has started."""
+    if run.state == NOT_STARTED:
+        return None
     for folder in folders:
-        if path.is_relative_to(folder.resolve()) and path != folder.resolve():
-            return path.relative_to(folder.resolve()).as_posix()
-    return path.name
+        if run.path.is_relative_to(folder.resolve()) and run.path != folder.resolve():
+            return run.path.relative_to(folder.resolve()).as_posix()
+    return run.path.name
 
 
 def _cautions(groups: Sequence[Group]) -> list[str]:
     """What a reader must know of seeds that are not quite comparable."""
     notes = []
-    mixed = [g for g in groups if len({_commit(run) for run in g.runs}) > 1]
+    mixed = [g for g in groups if len({run.commit for run in g.runs}) > 1]
     if mixed:
         notes.append(f"Seeds of {len(mixed)} settings come from different states of the code: see the column code of the runs.")
     if repeated := sum(len(g.earlier) for g in groups):
@@ -121,11 +123,6 @@ def _cautions(groups: Sequence[Group]) -> list[str]:
 def _minutes(run: Run) -> float | None:
     seconds = run.metrics.get("train_seconds")
     return None if seconds is None else seconds / 60
-
-
-def _commit(run: Run) -> str:
-    git = run.environment.get("git") or {}
-    return str(git.get("commit", "unknown"))[:8] + (" (changed)" if git.get("dirty") else "")
 
 
 def _joined(values: set[object]) -> str:

@@ -16,6 +16,15 @@ function fixed(x) {
   return x.toFixed(settings.digits);
 }
 
+// ---- a link to a folded table opens it
+function unfold(hash) {
+  const folded = byId(hash.slice(1))?.querySelector("details");
+  if (folded) folded.open = true;
+}
+document.querySelectorAll("nav a").forEach((link) => link.addEventListener("click", () => unfold(link.hash)));
+window.addEventListener("hashchange", () => unfold(location.hash));
+unfold(location.hash);
+
 // ---- sorting tables: ascending, descending; gaps last
 for (const table of document.querySelectorAll("table.sortable")) {
   table.querySelectorAll("th").forEach((head, column) => {
@@ -67,7 +76,7 @@ if (byId("gallery")) {
     fill(byId("defect"), [["", "all"], ...[...new Set(run.images.map((image) => image.defect))].sort().map((d) => [d, d])]);
     slider.max = String(run.stops.length - 1);
     byId("about").textContent =
-      `Data: ${run.data}, ${run.category}; ${run.setting}, seed ${run.seed}. Threshold ${run.threshold.toPrecision(4)} from held-out ` +
+      `Data: ${run.category}, ${run.data}; ${run.setting}, seed ${run.seed}. Threshold ${run.threshold.toPrecision(4)} from held-out ` +
       `normal images; a defect has at least ${run.minArea} pixels. Decisions and counts are exact; masks are drawn from thumbnails. ` +
       `Heatmaps: black is 0, the brightest colour twice the run's own threshold, ${(2 * run.threshold).toPrecision(4)}. Each step of the slider is a ` +
       `threshold at which a decision changes, or one in between.` +

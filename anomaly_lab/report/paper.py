@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_lab.report.groups import Group, Statistic, across_categories, key, names, statistic
-from anomaly_lab.report.official import OFFICIAL, lacking, source
+from anomaly_lab.report.official import OFFICIAL, SYNTHETIC, lacking, source
+from anomaly_lab.report.protocol import choices
 from anomaly_lab.report.tables import GAP, Cell, Table, number
 
 DIGITS = 2  # as the paper prints
@@ -25,14 +26,14 @@ def published() -> dict[str, Any]:
 
 
 def paper_tables(groups: Sequence[Group]) -> list[Table]:
-    """Table 2, 3 and 4 with a column for each of our settings on the complete MVTec AD; then the same three for each other
-    source of data, without published columns."""
+    """Table 2, 3 and 4 with a column for each of our settings on the complete MVTec AD, if there is any; then the same three
+    for each other source of data, without published columns."""
     official = [g for g in groups if all(lacking(run) is None for run in g.runs)]
     others: dict[str, list[Group]] = {}
     for g in groups:
         if g not in official:
             others.setdefault(_source(g), []).append(g)
-    tables = [_beside_published(name, official) for name in ("table2", "table3", "table4")]
+    tables = [_beside_published(name, official) for name in ("table2", "table3", "table4") if official]
     for number_, (data, members) in enumerate(others.items(), start=1):
         for name in ("table2", "table3", "table4"):
             tables.append(_on_other_data(name, members, data, f"{name}_other{number_}"))
@@ -55,12 +56,12 @@ def _beside_published(name: str, groups: Sequence[Group]) -> Table:
     columns = {title: {**column, **_averages(column, textures, objects, width)} for title, column in columns.items()}
     order = [*textures, "textures", *objects, "objects", "all"]
     rows = _rows(order, columns, record.get("footnotes", {}))
-    protocol = _protocol(groups) if groups else f"No run of ours on the complete {OFFICIAL} is among these."
     notes = [
         f"Data: {OFFICIAL}, complete. Published columns: {published()['source']}, table {name[-1]}, other methods as quoted "
         "there. Best of a row in bold, at two digits. All averages are recomputed from the rows; one over categories that are "
         f"not all there is a gap. {_misprints(record, columns)}".strip(),
-        f"Ours: {protocol} The paper leaves a_min, smoothing and optimiser open, so that ours can't be its protocol exactly.",
+        f"Ours: {_protocol(groups)} The paper leaves a_min, smoothing and optimiser open, so that ours can't be its protocol "
+        "exactly.",
         *(f"† {category.replace('_', ' ')}: {text}." for category, text in record.get("footnotes", {}).items()),
     ]
     return Table(name, f"{record['title']} (the paper's table {name[-1]})", ["category", *columns], rows, notes)
@@ -70,9 +71,10 @@ def _on_other_data(name: str, groups: Sequence[Group], data: str, stem: str) -> 
     record = published()[name]
     columns = our_columns(groups, record["metrics"])
     order = list(dict.fromkeys(str(g["category"]) for g in groups))
-    reason = "" if data == "synthetic" else f" ({next(filter(None, (lacking(r) for g in groups for r in g.runs)))})"
+    example = next(filter(None, (lacking(r) for g in groups for r in g.runs)))
+    where = f"{data}, not {OFFICIAL}" if data == SYNTHETIC else f"{data} (for example: {example})"
     rows = _rows(order, columns, {}, marks=False)
-    notes = [f"Data: {data}{reason}: not {OFFICIAL}, and not comparable with published columns. {_protocol(groups)}"]
+    notes = [f"Data: {where}; not comparable with published columns. {_protocol(groups)}"]
     return Table(stem, f"{record['title']}, data: {data}", ["category", *columns], rows, notes)
 
 
@@ -162,6 +164,6 @@ def _protocol(groups: Sequence[Group]) -> str:
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
     return (
         f"Mean ± sample standard deviation (n) over n = {n} seeds; {values('model')}, {values('image_size')} px, "
-        f"{values('steps')} steps on {values('device')}; weights and threshold from held-out normal images, image score "
-        f"{values('score_pooling')}, a_min {values('min_area')} px."
+        f"{values('steps')} steps on {values('device')}; image score {values('score_pooling')}, a_min {values('min_area')} px. "
+        + choices(run for g in groups for run in g.runs)
     )

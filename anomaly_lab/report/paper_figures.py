@@ -65,7 +65,7 @@ def together(runs: Sequence[Shown]) -> str:
     def every(name: str) -> str:
         return "/".join(dict.fromkeys(str(run[name]) for run in runs))
 
-    where = f"{source(runs[0].scorer.run)}, {runs[0]['category']}"
+    where = f"{runs[0]['category']}, {source(runs[0].scorer.run)}"
     return f"{where}; {every('model')}, {every('image_size')} px, {every('steps')} steps, seed {every('seed')}"
 
 

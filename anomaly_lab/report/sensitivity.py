@@ -93,4 +93,4 @@ def _table(curves: Sequence[dict[str, Any]], name: str, title: str, what: str, n
     ]
     measures = ("TPR", "TNR", "mean of TPR and TNR", "image F1")
     columns = ["data", "category", "setting", "seed", what, "threshold", *measures, "note"]
-    return Table(name, title, columns, rows, [note])
+    return Table(name, title, columns, rows, [note], folded=True)

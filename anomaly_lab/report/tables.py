@@ -50,7 +50,7 @@ def averaged(s: Statistic, digits: int = DIGITS) -> Cell:
 @dataclass(frozen=True)
 class Table:
     """`name` is the files' stem; `notes` are the protocol and the footnotes; a column of CSV for each value of a cell:
-    `parts` names those after the first, by column."""
+    `parts` names those after the first, by column. `folded`: long, and shown on the page only when asked for."""
 
     name: str
     title: str
@@ -58,6 +58,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
     parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    folded: bool = False
 
 
 def markdown(table: Table) -> str:
@@ -76,7 +77,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "λ": r"$\lambda$", "±": r"$\pm$", "≤": r"$\le$", "–": "--",
     "†": r"$\dagger$", "α": r"$\alpha$", "−": "$-$", "σ": r"$\sigma$", "²": "$^2$", "×": r"$\times$", "<": "$<$", ">": "$>$",
-    "≥": r"$\ge$", "Δ": r"$\Delta$", "…": r"\ldots{}",
+    "≥": r"$\ge$", "Δ": r"$\Delta$", "…": r"\ldots{}", "“": "``", "”": "''", '"': "''",
 }  # fmt: skip
 
 
