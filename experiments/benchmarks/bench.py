@@ -66,7 +66,7 @@ medians over interleaved rounds.
         text += "\n".join(f"| {kind} | {1000 * s:.1f} | {s / total:.1%} |" for kind, s in profile)
     if tables:
         text += (
-            "\n\n## How cost grows\n\nThe exponent is that of cost over the size in the first column. Sizes take turns here, so "
+            "\n\n## How cost grows\n\nThe exponent is that of cost over the size in the first column. Sizes take turns, so "
             "a step\ntakes longer than in the first table, which repeats one of them: it is the exponents that are meant.\n"
         )
     for what, unit, costs, slope in tables:
