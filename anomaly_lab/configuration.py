@@ -51,7 +51,7 @@ NUMBERS = {
     "batch_size": Numbers(1, whole=True),
     "checkpoint_minutes": Numbers(0),
     "objective.lam": Numbers(0, 1, besides=(None,), why="since λ weights the two terms of the objective"),
-    "optimizer.lr": Numbers(0, inside=True),
+    "optimizer.lr": Numbers(0),
     "optimizer.weight_decay": Numbers(0),
     "optimizer.warmup": Numbers(0, 0.99, why="as a share of the training"),
     "data.steps_per_epoch": Numbers(1, whole=True),

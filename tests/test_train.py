@@ -185,7 +185,7 @@ def choices(group: str, *but: str) -> list[str]:
 
 
 OBJECTIVES = choices("objective", "none", "patch_reconstruction")  # of the first system; the others: test_second_system.py
-PAIRS = list(zip_longest(OBJECTIVES, choices("corruption"), fillvalue=""))  # each at least once, in few runs
+PAIRS = list(zip_longest(OBJECTIVES, choices("corruption", "proxy"), fillvalue=""))  # each at least once, in few runs
 
 
 @pytest.mark.parametrize(("objective", "corruption"), PAIRS)
@@ -273,7 +273,7 @@ def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_pat
         (["corruption=proxy"], r"corruption=proxy is what validation goes by"),
         (["category.augmentation=null"], r"category.augmentation is null: write a list"),
         (["category.min_area=1000000"], r"category.min_area is 1000000: .*smaller"),
-        (["optimizer.lr=-1"], r"optimizer.lr is -1: it must be a number above 0"),
+        (["optimizer.lr=-1"], r"optimizer.lr is -1: it must be a number of at least 0"),
         (["optimizer.warmup=1"], r"optimizer.warmup is 1: .*\[0, 0.99\]"),
         (["seed=some"], r"seed is some: it must be a whole number"),
         (["data.train_size=null"], r"data.train_size is null: it must be 0 or a whole number of at least 32"),
