@@ -109,6 +109,6 @@ class MemoryBank(nn.Module):
 def whitening(vectors: Tensor, share: float) -> Tensor:
     """(n, C) → (C, C) by which vectors are multiplied so that distances are those by their covariance, with `share` of the mean
     variance added to its diagonal."""
-    variances, directions = torch.linalg.eigh(torch.cov(vectors.T.double(), correction=0))
+    variances, directions = torch.linalg.eigh(torch.cov(vectors.T.cpu().double(), correction=0))  # not every device has it
     variances = variances.clamp_min(0) + share * variances.mean().clamp_min(1e-12)
-    return (directions / variances.sqrt()).float()
+    return (directions / variances.sqrt()).float().to(vectors.device)

@@ -60,15 +60,15 @@ class ResidualModel(nn.Module):
         self.output_scale.copy_(_mean(outputs))
         products = []
         for (_, output), energies, error in zip(pairs, outputs, errors, strict=True):
-            x = self._conditions(output[None], energies)[0].flatten(1).double()  # (conditions, places)
-            y = _log(error, self.error_scale)[0].flatten(1).double()  # (bands, places)
+            x = _exact(self._conditions(output[None], energies))  # (conditions, places)
+            y = _exact(_log(error, self.error_scale))  # (bands, places)
             products.append((x @ x.T, x @ y.T, y @ y.T))
         A, B, C = (torch.stack(parts).sum(0) for parts in zip(*products, strict=True))
         pixels = sum(energies[0, 0].numel() for energies in outputs)
-        W = torch.linalg.solve(A + RIDGE * pixels * torch.eye(len(A), device=A.device), B)
+        W = torch.linalg.solve(A + RIDGE * pixels * torch.eye(len(A)), B)
         covariance = (C - W.T @ B - B.T @ W + W.T @ A @ W) / pixels
         self.weights.copy_(W)
-        self.precision.copy_(torch.linalg.inv(covariance + VARIANCE * torch.eye(BANDS, device=A.device)))
+        self.precision.copy_(torch.linalg.inv(covariance + VARIANCE * torch.eye(BANDS)))
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
@@ -88,6 +88,11 @@ class ResidualModel(nn.Module):
         look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of them of order 1
         first, second = torch.triu_indices(look.shape[1], look.shape[1], device=look.device)
         return torch.cat([torch.ones_like(brightness), look, look[:, first] * look[:, second]], 1)
+
+
+def _exact(x: Tensor) -> Tensor:
+    """(1, C, h', w') → (C, h'·w') in double precision, on the processor: not every device has it."""
+    return x[0].flatten(1).cpu().double()
 
 
 def band_energies(x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ class OneClock(Callback):
         self.share: float | None = None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        share = torch.tensor(_own_share(trainer), dtype=torch.float64, device=pl_module.device)
+        share = torch.tensor(_own_share(trainer), device=pl_module.device)
         torch.distributed.broadcast(share, src=0)
         self.share = float(share)
 
