@@ -6,6 +6,7 @@ The first image of each of the first kinds in alphabetical order, hits and misse
 import sys
 from pathlib import Path
 
+import cv2
 import torch
 from omegaconf import OmegaConf
 
@@ -15,6 +16,7 @@ from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 
 KINDS = 5  # rows of the picture
+WIDTH = 830  # pixels: a page of README shows no more
 
 
 def main(run: Path, picture: Path) -> None:
@@ -33,9 +35,11 @@ def main(run: Path, picture: Path) -> None:
             batch = data.test_dataloader().dataset[i]
             examples.append(gallery.example(module, i, module.detect(batch), batch))
     examples = sorted(examples, key=lambda example: example["title"])[:KINDS]
-    figures.DPI = 75
     title = f"{config.data.name} {config.category.name}, objective {config.objective.name}, seed {config.seed}"
     figures.save(figures.detections(examples, float(module.threshold), title), picture)
+    drawn = cv2.imread(str(picture))
+    small = cv2.resize(drawn, (WIDTH, round(WIDTH * drawn.shape[0] / drawn.shape[1])), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(picture), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":
