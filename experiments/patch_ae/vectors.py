@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import torch
+from omegaconf import OmegaConf
 
 from anomaly_lab.coreset import nearest
+from anomaly_lab.data.datasets import to_tensor
 from anomaly_lab.data.images import read_image
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import scoring_data
@@ -31,8 +33,6 @@ def main() -> None:
 @torch.inference_mode()
 def measured(run: Path) -> tuple[float, float]:
     """(dimensions, distance) of a finished run."""
-    from omegaconf import OmegaConf
-
     assert (run / "metrics.json").is_file(), f"{run} has not finished"
     config = OmegaConf.load(run / "config.yaml")
     module = AnomalyModule.load_from_checkpoint(run / "checkpoints/best.ckpt", map_location="cpu", weights_only=True).eval()
@@ -42,7 +42,7 @@ def measured(run: Path) -> tuple[float, float]:
     bank = module.scorer.detector.vectors
     found = []
     for sample in data.held_out[:IMAGES]:
-        X = torch.from_numpy(preprocessing(read_image(sample.path))).permute(2, 0, 1)[None]
+        X = to_tensor(preprocessing(read_image(sample.path)))[None]
         found.append(module.network.features(module.network.encode(X))[0].flatten(1).T)
     spectrum = torch.linalg.eigvalsh(torch.cov(bank.T.double()))
     distance = nearest(torch.cat(found), bank)[0].median() / (2 * spectrum.sum()).sqrt()
