@@ -11,7 +11,7 @@ Each heatmap has its own lowest threshold at which nothing is detected in it: it
 exactly if its quiet level is above the threshold, and every rule in `rules` is a choice among those of normal images.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -19,31 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def area_threshold(heatmaps: Iterable[NDArray[np.floating]], min_area: int) -> float:
-    """The smallest of the heatmaps' values at which none of them has a component of `min_area` pixels:
-
-        t = min { t ∈ values : |c| < min_area for every component c of {hᵢ > t}, for every i }
-
-    The heatmaps are (H, W), of normal images, of any sizes and range; they are read once, one at a time.
-    The highest of their quiet levels is the result. `min_area=1` gives the highest value of all: no pixel may exceed it.
-    If every heatmap has fewer than `min_area` pixels, nothing can be detected at any threshold; by the
-    definition above the result is then the lowest value of all.
-    ValueError for no heatmap, an empty one, NaN or infinite values, or `min_area` below 1.
-    """
-    threshold, lowest = -np.inf, np.inf
-    for heatmap in heatmaps:
-        threshold = max(threshold, quiet_level(heatmap, min_area))
-        lowest = min(lowest, float(heatmap.min()))
-    if lowest == np.inf:
-        raise ValueError("there is no heatmap to calibrate the threshold on")
-    return max(threshold, lowest)
-
-
 def quiet_level(heatmap: NDArray[np.floating], min_area: int) -> float:
     """The lowest of the heatmap's values at which nothing is detected in it: `detect(heatmap, t, min_area)` marks some pixel if
     and only if t is below. −∞ where the heatmap (H, W) has fewer than `min_area` pixels.
 
-    ValueError as for `area_threshold`.
+    ValueError for an empty heatmap, NaN or infinite values, or `min_area` below 1.
     """
     return quiet_levels(heatmap, [min_area])[0]
 
