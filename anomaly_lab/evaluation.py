@@ -70,7 +70,6 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     UserError where min_area is more than the images have pixels, so that nothing could be detected.
     """
     module.trainer = trainer
-    module.to(trainer.strategy.root_device)  # Lightning has taken it off there when the training ended
     models = cross_fitted(module, data)
     of_all, min_area = module.scorer.residuals, module.hparams["min_area"]
     levels = Levels(data.held_out, data.found.root, min_area, models)  # type: ignore[union-attr]

@@ -183,8 +183,10 @@ class AnomalyModule(L.LightningModule):
 
     @contextmanager
     def as_in_testing(self) -> Iterator[None]:
-        """In evaluation mode, without gradients, in the trainer's precision."""
+        """On the trainer's device, which Lightning takes a module off when the training ends, in evaluation mode, without
+        gradients, in the trainer's precision."""
         training = self.training
+        self.to(self.trainer.strategy.root_device)
         self.eval()
         try:
             with torch.no_grad(), self.trainer.precision_plugin.forward_context():

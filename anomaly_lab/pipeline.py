@@ -135,7 +135,6 @@ def finish(
     timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
     steps, seconds = trainer.global_step, timer.time_elapsed()
     module.trainer = trainer
-    module.to(trainer.strategy.root_device)  # Lightning has taken it off there
     module.scorer.after_training(module, data)
     results.levels += calibrate(trainer, module, data)
     # complete: with the threshold, and what it was chosen from. Written by us, read back as data only

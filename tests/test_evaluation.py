@@ -11,7 +11,6 @@ import torch
 from conftest import Finished, small_data, small_module, small_trainer, write_category
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anomaly_lab import evaluation
 from anomaly_lab.calibration import largest_component_area, quiet_level
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.statistics import evenly
@@ -105,21 +104,18 @@ def test_a_single_held_out_image_is_said_to_give_too_low_a_threshold(
     assert quiet_level(heatmap, module.hparams["min_area"]) == pytest.approx(float(module.threshold), rel=1e-5)
 
 
-def test_calibration_works_where_the_trainer_does(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a training Lightning leaves the module on the processor; the folds' models and the images follow the module."""
-    data, module, trainer = small_data(data_root), small_module(scoring=LEARNT), small_trainer(tmp_path)
-    data.prepare_data()
-    data.setup()
+def test_what_is_learnt_after_the_training_is_learnt_where_the_trainer_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a training Lightning leaves the module on the processor."""
+    module, trainer = small_module(scoring=LEARNT), small_trainer(tmp_path)
+    module.trainer = trainer
     went: list[Any] = []
     monkeypatch.setattr(module, "to", went.append)
-
-    def fitted(*_: Any) -> Any:
+    with module.as_in_testing():
         assert went == [trainer.strategy.root_device]
-        raise InterruptedError("the fits have begun")
-
-    monkeypatch.setattr(evaluation, "cross_fitted", fitted)
-    with pytest.raises(InterruptedError):
-        calibrate(trainer, module, data)
+    module.reconstructed([torch.rand(3, 16, 16)])
+    assert len(went) == 2
 
 
 def test_a_plain_error_has_nothing_to_learn(data_root: Path, tmp_path: Path) -> None:
