@@ -98,8 +98,8 @@ def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -
     count = len(data.held_out)
     if module.scorer.residuals is None:
         return [None] * count
-    pairs = module.reconstructed(data.clean_images(FIT))
-    module.scorer.residuals.fit(pairs)
+    pairs = module.scorer.normal_pairs(module, data.clean_images(FIT))
+    module.scorer.residuals.fit([pair for of_one in pairs for pair in of_one])
     models: list[ResidualModel | None] = [module.scorer.residuals] * count  # right for those that it was not fitted on
     folds = min(FOLDS, len(pairs))
     if folds == 1:
@@ -110,7 +110,7 @@ def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -
         return models
     for fold in range(folds):
         others = ResidualModel().to(module.device)
-        others.fit([pair for i, pair in enumerate(pairs) if i % folds != fold])
+        others.fit([pair for i, of_one in enumerate(pairs) if i % folds != fold for pair in of_one])
         for place in evenly(count, FIT)[fold::folds]:
             models[place] = others
     return models

@@ -4,6 +4,7 @@ A scorer learns what is normal from the data module's normal images, before each
 training. What it is given as `module` is the AnomalyModule: F when called, with its network, device and precision.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +16,10 @@ from anomaly_lab.build import build
 from anomaly_lab.residuals import ResidualModel
 
 VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
+LIGHTS = 2  # copies of each image in other light that the normal error is learnt from as well
+CONTRAST, BRIGHTNESS = 0.3, 0.14  # they have e^±0.3 times the contrast, and are lighter or darker by up to so much of the range
 VALIDATION_BANK = 32  # training images that a detector is shown for a validation, likewise
+Pair = tuple[Tensor, Tensor]  # X and F(X), (3, h, w)
 Seen = tuple[Tensor | None, Tensor, Tensor | None]  # F(X), the smoothed heatmap (B, h, w), factors on the image scores (B,)
 
 
@@ -37,8 +41,20 @@ class ErrorScorer(nn.Module):
         self.residuals = ResidualModel() if error == "mahalanobis" else None
 
     def before_validation(self, module: Any, data: Any) -> None:
+        """Without other light, which the images of a validation don't come in."""
         if self.residuals is not None:
             self.residuals.fit(module.reconstructed(data.clean_images(VALIDATION_FIT)))
+
+    def normal_pairs(self, module: Any, images: Iterable[Tensor]) -> list[list[Pair]]:
+        """For each clean image (3, h, w), (X, F(X)) of itself and of its copies in other light: test images come in light and
+        from batches of material that held-out ones don't show, and error grows with contrast."""
+        random = torch.Generator().manual_seed(0)
+        found = []
+        for X in images:
+            draws = (2 * torch.rand(LIGHTS, 2, generator=random) - 1).tolist()
+            copies = [in_other_light(X, math.exp(CONTRAST * c), BRIGHTNESS * b) for c, b in draws]
+            found.append(module.reconstructed([X, *copies]))
+        return found
 
     def after_training(self, module: Any, data: Any) -> None:
         """Nothing: what error is normal is learnt with the threshold, from the same images, see `evaluation.calibrate`."""
@@ -93,6 +109,11 @@ class FeatureScorer(nn.Module):
             distance, weights = self.detector(network.features(vectors))
             heatmap = scoring.smooth(scoring.enlarged(distance, X.shape[-2:]), self.sigma)
         return network.decode(vectors, X.shape).float() if module.reconstructs else None, heatmap, weights
+
+
+def in_other_light(X: Tensor, contrast: float, brightness: float) -> Tensor:
+    """Values in [0, 1], lighter by `brightness`, then stretched about the middle by `contrast`, and cut off at 0 and 1."""
+    return (0.5 + contrast * (X - 0.5 + brightness)).clamp(0, 1)
 
 
 def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor:

@@ -17,6 +17,7 @@ from anomaly_lab.data.statistics import evenly
 from anomaly_lab.evaluation import FIT, TestResults, calibrate, cross_fitted
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.residuals import ResidualModel
+from anomaly_lab.scorers import in_other_light
 
 LEARNT = {"error": "mahalanobis", "sigma": 2, "tile": 0, "pooling": "max"}
 
@@ -40,10 +41,10 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
     """Each scored by a model of the normal error that was fitted on the other one."""
     data, module = calibrated
     assert len(data.held_out) == 2
-    of_all, images, heatmaps = module.scorer.residuals, data.clean_images(2), []
+    of_all, pairs, heatmaps = module.scorer.residuals, module.scorer.normal_pairs(module, data.clean_images(2)), []
     for i in range(2):
         module.scorer.residuals = ResidualModel()
-        module.scorer.residuals.fit(module.reconstructed([images[1 - i]]))
+        module.scorer.residuals.fit(pairs[1 - i])
         heatmaps.append(heatmaps_of(module, data)[i])
     module.scorer.residuals = of_all
     threshold, min_area = float(module.threshold), module.hparams["min_area"]
@@ -58,9 +59,27 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
 def test_the_model_that_is_kept_has_seen_all_held_out_images(calibrated: Any) -> None:
     data, module = calibrated
     kept = {name: value.clone() for name, value in module.scorer.residuals.state_dict().items()}
-    module.scorer.residuals.fit(module.reconstructed(data.clean_images(FIT)))
+    pairs = module.scorer.normal_pairs(module, data.clean_images(FIT))
+    module.scorer.residuals.fit([pair for of_one in pairs for pair in of_one])
     for name, value in module.scorer.residuals.state_dict().items():
         torch.testing.assert_close(value, kept[name])
+
+
+def test_the_normal_error_is_learnt_in_other_light_too(tmp_path: Path) -> None:
+    """Each image itself and two copies, all three reconstructed; the copies are the same at each call, and differ."""
+    assert in_other_light(torch.tensor([0.1, 0.4, 0.5, 0.9]), 2.0, 0.05).tolist() == pytest.approx([0, 0.4, 0.6, 1])
+    module = small_module(scoring=LEARNT)
+    module.trainer = small_trainer(tmp_path)
+    images = [0.3 + 0.4 * torch.rand(3, 16, 16), torch.full((3, 16, 16), 0.5)]
+    pairs = module.scorer.normal_pairs(module, images)
+    assert [len(of_one) for of_one in pairs] == [3, 3]
+    for X, of_one in zip(images, pairs, strict=True):
+        assert of_one[0][0] is X
+        for x, output in of_one:
+            torch.testing.assert_close(output, module.reconstructed([x])[0][1])
+    first, second = pairs[1][1][0], pairs[1][2][0]
+    assert not torch.equal(first, second) and first.std() == 0, "a flat image stays flat"
+    torch.testing.assert_close(module.scorer.normal_pairs(module, images)[0][2][0], pairs[0][2][0])
 
 
 def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +98,7 @@ def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeyp
 
     monkeypatch.setattr("anomaly_lab.evaluation.FIT", 5)
     monkeypatch.setattr(ResidualModel, "fit", fit)
-    monkeypatch.setattr(module, "reconstructed", lambda images: [(X, X) for X in images])
+    monkeypatch.setattr(module.scorer, "normal_pairs", lambda _, images: [[(X, X), (X, X)] for X in images])
     data: Any = Pretended()
     models = cross_fitted(module, data)
     fitted = set(evenly(7, 5))
