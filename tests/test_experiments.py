@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from conftest import TINY, write_category
 from hydra import compose, initialize_config_dir
 
 from anomaly_lab.configuration import check
+from anomaly_lab.data.folder import scan
+from anomaly_lab.data.images import read_image, read_mask
 from anomaly_lab.train import CONF
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
@@ -35,6 +39,29 @@ def test_the_study_on_real_images_writes_results_and_table_and_repeats_nothing(t
     second = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "anomaly_lab" not in second.stdout, "no second training"
     assert (out / "table.md").read_text() == table
+
+
+def test_images_in_other_light_are_kept_from_training_and_corrupted_where_their_masks_say(tmp_path: Path) -> None:
+    rng, normal = np.random.default_rng(0), tmp_path / "data" / "made" / "train" / "good"
+    normal.mkdir(parents=True)
+    for i in range(60):
+        level = 200 if i == 7 else 100  # one is far lighter than the others
+        cv2.imwrite(str(normal / f"{i:02d}.png"), (level + 4 * rng.standard_normal((32, 40))).astype(np.uint8))
+    script = EXPERIMENTS / "real_images" / "other_light.py"
+    command = [sys.executable, str(script), str(tmp_path / "data"), str(tmp_path / "out"), "--categories", "made"]
+    subprocess.run(command, check=True, capture_output=True)
+    found = scan(tmp_path / "out", "made")
+    trained = {sample.path.stem for sample in found.train}
+    tested = {sample.path.stem.split("_")[1] for sample in found.test}
+    assert len(trained) == 60 - 16 - 12 and not trained & tested and "07" in tested
+    for sample in found.test:
+        group, name = sample.path.stem.split("_")
+        image, original = read_image(sample.path)[..., 0].astype(int), read_image(normal / f"{name}.png")[..., 0].astype(int)
+        if sample.mask is None:
+            assert sample.label == 0 and (image != original).any() == (group == "other")
+        elif group != "other":
+            mask = read_mask(sample.mask, image.shape)
+            assert (image == original)[~mask].all() and (image != original)[mask].any()
 
 
 def test_the_study_of_patch_ae_writes_results_and_table_and_repeats_nothing(tmp_path: Path) -> None:
