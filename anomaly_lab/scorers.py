@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from anomaly_lab import scoring
 from anomaly_lab.build import build
+from anomaly_lab.light import in_other_light
 from anomaly_lab.residuals import ResidualModel
 
 VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
@@ -109,11 +110,6 @@ class FeatureScorer(nn.Module):
             distance, weights = self.detector(network.features(vectors))
             heatmap = scoring.smooth(scoring.enlarged(distance, X.shape[-2:]), self.sigma)
         return network.decode(vectors, X.shape).float() if module.reconstructs else None, heatmap, weights
-
-
-def in_other_light(X: Tensor, contrast: float, brightness: float) -> Tensor:
-    """Values in [0, 1], lighter by `brightness`, then stretched about the middle by `contrast`, and cut off at 0 and 1."""
-    return (0.5 + contrast * (X - 0.5 + brightness)).clamp(0, 1)
 
 
 def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor:

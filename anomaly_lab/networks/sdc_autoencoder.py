@@ -8,12 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomaly_lab.light import standardised
 from anomaly_lab.networks.checkpointing import recomputed
 from anomaly_lab.networks.dilated import DilatedConv2d
 
 STRIDE = 8  # three 2×2 poolings
-SPREAD = 0.14  # standard deviation of a standardised input: ±3.6 of them fit into [0, 1], where the sigmoid ends
-LEAST_SPREAD = 0.02  # of an input, added as squares: what is nearly flat is not stretched into noise
 
 
 def conv_block(c_in: int, c_out: int) -> nn.Sequential:
@@ -59,9 +58,9 @@ class SDCAutoencoder(nn.Module):
 
     `width` multiplies every number of filters but the last: cost and parameters grow with its square.
     `checkpointing` keeps activations for the backward pass only where the resolution changes, and computes the others again.
-    `standardize`, which is ours: Table 1 sees each input less its own mean and in units of its own spread (channels and pixels
-    pooled), and both are restored behind it. So F(a·X + b) = a·F(X) + b within [0, 1], but for inputs that are nearly flat:
-    brightness and contrast need not be learnt, and others than the training's are reconstructed as well.
+    `standardize`, which is ours: Table 1 sees each input less its own mean and in units of its own spread, and both are
+    restored behind it (`light.standardised`): brightness and contrast need not be learnt, and others than the training's are
+    reconstructed as well.
     Takes (B, 3, H, W) of any H, W ≥ 1: sides that are no multiple of 8 are padded by reflection at the bottom and
     the right, and the output is cropped to the input's size.
     """
@@ -110,11 +109,7 @@ class SDCAutoencoder(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.standardize:
-            return self._table_1(x)
-        mean = x.mean((1, 2, 3), keepdim=True)
-        scale = (x.var((1, 2, 3), correction=0, keepdim=True) + LEAST_SPREAD**2).sqrt() / SPREAD
-        return (mean + scale * (self._table_1(0.5 + (x - mean) / scale) - 0.5)).clamp(0, 1)
+        return standardised(self._table_1, x) if self.standardize else self._table_1(x)
 
     def _table_1(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
