@@ -9,8 +9,8 @@ LEAST_SPREAD = 0.02  # of a crop, added as squares: one that is nearly flat is n
 
 
 def standardised(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
-    """F(X) of a network that sees each of X, (B, C, H, W), less its own mean and in units of its own spread (channels and pixels
-    pooled); both are restored behind it.
+    """F(X) of a network that sees each of X, (B, C, H, W), less its own mean and in units of its own spread, of channels and
+    pixels pooled; both are restored behind it.
 
     So F(a·X + b) = a·F(X) + b within [0, 1], but for crops that are nearly flat. (Mean and spread of the whole image in their
     place, which a defect moves less, were worse on three of four categories: experiments/real_images.)
