@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anomaly_lab.calibration import area_threshold, detect, quiet_level
+from anomaly_lab.calibration import detect, quiet_level
 from anomaly_lab.report.gallery import RANGE, flip, quantised, stops
 from anomaly_lab.report.sensitivity import Levels, by_area, over_alpha, over_area, tables
+from anomaly_lab.rules import area
 
 unhurried = settings(deadline=None)
 HEATMAPS = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 5).map(float))
@@ -42,7 +43,7 @@ def test_a_curve_s_rows_are_the_rule_s(normal: list[np.ndarray], test: list[tupl
     assert [int(row.at) for row in found] == [a for a in sorted(areas) if all(h.size >= a for h in normal)]
     for row in found:
         min_area = int(row.at)
-        assert row.threshold == area_threshold(normal, min_area)
+        assert row.threshold == area([quiet_level(h, min_area) for h in normal])
         predicted = [(int(detect(h, row.threshold, min_area).any()), label) for h, label in test]
         for value, wanted in ((row.tpr, 1), (row.tnr, 0)):
             of = [p == wanted for p, label in predicted if label == wanted]
