@@ -122,7 +122,7 @@ def test_a_single_held_out_image_is_said_to_give_too_low_a_threshold(
 
 
 def test_what_is_learnt_after_the_training_is_learnt_where_the_trainer_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a training Lightning leaves the module on the processor."""
     module, trainer = small_module(scoring=LEARNT), small_trainer(tmp_path)
@@ -131,8 +131,18 @@ def test_what_is_learnt_after_the_training_is_learnt_where_the_trainer_works(
     monkeypatch.setattr(module, "to", went.append)
     with module.as_in_testing():
         assert went == [trainer.strategy.root_device]
-    module.reconstructed([torch.rand(3, 16, 16)])
-    assert len(went) == 2
+    data = small_data(data_root)
+    data.prepare_data()
+    data.setup()
+    went.clear()
+
+    def fitted(*_: Any) -> Any:
+        assert went and set(went) == {trainer.strategy.root_device}
+        raise InterruptedError("the fits have begun")
+
+    monkeypatch.setattr(ResidualModel, "fit", fitted)
+    with pytest.raises(InterruptedError):
+        calibrate(trainer, module, data)
 
 
 def test_a_plain_error_has_nothing_to_learn(data_root: Path, tmp_path: Path) -> None:

@@ -54,7 +54,10 @@ def main() -> None:
     options.add_argument("--categories", nargs="+", required=True)
     given = options.parse_args()
     for category in given.categories:
-        build(given.root / category / "train" / "good", given.out / category)
+        try:
+            build(given.root / category / "train" / "good", given.out / category)
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"error: {category}: {error}") from error
         print(given.out / category)
 
 
