@@ -21,7 +21,7 @@ from anomaly_lab.data.statistics import evenly
 from anomaly_lab.errors import UserError
 from anomaly_lab.metrics import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.residuals import ResidualModel
+from anomaly_lab.residuals import ResidualModel, observed
 from anomaly_lab.rules import PAPER, areas_around, p_value
 
 log = logging.getLogger(__name__)
@@ -99,9 +99,10 @@ def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -
     if module.scorer.residuals is None:
         return [None] * count
     pairs = module.scorer.normal_pairs(module, data.clean_images(FIT))
-    module.scorer.residuals.fit([pair for of_one in pairs for pair in of_one])
+    images = [[observed(*pair) for pair in of_one] for of_one in pairs]
+    module.scorer.residuals.fit([seen for of_one in images for seen in of_one])
     models: list[ResidualModel | None] = [module.scorer.residuals] * count  # right for those that it was not fitted on
-    folds = min(FOLDS, len(pairs))
+    folds = min(FOLDS, len(images))
     if folds == 1:
         log.warning(
             "There is one held-out image: the threshold comes from the very image that the normal error is learnt from, so it "
@@ -110,7 +111,7 @@ def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -
         return models
     for fold in range(folds):
         others = ResidualModel().to(module.device)
-        others.fit([pair for i, of_one in enumerate(pairs) if i % folds != fold for pair in of_one])
+        others.fit([seen for i, of_one in enumerate(images) if i % folds != fold for seen in of_one])
         for place in evenly(count, FIT)[fold::folds]:
             models[place] = others
     return models

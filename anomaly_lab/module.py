@@ -5,7 +5,7 @@ preprocessing, scoring parameters and threshold are in it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -176,7 +176,7 @@ class AnomalyModule(L.LightningModule):
         image scores (B,), None where the heatmap alone decides."""
         return self.scorer.look(self, X)
 
-    def reconstructed(self, images: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    def reconstructed(self, images: Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """(X, F(X)) of each, (3, h, w), as in testing."""
         with self.as_in_testing():
             return [(X, self.reconstruct(X[None])[0]) for X in (image.to(self.device) for image in images)]

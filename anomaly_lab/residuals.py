@@ -10,6 +10,7 @@ place is reconstructed too well.
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,19 @@ FLOOR = 0.01  # of a band's mean energy: below it, differences on the logarithmi
 SMALLEST = 1e-7  # least mean energy of a band: a tenth of what rounding to 8 bits leaves, above the noise of arithmetic
 RIDGE = 1e-3  # on the regression's normal equations, for each pixel
 VARIANCE = 0.01  # added to the variances: a band that hardly varies must not decide alone
+
+
+class Observed(NamedTuple):
+    """What a fit needs of an image and its reconstruction, on a grid of 4 px: a tenth of their memory."""
+
+    error: Tensor  # (1, BANDS, h', w'), band energies of F(X) − X
+    output: Tensor  # (1, BANDS, h', w'), of F(X)
+    brightness: Tensor  # (1, 1, h', w'), of F(X)
+
+
+def observed(X: Tensor, output: Tensor) -> Observed:
+    """Of a pair of (3, h, w) in [0, 1]."""
+    return Observed(band_energies((output - X)[None]), band_energies(output[None]), _brightness(output[None]))
 
 
 class ResidualModel(nn.Module):
@@ -47,24 +61,22 @@ class ResidualModel(nn.Module):
         self.register_buffer("precision", torch.full((BANDS, BANDS), torch.nan))
 
     @torch.no_grad()
-    def fit(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Learn from clean images and their reconstructions, pairs of (3, h, w) in [0, 1]; sizes may differ.
+    def fit(self, images: Sequence[Observed]) -> None:
+        """Learn from what was observed of clean images; sizes may differ.
 
         Ridge regression of the log energies, and the covariance of what it leaves. ValueError without any image.
         """
-        if not pairs:
+        if not images:
             raise ValueError("there is no normal image to learn the normal error from")
-        errors = [band_energies((output - X)[None]) for X, output in pairs]
-        outputs = [band_energies(output[None]) for _, output in pairs]
-        self.error_scale.copy_(_mean(errors))
-        self.output_scale.copy_(_mean(outputs))
+        self.error_scale.copy_(_mean([of_one.error for of_one in images]))
+        self.output_scale.copy_(_mean([of_one.output for of_one in images]))
         products = []
-        for (_, output), energies, error in zip(pairs, outputs, errors, strict=True):
-            x = _exact(self._conditions(output[None], energies))  # (conditions, places)
-            y = _exact(_log(error, self.error_scale))  # (bands, places)
+        for of_one in images:
+            x = _exact(self._conditions(of_one.brightness, of_one.output))  # (conditions, places)
+            y = _exact(_log(of_one.error, self.error_scale))  # (bands, places)
             products.append((x @ x.T, x @ y.T, y @ y.T))
         A, B, C = (torch.stack(parts).sum(0) for parts in zip(*products, strict=True))
-        pixels = sum(energies[0, 0].numel() for energies in outputs)
+        pixels = sum(of_one.brightness.numel() for of_one in images)
         W = torch.linalg.solve(A + RIDGE * pixels * torch.eye(len(A)), B)
         covariance = (C - W.T @ B - B.T @ W + W.T @ A @ W) / pixels
         self.weights.copy_(W)
@@ -72,7 +84,7 @@ class ResidualModel(nn.Module):
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
         """(B, 3, h, w) and its reconstruction → (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
-        expected = torch.einsum("bchw,ck->bkhw", self._conditions(output, band_energies(output)), self.weights)
+        expected = torch.einsum("bchw,ck->bkhw", self._conditions(_brightness(output), band_energies(output)), self.weights)
         z = _log(band_energies(output - X), self.error_scale) - expected
         squared = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
         distance = squared.clamp_min(0).sqrt()  # squares, smoothed, spread a defect's peak over its surroundings
@@ -81,13 +93,17 @@ class ResidualModel(nn.Module):
         full = F.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
         return full[..., : X.shape[-2], : X.shape[-1]]
 
-    def _conditions(self, output: Tensor, energies: Tensor) -> Tensor:
-        """What F(X), (B, 3, h, w), looks like, from its band energies: a constant, brightness, log energies, and their products
+    def _conditions(self, brightness: Tensor, energies: Tensor) -> Tensor:
+        """What F(X) looks like, from its brightness and band energies: a constant, brightness, log energies, and their products
         (B, conditions, h', w')."""
-        brightness = F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
         look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of them of order 1
         first, second = torch.triu_indices(look.shape[1], look.shape[1], device=look.device)
         return torch.cat([torch.ones_like(brightness), look, look[:, first] * look[:, second]], 1)
+
+
+def _brightness(output: Tensor) -> Tensor:
+    """(B, 3, h, w) → (B, 1, h', w')."""
+    return F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
 
 
 def _exact(x: Tensor) -> Tensor:

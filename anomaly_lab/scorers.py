@@ -5,7 +5,7 @@ training. What it is given as `module` is the AnomalyModule: F when called, with
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from anomaly_lab import scoring
 from anomaly_lab.build import build
 from anomaly_lab.light import in_other_light
-from anomaly_lab.residuals import ResidualModel
+from anomaly_lab.residuals import ResidualModel, observed
 
 VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
 LIGHTS = 2  # copies of each image in other light that the normal error is learnt from as well
@@ -44,18 +44,16 @@ class ErrorScorer(nn.Module):
     def before_validation(self, module: Any, data: Any) -> None:
         """Without other light, which the images of a validation don't come in."""
         if self.residuals is not None:
-            self.residuals.fit(module.reconstructed(data.clean_images(VALIDATION_FIT)))
+            self.residuals.fit([observed(*pair) for pair in module.reconstructed(data.clean_images(VALIDATION_FIT))])
 
-    def normal_pairs(self, module: Any, images: Iterable[Tensor]) -> list[list[Pair]]:
+    def normal_pairs(self, module: Any, images: Iterable[Tensor]) -> Iterator[list[Pair]]:
         """For each clean image (3, h, w), (X, F(X)) of itself and of its copies in other light: test images come in light and
         from batches of material that held-out ones don't show, and error grows with contrast."""
         random = torch.Generator().manual_seed(0)
-        found = []
         for X in images:
             draws = (2 * torch.rand(LIGHTS, 2, generator=random) - 1).tolist()
             copies = [in_other_light(X, math.exp(CONTRAST * c), BRIGHTNESS * b) for c, b in draws]
-            found.append(module.reconstructed([X, *copies]))
-        return found
+            yield module.reconstructed([X, *copies])
 
     def after_training(self, module: Any, data: Any) -> None:
         """Nothing: what error is normal is learnt with the threshold, from the same images, see `evaluation.calibrate`."""

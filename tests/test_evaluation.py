@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.statistics import evenly
 from anomaly_lab.evaluation import FIT, TestResults, calibrate, cross_fitted
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.residuals import ResidualModel
+from anomaly_lab.residuals import ResidualModel, observed
 
 LEARNT = {"error": "mahalanobis", "sigma": 2, "tile": 0, "pooling": "max"}
 
@@ -40,10 +41,10 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
     """Each scored by a model of the normal error that was fitted on the other one."""
     data, module = calibrated
     assert len(data.held_out) == 2
-    of_all, pairs, heatmaps = module.scorer.residuals, module.scorer.normal_pairs(module, data.clean_images(2)), []
+    of_all, pairs, heatmaps = module.scorer.residuals, list(module.scorer.normal_pairs(module, data.clean_images(2))), []
     for i in range(2):
         module.scorer.residuals = ResidualModel()
-        module.scorer.residuals.fit(pairs[1 - i])
+        module.scorer.residuals.fit([observed(*pair) for pair in pairs[1 - i]])
         heatmaps.append(heatmaps_of(module, data)[i])
     module.scorer.residuals = of_all
     threshold, min_area = float(module.threshold), module.hparams["min_area"]
@@ -59,7 +60,7 @@ def test_the_model_that_is_kept_has_seen_all_held_out_images(calibrated: Any) ->
     data, module = calibrated
     kept = {name: value.clone() for name, value in module.scorer.residuals.state_dict().items()}
     pairs = module.scorer.normal_pairs(module, data.clean_images(FIT))
-    module.scorer.residuals.fit([pair for of_one in pairs for pair in of_one])
+    module.scorer.residuals.fit([observed(*pair) for of_one in pairs for pair in of_one])
     for name, value in module.scorer.residuals.state_dict().items():
         torch.testing.assert_close(value, kept[name])
 
@@ -69,7 +70,7 @@ def test_the_normal_error_is_learnt_in_other_light_too(tmp_path: Path) -> None:
     module = small_module(scoring=LEARNT)
     module.trainer = small_trainer(tmp_path)
     images = [0.3 + 0.4 * torch.rand(3, 16, 16), torch.full((3, 16, 16), 0.5)]
-    pairs = module.scorer.normal_pairs(module, images)
+    pairs = list(module.scorer.normal_pairs(module, images))
     assert [len(of_one) for of_one in pairs] == [3, 3]
     for X, of_one in zip(images, pairs, strict=True):
         assert of_one[0][0] is X
@@ -77,7 +78,7 @@ def test_the_normal_error_is_learnt_in_other_light_too(tmp_path: Path) -> None:
             torch.testing.assert_close(output, module.reconstructed([x])[0][1])
     first, second = pairs[1][1][0], pairs[1][2][0]
     assert not torch.equal(first, second) and first.std() == 0, "a flat image stays flat"
-    torch.testing.assert_close(module.scorer.normal_pairs(module, images)[0][2][0], pairs[0][2][0])
+    torch.testing.assert_close(next(module.scorer.normal_pairs(module, images))[2][0], pairs[0][2][0])
 
 
 def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,15 +89,15 @@ def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeyp
     class Pretended:
         held_out = tuple("abcdefg")
 
-        def clean_images(self, count: int) -> list[torch.Tensor]:
-            return [torch.full((3, 32, 32), float(i)) for i in evenly(7, count)]
+        def clean_images(self, count: int) -> Iterator[torch.Tensor]:
+            return (torch.full((3, 32, 32), float(i)) for i in evenly(7, count))
 
-    def fit(model: ResidualModel, pairs: Any) -> None:
-        seen[id(model)] = {int(X[0, 0, 0]) for X, _ in pairs}
+    def fit(model: ResidualModel, images: Any) -> None:
+        seen[id(model)] = {round(float(of_one.brightness.mean())) for of_one in images}
 
     monkeypatch.setattr("anomaly_lab.evaluation.FIT", 5)
     monkeypatch.setattr(ResidualModel, "fit", fit)
-    monkeypatch.setattr(module.scorer, "normal_pairs", lambda _, images: [[(X, X), (X, X)] for X in images])
+    monkeypatch.setattr(module.scorer, "normal_pairs", lambda _, images: ([(X, X), (X, X)] for X in images))
     data: Any = Pretended()
     models = cross_fitted(module, data)
     fitted = set(evenly(7, 5))

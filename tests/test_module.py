@@ -9,6 +9,7 @@ from conftest import small_data, small_module, small_trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from anomaly_lab.residuals import observed
 from anomaly_lab.scoring import smooth
 
 
@@ -158,7 +159,7 @@ def test_the_default_heatmap_is_the_residual_models_and_the_flat_one_stays_a_squ
     module.network = MeanColour()
     images = [pair["X"] for pair in pairs()]
     assert module.scorer.residuals is not None
-    module.scorer.residuals.fit([(X, X.mean((-2, -1), keepdim=True).expand_as(X)) for X in images])
+    module.scorer.residuals.fit([observed(X, X.mean((-2, -1), keepdim=True).expand_as(X)) for X in images])
     with torch.no_grad():
         found = module.detect({"X": images[0], "size": (32, 32), "truth": None, "index": 0})
     output = images[0].mean((-2, -1), keepdim=True).expand_as(images[0])

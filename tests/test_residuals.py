@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from anomaly_lab.residuals import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies
+from anomaly_lab.residuals import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies, observed
 
 
 def noise(seed: int, *shape: int) -> Tensor:
@@ -26,7 +26,7 @@ def normal(seed: int, size: int = 64) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def model() -> ResidualModel:
     fitted = ResidualModel()
-    fitted.fit([normal(i) for i in range(6)])
+    fitted.fit([observed(*normal(i)) for i in range(6)])
     return fitted
 
 
@@ -112,7 +112,7 @@ def test_any_size_gives_a_finite_map_of_that_size(model: ResidualModel, height: 
 def test_a_perfect_reconstruction_is_no_trouble() -> None:
     X = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
     perfect = ResidualModel()
-    perfect.fit([(X, X)])
+    perfect.fit([observed(X, X)])
     assert bool(perfect(X[None], X[None], 2.0).isfinite().all())
 
 

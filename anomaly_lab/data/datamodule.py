@@ -208,10 +208,10 @@ class AnomalyDataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader:
         return self._one_by_one(self.test)
 
-    def clean_images(self, count: int) -> list[Tensor]:
+    def clean_images(self, count: int) -> Iterator[Tensor]:
         """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
         images = self.validation_images
-        return [to_tensor(images.preprocessing.unit(*images[i])) for i in evenly(len(images), count)]
+        return (to_tensor(images.preprocessing.unit(*images[i])) for i in evenly(len(images), count))
 
     def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
         """At most `count` training images, None for all, one by one as `clean_images` gives the held-out ones; and how many."""

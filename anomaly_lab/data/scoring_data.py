@@ -1,6 +1,6 @@
 """Images for a detector that is trained already: what is tested, and the held-out normal images."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,10 @@ class ScoringData:
     preprocessing: Preprocessing
     image_size: int
 
-    def clean_images(self, count: int) -> list[Tensor]:
+    def clean_images(self, count: int) -> Iterator[Tensor]:
         """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
         chosen = [self.held_out[i].path for i in evenly(len(self.held_out), count)]
-        return [to_tensor(self.preprocessing(read_image(path))) for path in chosen]
+        return (to_tensor(self.preprocessing(read_image(path))) for path in chosen)
 
     def calibration_dataloader(self) -> DataLoader:
         return self._one_by_one(self.held_out)
