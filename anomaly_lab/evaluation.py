@@ -25,8 +25,8 @@ from anomaly_lab.residuals import ResidualModel, observed
 from anomaly_lab.rules import PAPER, areas_around, p_value
 
 log = logging.getLogger(__name__)
-FIT = 16  # held-out images that the normal error is learnt from: of 512² they hold 10⁵ places, more change nothing
-FOLDS = 4  # parts of them, each scored by what the others taught: with nine images a model keeps seven at least
+FIT = 16  # held-out images that the normal error is learnt from: of 512² they hold 3·10⁵ places, more change nothing
+FOLDS = 4  # parts of them, each scored by what the others taught: with nine images a model keeps six at least
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")
 LEVELS = ("split", "path", "label", "min_area", "level")
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")

@@ -96,7 +96,7 @@ class PixelMetrics(_Counted):
     Keeps two histograms, of the normal and of the defective pixels' scores, in main memory: at most `bins` entries of 12 and
     2 · `bins` of 20 bytes, and up to `PENDING` pixels that are not in them yet. Up to `bins` distinct scores in each class the
     figures are exact; beyond, `compute` also sets `bound`: how far from exact the first three can be at most (with the default
-    below 1e-6 on heatmaps as they are).
+    about 1e-5 on heatmaps as they are).
     """
 
     pending: list[Tensor]

@@ -148,7 +148,7 @@ def record(source: Path, overrides: list[str], keys: list[str]) -> dict[str, Any
     """source.json: which run, whether it had finished, which weights, and what was changed."""
     finished = (source / "metrics.json").is_file()
     if not finished:
-        log.warning("%s has not finished: its best checkpoint so far is scored", source)
+        log.warning("%s has not finished: the last weights that it kept are scored", source)
     digest = hashlib.sha256(source_run.best_checkpoint(source).read_bytes()).hexdigest()
     changed = [o for o in overrides if o.lstrip("+~").split("=", 1)[0] in keys]
     return {"run": str(source), "finished": finished, "checkpoint_sha256": digest, "changed": changed}

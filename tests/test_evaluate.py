@@ -212,7 +212,7 @@ def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
     assert (metrics["threshold"], metrics["pixel_auroc"]) == (once["threshold"], once["pixel_auroc"])
     assert (metrics["steps"], metrics["selected_step"]) == (None, once["selected_step"])
     assert not json.loads((new / "source.json").read_text())["finished"]
-    assert "has not finished: its best checkpoint so far is scored" in (new / "evaluate.log").read_text()
+    assert "has not finished: the last weights that it kept are scored" in (new / "evaluate.log").read_text()
 
 
 def test_a_run_from_before_there_was_a_choice_of_rules(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ CHANNELS_LAST = torch.channels_last
 
 def plain(width: float) -> SDCAutoencoder:
     """Table 1 of torch's own convolutions only."""
-    network = SDCAutoencoder(width)
+    network = SDCAutoencoder(width, standardize=True)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and type(child) is not nn.Conv2d:
@@ -44,7 +44,7 @@ def pair(batch: int, side: int) -> tuple[Tensor, Tensor]:
 
 def stepper(width: float, batch: int, side: int, fast: bool, checkpointing: bool = False) -> Callable[[], None]:
     """One training step: forward, objective (1), backward, AdamW. `fast`: as trained here; else plain float32 eager."""
-    network = SDCAutoencoder(width, checkpointing).to(memory_format=CHANNELS_LAST) if fast else plain(width)
+    network = SDCAutoencoder(width, checkpointing, standardize=True).to(memory_format=CHANNELS_LAST) if fast else plain(width)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True if fast else None)
     X, M = pair(batch, side)
 

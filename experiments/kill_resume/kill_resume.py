@@ -1,7 +1,7 @@
 """Kills a training with SIGKILL at random moments, starts the same command again until it ends, and compares with a training
 that ran through: weights, history and results, bit for bit.
 
-    python experiments/kill_resume/kill_resume.py          # 20 kills; `--kills 5` for fewer; writes README's table beside it
+    python experiments/kill_resume/kill_resume.py          # 20 kills; `--kills 5` for fewer; writes table.md beside it
 """
 
 import argparse
@@ -117,7 +117,7 @@ weights of last.ckpt and best.ckpt, metrics.csv, scores.csv, and metrics.json bu
     for number, places, differing in rows:
         text += f"| {number} | {'; '.join(places) or 'not'} | {', '.join(differing) or 'nothing'} |\n"
     print(text)
-    (Path(__file__).parent / "README.md").write_text(text)
+    (Path(__file__).parent / "table.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python experiments/real_images/other_light.py ROOT OUT --categories magnetic_tile screw_512
     python -m anomaly_lab.train +category=custom category.name=magnetic_tile data=mvtec data.root=OUT
 
-Kept from training are 16 images of those 15 % that differ most from the others in mean or contrast, and 12 of the rest; a
-third group are those 12 with 1.3 or .75 times their contrast. Normal test images are all of these as they are, defective ones
+Kept from training are the 15 % that differ most from the others in mean or contrast, of which 16 are shown, and 12 of the rest;
+a third group are those 12 with 1.3 or .75 times their contrast. Normal test images are all of these as they are, defective ones
 some with one of six kinds of synthetic corruption, none of them a training's. So the category's own test images are not looked
 at, and what a setting is worth on material of another day can be told before there is any.
 """

@@ -1,6 +1,6 @@
 """Train and test on six sets of real photographs, one run a category and seed, and write table.md from what is there.
 
-    make real ROOT=DIR                              # seeds 0, 1, 2, ten minutes each: three hours on two cores
+    make real ROOT=DIR                              # seeds 0, 1, 2, ten minutes of training each: three and a half hours
     make real ROOT=DIR ARGS='--minutes 20 --seeds 0 --categories grid_mini screw_512'
 
 DIR holds the categories below in MVTec AD's layout. Runs that have finished are not repeated and runs that were cut off are
