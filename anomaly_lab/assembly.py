@@ -111,7 +111,10 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
     saving = SaveRegularly(config.get("checkpoint_minutes", 5))
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
-    callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+    try:
+        callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+    except InstantiationException as error:
+        raise UserError(f"callbacks: {' '.join(str(error.__cause__ or error).split())}") from error
     if distributed.count(config) > 1:
         ours += [OneModel(), OneClock()]
     if options["max_time"] is None:

@@ -60,6 +60,7 @@ NUMBERS = {
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
     "data.memory": Numbers(0),
+    "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
     "scoring.sigma": Numbers(0),
     "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
     "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
@@ -70,6 +71,9 @@ NUMBERS = {
 OURS = {
     "trainer.limit_train_batches": "data.steps_per_epoch= says how many batches an epoch has",
     "trainer.accumulate_grad_batches": "batch_size= says how many crops make a step",
+    "trainer.limit_test_batches": "metrics are of all test images",
+    "trainer.limit_predict_batches": "the threshold is calibrated on all held-out images",
+    "trainer.fast_dev_run": "debug=default runs every stage in a minute",
 }
 
 
@@ -78,6 +82,9 @@ def check(config: DictConfig) -> None:
     category = config.get("category")  # None where it is missing
     if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
         raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
+    if not isinstance(category.name, str):
+        name = category.name
+        raise UserError(f"category.name is read as the number {name}: put quotes around it, 'category.name=\"{name}\"'")
     if config.data.root is None:
         raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
     for name, numbers in NUMBERS.items():
@@ -102,7 +109,9 @@ def check_trainer(config: DictConfig) -> None:
     if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
         raise UserError(f"trainer.max_time is {limit}: write DD:HH:MM:SS, as in 00:00:10:00 for ten minutes, or null")
     for name, instead in OURS.items():
-        if OmegaConf.select(config, name) not in (None, 1, 1.0):
+        value = OmegaConf.select(config, name)
+        everything = value is None or value is False or (value == 1 and isinstance(value, float) == ("limit" in name))
+        if value is True or not everything:
             raise UserError(f"{name} can't be used here: {instead}")
     if trainer.devices > 1 and "ddp" not in str(trainer.get("strategy")):
         raise UserError(f"trainer.devices is {trainer.devices}: for several processes add trainer=ddp, else leave it at 1")

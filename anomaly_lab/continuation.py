@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import fingerprint, run_directory
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import Refused
 
 log = logging.getLogger(__name__)
 SUPERSEDED = "superseded"  # the folder in a job's directory for what other code or data gave
@@ -37,8 +37,8 @@ def fingerprints(config: DictConfig, data: str) -> dict[str, str]:
 def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:
     """Where the run that `config` and `prints` describe stands in `run`, which this process holds.
 
-    What another configuration, other code or other data left there is put aside in a sweep; else it is a UserError, which
-    says what differs. So is, outside of a sweep, a run that has finished.
+    What another configuration, other code or other data left there is put aside in a sweep; else it is Refused, with
+    what differs. So is, outside of a sweep, a run that has finished.
     """
     if not (run / "config.yaml").is_file():
         return State.NEW
@@ -71,10 +71,10 @@ def _stored(run: Path) -> dict[str, Any]:
 
 
 def require_same_data(run: Path, prints: Mapping[str, str]) -> None:
-    """For resume=: UserError where the images have changed since the run began; a warning where the code has."""
+    """For resume=: Refused where the images have changed since the run began; a warning where the code has."""
     differing = " ".join(changed(run, prints)) if "fingerprint" in _stored(run) else ""  # older runs kept no record
     if "data" in differing:
-        raise UserError(f"{run} began with other images than there are now: restore them, or start a new run")
+        raise Refused(f"{run} began with other images than there are now: restore them, or start a new run")
     if differing:
         log.warning("%s began with other code than this: what comes out may differ from an uninterrupted run", run)
 

@@ -9,7 +9,11 @@ class UserError(Exception):
     """A mistake that the user can mend: the message names the thing and the remedy in one sentence."""
 
 
-class InUse(UserError):
+class Refused(UserError):
+    """What is asked for is not what a run's directory holds: the run stays as it is, and nothing is noted in it."""
+
+
+class InUse(Refused):
     """Another process is at work in a run's directory: in a sweep that is no failure, since the job is being done."""
 
 

@@ -22,6 +22,7 @@ from anomaly_lab.atomic import replacing
 DPI = 100
 CELL, GAP = 210, 6  # pixels of a picture's longer side in a sheet, and between two
 LEFT, TOP = 46, 50  # pixels for the rows' labels, for the title and the columns' names
+matplotlib.rcParams["text.parse_math"] = False  # file names are text, also between two $
 
 
 def save(figure: Figure, path: Path) -> None:

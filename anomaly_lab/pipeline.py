@@ -59,8 +59,8 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         data.setup()  # before config.yaml: a mistake in the data leaves no directory that looks like a run
         check_calibration(config, len(data.held_out))
         run_directory.write_environment(directory, prints, resuming=state is State.CUT_OFF)
-        if state is State.NEW:
-            write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
+        # also where a run goes on: workers, loggers and the like may be others now
+        write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
         try:
             return train_and_test(config, data, directory, state is State.CUT_OFF, lock), True
         except (KeyboardInterrupt, SystemExit):

@@ -38,7 +38,7 @@ def evaluate(given: DictConfig) -> None:
     keys = source_run.changed_keys(hydra.overrides.task)
     config = source_run.overlaid(OmegaConf.load(source / "config.yaml"), given, keys)
     check(config)
-    source_run.require_new(directory, source)  # of a multirun's jobs Hydra tells nobody before
+    source_run.require_new(directory, source, source_run.changes(hydra.overrides.task, keys))  # a multirun's jobs have no guard
     with run_directory.held(directory):
         evaluate_in(directory, source, config, keys, hydra.overrides.task)
 
@@ -62,9 +62,9 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[st
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
     trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
     origin = record(source, overrides, keys)
+    run_directory.write_json(directory / source_run.RECORD, origin)  # first: cut off, it is known for what it is
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     run_directory.write_json(directory / "environment.json", run_directory.environment())
-    run_directory.write_json(directory / source_run.RECORD, origin)
     print_source(origin, config.data.name, data, anew, directory)
     results.levels += calibrate(trainer, module, data) if anew else levels
     score(config, trainer, module, data, results, checkpoint, source, anew)
@@ -150,5 +150,5 @@ def record(source: Path, overrides: list[str], keys: list[str]) -> dict[str, Any
     if not finished:
         log.warning("%s has not finished: the last weights that it kept are scored", source)
     digest = hashlib.sha256(source_run.best_checkpoint(source).read_bytes()).hexdigest()
-    changed = [o for o in overrides if o.lstrip("+~").split("=", 1)[0] in keys]
+    changed = source_run.changes(overrides, keys)
     return {"run": str(source), "finished": finished, "checkpoint_sha256": digest, "changed": changed}

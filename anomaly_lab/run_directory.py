@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import fingerprint
 from anomaly_lab.atomic import write_text
-from anomaly_lab.errors import InUse, UserError, ending_in_a_sentence
+from anomaly_lab.errors import InUse, Refused, UserError, ending_in_a_sentence
 
 try:
     import fcntl
@@ -105,6 +106,7 @@ OmegaConf.register_new_resolver("directory_name", directory_name, replace=True)
 OmegaConf.register_new_resolver("sweep_directory", sweep_directory, replace=True, use_cache=True)
 OmegaConf.register_new_resolver("job_directory", job_directory, replace=True)
 OmegaConf.register_new_resolver("resume_or", lambda resume, new: resume or new, replace=True)
+OmegaConf.register_new_resolver("records", lambda resume: None if resume else ".hydra", replace=True)
 OmegaConf.register_new_resolver("wandb_offline", wandb_offline, replace=True)
 
 
@@ -140,12 +142,12 @@ def refuse_other(run: Path, differing: Sequence[str]) -> None:
     """UserError where the run in `run` is another than the one that is asked for, or has finished."""
     if differing:
         others = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
-        raise UserError(
+        raise Refused(
             f"{run} holds a run already, and another: {'; '.join(differing[:3])}{others}; choose another directory with "
             f"hydra.run.dir=, or continue what is there with resume={run}"
         )
     if (run / "metrics.json").is_file():
-        raise UserError(
+        raise Refused(
             f"{run} holds a run already, which has finished: its metrics are in {run / 'metrics.json'}; to train anew choose "
             "another directory with hydra.run.dir="
         )
@@ -172,7 +174,11 @@ def _lock(file: int, run: Path) -> None:
     if fcntl is None:
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # a report that looks at the run holds it for an instant
+            time.sleep(0.2)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InUse(f"{run} is in use by another process: wait for its end") from None
     except OSError as error:
@@ -207,12 +213,16 @@ def stored_config(run: Path) -> Any:
 
 
 def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> Any:
-    """The configuration stored in `run`; what is given beside resume= must say the same, else it is a UserError."""
+    """The configuration stored in `run`. What is given beside resume= must say the same, else it is a UserError, but for what
+    says nothing about the result, such as data.num_workers: there what is given holds."""
     stored = stored_config(run)
-    keys = [override.lstrip("+~").split("=", 1)[0].replace("/", ".") for override in overrides]
-    if differing := fingerprint.differences(stored, config, [key.split("@")[0] for key in keys]):
+    keys = [override.lstrip("+~").split("=", 1)[0].replace("/", ".").split("@")[0] for override in overrides]
+    if differing := fingerprint.differences(stored, config, keys):
         what = "; ".join(differing)
-        raise UserError(f"{run} is resumed with the configuration stored there, and {what}: leave that out, or start a new run")
+        raise Refused(f"{run} is resumed with the configuration stored there, and {what}: leave that out, or start a new run")
+    for key in keys:
+        if fingerprint.is_neutral(key) and key != "resume":
+            OmegaConf.update(stored, key, OmegaConf.select(config, key), merge=False, force_add=True)
     return stored
 
 

@@ -39,8 +39,8 @@ class Guard(Callback):
         new = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
             source = require_run(config.run).resolve()
-            changed_keys(config.hydra.overrides.task)
-            require_new(new, source)
+            keys = changed_keys(config.hydra.overrides.task)
+            require_new(new, source, changes(config.hydra.overrides.task, keys))
             try:
                 new.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -52,10 +52,15 @@ class Guard(Callback):
                 raise UserError("out= names one directory, and a multirun makes several: give hydra.sweep.dir= instead")
 
 
-def require_new(new: Path, source: Path) -> None:
-    """UserError where an evaluation would write over a run: that in `source`, or one in `new`."""
+def require_new(new: Path, source: Path, changed: Sequence[str]) -> None:
+    """UserError where an evaluation would write over a run: that in `source`, or one in `new`, unless it is this very
+    evaluation, cut off."""
     if source == new.resolve() or source in new.resolve().parents:
         raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
+    if (new / RECORD).is_file() and not (new / "metrics.json").is_file():
+        record = json.loads((new / RECORD).read_text(encoding="utf-8"))
+        if (record["run"], record["changed"]) == (str(source), list(changed)):
+            return
     if (new / "config.yaml").exists():
         raise UserError(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
 
@@ -118,6 +123,11 @@ def changed_keys(overrides: Sequence[str]) -> list[str]:
                 f"{key} belongs to the training and lies in the weights: an evaluation can change {', '.join(CHANGEABLE)}"
             )
     return keys
+
+
+def changes(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Of a command line, what changes the run: the overrides of these keys."""
+    return [o for o in overrides if o.lstrip("+~").split("=", 1)[0] in keys]
 
 
 def overlaid(stored: Any, given: DictConfig, keys: Sequence[str]) -> Any:

@@ -45,8 +45,9 @@ class Jobs(Callback):
         global folder
         name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
         self.folder = folder = Path(config.hydra.sweep.dir).resolve() / ".jobs" / name
-        for path in folder.parent.glob(f"{socket.gethostname()}-*"):
-            if not _lives(int(path.name.split("-")[-2])):  # killed
+        for path in folder.parent.glob("*-*-*"):
+            host, process, _ = path.name.rsplit("-", 2)
+            if host == socket.gethostname() and not _lives(int(process)):  # killed
                 shutil.rmtree(path, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -87,7 +88,7 @@ def conclude() -> bool:
     global folder
     if folder is None:
         return True
-    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"), key=lambda path: int(path.stem))]
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("[0-9]*.json"), key=lambda path: int(path.stem))]
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):  # another process's records are still there
         folder.parent.rmdir()

@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 
 from anomaly_lab import launchers, run_directory, source_run, sweep
 from anomaly_lab.atomic import write_text
-from anomaly_lab.errors import InUse, UserError, ending_in_a_sentence
+from anomaly_lab.errors import InUse, Refused, UserError, ending_in_a_sentence
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,9 @@ def job(config: DictConfig) -> float | None:
             sweep.ending.how = sweep.ELSEWHERE
             print(error)
             return None
-        fail(str(error))
+        fail(str(error), noted=False)
     except UserError as error:
-        fail(str(error))
+        fail(str(error), noted=not isinstance(error, Refused))
     except KeyboardInterrupt:  # outside of the training, where there is nothing to go on from
         print("error: stopped", file=sys.stderr)
         raise SystemExit(1) from None
@@ -67,13 +67,14 @@ def job(config: DictConfig) -> float | None:
     return None
 
 
-def fail(reason: str) -> None:
-    """Leave the reason in the job's directory, for the report, unless the directory is another process's, and for `main`."""
+def fail(reason: str, noted: bool = True) -> None:
+    """Leave the reason for `main` and, where it is to be `noted`, in the job's directory, for the report, unless that is
+    another process's."""
     reason = " ".join(reason.split())
     failed.append(reason)
     sweep.ending.how, sweep.ending.why = sweep.FAILED, reason
     directory = Path(HydraConfig.get().runtime.output_dir)
-    if not run_directory.in_use(directory):
+    if noted and not run_directory.in_use(directory):
         with contextlib.suppress(OSError):  # a full disk may be what it is about
             write_text(directory / run_directory.FAILURE, f"{reason}\n")
 

@@ -20,6 +20,8 @@ from sklearn.metrics import roc_auc_score
 
 from anomaly_lab.evaluate import main
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.report.collect import read
+from anomaly_lab.report.rescoring import scorer
 from anomaly_lab.source_run import evaluation_name
 
 Evaluate = Callable[..., Ended]
@@ -281,6 +283,27 @@ def test_a_run_without_or_with_a_damaged_checkpoint(evaluate: Evaluate, finished
     (run / "checkpoints").mkdir()
     (run / "checkpoints/best.ckpt").write_bytes(b"not what it was")
     assert "best.ckpt is damaged" in sentence(evaluate(f"run={run}"))
+
+
+def test_an_evaluation_that_was_cut_off_is_started_again_by_the_same_command_only(
+    evaluate: Evaluate, finished: Finished, tmp_path: Path
+) -> None:
+    command = [f"run={finished.directory}", "scoring.sigma=2", "out=first"]
+    assert evaluate(*command).status == 0
+    (tmp_path / "first/metrics.json").unlink()
+    assert "holds a run already" in sentence(evaluate(f"run={finished.directory}", "scoring.sigma=1", "out=first"))
+    assert evaluate(*command).status == 0
+    assert metrics_of(tmp_path / "first")["sigma"] == 2
+
+
+def test_a_report_can_show_an_evaluation_of_images_without_training_ones(
+    evaluate: Evaluate, finished: Finished, tmp_path: Path
+) -> None:
+    write_category(tmp_path / "photographs/stripes", train=0, good=0, defects=("new",), each=1, masks=False)
+    new = evaluate(f"run={finished.directory}", "data=mvtec", f"data.root={tmp_path / 'photographs'}").directory
+    found = scorer(read(new))
+    (shown,) = found.score(found.found.test)
+    assert (shown.sample.defect, shown.truth, found.held_out) == ("new", None, [])
 
 
 def test_an_evaluation_can_be_evaluated_but_not_resumed(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:

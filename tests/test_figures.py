@@ -39,19 +39,24 @@ def picture(path: Path) -> np.ndarray:
 
 
 def test_detections_have_a_row_an_example(tmp_path: Path) -> None:
-    heights = []
+    heights, open_before = [], plt.get_fignums()
     for count in (1, 3):
         figures.save(figures.detections([example() for _ in range(count)], 0.5, "three holes"), tmp_path / "d.png")
         height, width, _ = picture(tmp_path / "d.png").shape
         assert 800 <= width <= 2000
         heights.append(height)
     assert heights[1] > 2 * heights[0] > 400
-    assert plt.get_fignums() == [], "closed: a long multirun would fill the memory"
+    assert plt.get_fignums() == open_before, "closed: a long multirun would fill the memory"
 
 
 @pytest.mark.parametrize("threshold", [0.0, float("nan")])
 def test_detections_are_drawn_without_truth_and_without_a_usable_threshold(tmp_path: Path, threshold: float) -> None:
     figures.save(figures.detections([example(truth=False), example()], threshold, "no mask"), tmp_path / "d.png")
+    picture(tmp_path / "d.png")
+
+
+def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
+    figures.save(figures.detections([example() | {"title": "ab$^$\nimg_$1_$2"}], 0.5, "$\\frac$"), tmp_path / "d.png")
     picture(tmp_path / "d.png")
 
 

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Ended, stripes
 from fake_runs import fake_run
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.report.__main__ import main, parse
-from anomaly_lab.report.collect import FINISHED, collect
+from anomaly_lab.report.analysis import over_lambda
+from anomaly_lab.report.collect import FINISHED, collect, told_apart
 from anomaly_lab.report.groups import across_categories, group, key, legend, names
 from anomaly_lab.report.overview import left_out, results, single_runs
 
@@ -156,6 +158,27 @@ def test_real_data_from_two_folders_are_not_taken_together_but_the_embedded_are(
         fake_run(tmp_path / f"r{i}", seed=i, data="mvtec", root=root)
         fake_run(tmp_path / f"s{i}", seed=i, data="synthetic", root=root)
     assert sorted(len(g.runs) for g in group(collect([tmp_path]))) == [1, 1, 2]
+
+
+def test_folders_of_the_same_name_are_told_apart_by_as_much_as_it_takes(tmp_path: Path) -> None:
+    assert told_apart(["/a/b/x", "/a/c/x", "/y", "/z/a/c/x"]) == {
+        "/a/b/x": "b/x", "/a/c/x": "/a/c/x", "/y": "y", "/z/a/c/x": "z/a/c/x",
+    }  # fmt: skip
+    for root in ("/a/x", "/b/x"):
+        for lam in (0.3, 0.9):
+            fake_run(tmp_path / root[1:] / str(lam), data="mvtec", root=root, lam=lam)
+    series = over_lambda(group(collect([tmp_path])), "image_auroc")
+    assert {data for data, _, _ in series} == {f"folder “{name}” in MVTec's layout, not MVTec AD" for name in ("a/x", "b/x")}
+
+
+def test_what_says_nothing_about_the_result_makes_no_other_group(tmp_path: Path) -> None:
+    for seed in range(3):
+        run = fake_run(tmp_path / str(seed), seed=seed)
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        config |= {"checkpoint_minutes": seed}
+        config["data"] |= {"cache": {"folder": f"/{seed}", "gib": 10}, "num_workers": seed}
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert [len(g.runs) for g in group(collect([tmp_path]))] == [3]
 
 
 def test_a_repeated_seed_counts_once_and_the_earlier_run_is_still_listed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 from conftest import Ended, assert_same_training, metrics_of, scores_of, stripes
+from omegaconf import OmegaConf
 
-from anomaly_lab import continuation, fingerprint, run_directory
+from anomaly_lab import continuation, fingerprint, run_directory, sweep
 from anomaly_lab.checkpoints import SaveOnInterrupt
 from anomaly_lab.module import AnomalyModule
 
@@ -149,6 +151,19 @@ def test_a_job_in_the_hands_of_another_process_is_left_to_it(train: Train, data_
     assert not (run / "error.txt").exists()
 
 
+def test_records_of_other_machines_and_half_written_ones_are_left_alone(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    other, dead = (tmp_path / f"runs/s/.jobs/{name}-999999999-1" for name in (f"{host}-2", host))
+    for folder in (other, dead):
+        folder.mkdir(parents=True)
+        (folder / "0.json").write_text("{}")
+    sweep.Jobs().on_multirun_start(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path / "runs/s")}}}))
+    assert other.is_dir() and not dead.is_dir()
+    assert sweep.folder is not None
+    (sweep.folder / ".0-abcd.part.json").write_text("{")
+    assert sweep.conclude()
+
+
 def test_a_sweep_over_a_key_that_does_not_exist_is_named(train: Train, data_root: Path) -> None:
     ended = train("-m", *stripes(data_root), "objective.lamda=0.3,0.9")
     assert ended.status == 1
@@ -209,5 +224,5 @@ def test_resume_with_other_images_is_refused_and_with_other_code_warned_of(
         assert not caplog.text
         continuation.require_same_data(tmp_path, prints | {"code": "x"})
     assert "other code" in caplog.text
-    with pytest.raises(continuation.UserError, match="began with other images"):
+    with pytest.raises(continuation.Refused, match="began with other images"):
         continuation.require_same_data(tmp_path, prints | {"data": "x"})

@@ -282,6 +282,12 @@ def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_pat
         (["trainer.max_epochs=some"], r"trainer.max_epochs is some"),
         (["trainer.devices=auto"], r"trainer.devices is auto: it must be a whole number"),
         (["+trainer.limit_train_batches=0.5"], r"trainer.limit_train_batches can't be used here: data.steps_per_epoch="),
+        (["+trainer.limit_train_batches=1"], r"trainer.limit_train_batches can't be used here: data.steps_per_epoch="),
+        (["+trainer.limit_test_batches=1"], r"trainer.limit_test_batches can't be used here: metrics are of all"),
+        (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run can't be used here: debug=default"),
+        (["data.cache.gib=10GB"], r"data.cache.gib is 10GB: it must be a number of at least 0, in GiB"),
+        (["callbacks.progressive_size.sizes=[[0.1,1]]"], r"callbacks: progressive sizes .*shares start at 0"),
+        (["category.name=12"], r"category.name is read as the number 12: put quotes around it"),
         (["model.width=wide"], r"width must be positive, got wide"),
         (["model.width=0"], r"width must be positive"),
         (["+model.depth=3"], r"unexpected keyword argument 'depth'"),
@@ -459,10 +465,16 @@ def test_resume_takes_the_same_options_and_says_which_differ(
     assert (run / "error.txt").read_text() == "RuntimeError: pulled the plug\n"
     said = sentence(train(f"resume={run}", *stripes(data_root), *few, "seed=1", "objective.lam=0.7"))
     assert "seed is 0 there, not 1" in said and "objective.lam is 0.5 there, not 0.7" in said
-    ended = train(f"resume={run}", *stripes(data_root), *few)
+    (run / "error.txt").unlink()
+    sentence(train(f"resume={run}", "seed=1"))
+    assert not (run / "error.txt").exists(), "a command that was refused is no failure of the run"
+    noted = {path.name: path.read_text() for path in (run / ".hydra").iterdir()}
+    ended = train(f"resume={run}", *stripes(data_root), *few, "data.memory=0.5", "checkpoint_minutes=1")
     assert ended.status == 0, ended.err
     assert metrics_of(run)["steps"] == 1
-    assert not (run / "error.txt").exists()
+    stored = OmegaConf.load(run / "config.yaml")
+    assert (stored.data.memory, stored.checkpoint_minutes) == (0.5, 1), "what says nothing about the result may change"
+    assert {path.name: path.read_text() for path in (run / ".hydra").iterdir()} == noted, "a report goes by them"
 
 
 def test_a_crash_is_resumed_from_the_last_epoch(

@@ -1,6 +1,7 @@
 """Finds the runs below some folders and says of each how far it came; none is dropped in silence."""
 
 import csv
+import dataclasses
 import itertools
 import json
 import math
@@ -34,6 +35,7 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     note: str = ""
+    folder: str = ""  # what its data's root is called among those of the other runs, see `told_apart`
 
     @cached_property
     def scores(self) -> list[dict[str, str]]:
@@ -80,7 +82,29 @@ def collect(folders: Iterable[Path]) -> list[Run]:
         for done, path in enumerate(sorted(paths, key=_natural), start=1):
             found.append(read(path))
             update(done, len(paths))
+    called = told_apart(root for run in found if (root := _root(run)))
+    found = [dataclasses.replace(run, folder=called.get(_root(run), "")) for run in found]
     return [*found, *itertools.chain.from_iterable(waiting.values())]
+
+
+def told_apart(roots: Iterable[str]) -> dict[str, str]:
+    """Each folder → its last part, or as many of the last ones as tell it from all others."""
+    parts = {root: Path(root).parts for root in roots}
+
+    def ending(root: str, count: int) -> str:
+        return Path(*parts[root][-count:]).as_posix()
+
+    found = {}
+    for root in parts:
+        counts = range(1, len(parts[root]) + 1)
+        alone = (n for n in counts if [ending(other, n) for other in parts].count(ending(root, n)) == 1)
+        found[root] = ending(root, next(alone, len(parts[root])))
+    return found
+
+
+def _root(run: Run) -> str:
+    data = run.config.get("data")
+    return str((data.get("root") if isinstance(data, dict) else None) or "")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from anomaly_lab.fingerprint import NEUTRAL
 from anomaly_lab.report.collect import FINISHED, Run
 
 # parts of a configuration that change no number, or that a group is not told apart by
-OTHER = ("seed", "resume", "mvtec_root", "data.root", "data.num_workers", "data.memory", "logger", "test")
+OTHER = (*NEUTRAL, "seed", "data.root", "test")
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the category chosen
 
 UNTRAINED = "none"  # the objective of a model that is taken as it is

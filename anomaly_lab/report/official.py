@@ -64,8 +64,7 @@ def source(run: Run) -> str:
         return SYNTHETIC
     if lacking(run) is None:
         return OFFICIAL
-    root = run.config.get("data", {}).get("root") if run.config else None
-    folder = f"folder “{Path(str(root)).name}”" if root else "unknown folder"
+    folder = f"folder “{run.folder}”" if run.folder else "unknown folder"
     return f"{folder} in MVTec's layout, not {OFFICIAL}"
 
 

@@ -169,7 +169,10 @@ def training_pair(scorer: Scorer) -> Mapping[str, Any] | None:
     """A patch's way from X to X̂, drawn as training draws it, but one patch and no flips; None without training images, and
     where a corruption does not go patch by patch."""
     samples = [s for s in scorer.found.train if s not in scorer.held_out]
-    corruption = build(scorer.run.config["corruption"])
+    try:
+        corruption = build(scorer.run.config["corruption"])
+    except ValueError:  # of another version
+        return None
     if not samples or not isinstance(corruption, LocalCorruption):
         return None
     stored = read_image(samples[0].path)

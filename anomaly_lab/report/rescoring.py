@@ -91,16 +91,18 @@ def scorer(run: Run) -> Scorer:
     try:
         module = AnomalyModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
     except Exception as error:  # whatever a damaged file makes torch say
-        raise UserError(f"{checkpoint} cannot be loaded ({str(error).splitlines()[0]}): copy it again") from error
+        raise UserError(
+            f"{checkpoint} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]}): copy it again"
+        ) from error
     data = run.config["data"]
-    found = files(data["name"], data["root"], run.config["category"]["name"])
+    found = files(data["name"], data["root"], run.config["category"]["name"], need_training=False)
     if len(found.test) != run.metrics.get("n_test"):
         raise UserError(f"{found.root} has {len(found.test)} test images now, the run had {run.metrics.get('n_test')}")
     quiet()
     trainer = make_tester(OmegaConf.create({"trainer": run.config["trainer"]}), run.path, [])
     plugin = trainer.precision_plugin
     module = plugin.convert_module(module).to(trainer.strategy.root_device)  # type: ignore[assignment]
-    held_out = split(found.train, data["validation_share"], run.metrics["seed"])[1]
+    held_out = split(found.train, data["validation_share"], run.metrics["seed"])[1] if len(found.train) > 1 else []
     return Scorer(run, module, found, held_out, plugin)
 
 
