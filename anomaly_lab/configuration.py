@@ -83,8 +83,10 @@ def check(config: DictConfig) -> None:
     if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
         raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
     if not isinstance(category.name, str):
-        name = category.name
-        raise UserError(f"category.name is read as the number {name}: put quotes around it, 'category.name=\"{name}\"'")
+        raise UserError(
+            f"category.name is read as {_shown(category.name)}, which is no text: put quotes around the folder's name, as in "
+            "'category.name=\"0123\"'"
+        )
     if config.data.root is None:
         raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
     for name, numbers in NUMBERS.items():

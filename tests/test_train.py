@@ -287,7 +287,7 @@ def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_pat
         (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run can't be used here: debug=default"),
         (["data.cache.gib=10GB"], r"data.cache.gib is 10GB: it must be a number of at least 0, in GiB"),
         (["callbacks.progressive_size.sizes=[[0.1,1]]"], r"callbacks: progressive sizes .*shares start at 0"),
-        (["category.name=12"], r"category.name is read as the number 12: put quotes around it"),
+        (["category.name=12"], r"category.name is read as 12, which is no text: put quotes around"),
         (["model.width=wide"], r"width must be positive, got wide"),
         (["model.width=0"], r"width must be positive"),
         (["+model.depth=3"], r"unexpected keyword argument 'depth'"),
