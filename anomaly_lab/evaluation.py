@@ -21,7 +21,7 @@ from anomaly_lab.data.statistics import evenly
 from anomaly_lab.errors import UserError
 from anomaly_lab.metrics import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.residuals import ResidualModel, observed
+from anomaly_lab.residuals import Halves, Observed, ResidualModel, halved, observed
 from anomaly_lab.rules import PAPER, areas_around, p_value
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ FIT = 16  # held-out images that the normal error is learnt from: of 512² they 
 FOLDS = 4  # parts of them, each scored by what the others taught: with nine images a model keeps six at least
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")
 LEVELS = ("split", "path", "label", "min_area", "level")
+Model = ResidualModel | Halves
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
 
 
@@ -38,7 +39,7 @@ class Levels(L.Callback):
     Used around a prediction; the heatmaps themselves are not kept. `models`: for each image, what scores it.
     """
 
-    def __init__(self, samples: Sequence[Sample], root: Path, min_area: int, models: Sequence[ResidualModel | None]) -> None:
+    def __init__(self, samples: Sequence[Sample], root: Path, min_area: int, models: Sequence[Model | None]) -> None:
         self.samples, self.root, self.min_area, self.models = samples, root, min_area, models
         self.rows: list[dict[str, Any]] = []
 
@@ -89,32 +90,41 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
     return levels.rows
 
 
-def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -> list[ResidualModel | None]:
+def cross_fitted(module: AnomalyModule, data: AnomalyDataModule | ScoringData) -> list[Model | None]:
     """Fit the module's model of the normal error on held-out images, and give for each of them a model that has not seen it.
 
     An error that a model was fitted to looks more normal to it than that of a new image: with nine images, thresholds from
-    the same nine called a third of new normal images defective. A plain error learns nothing: None for each.
+    the same nine called a third of new normal images defective. A single image is scored half by half, each by what the other
+    half taught. A plain error learns nothing: None for each.
     """
     count = len(data.held_out)
+    if count == 1:
+        log.warning(
+            "There is one held-out image, and the threshold is its level alone: expect half of all normal images to be called "
+            "defective. Add normal images, or raise data.validation_share."
+        )
     if module.scorer.residuals is None:
         return [None] * count
     pairs = module.scorer.normal_pairs(module, data.clean_images(FIT))
     images = [[observed(*pair) for pair in of_one] for of_one in pairs]
     module.scorer.residuals.fit([seen for of_one in images for seen in of_one])
-    models: list[ResidualModel | None] = [module.scorer.residuals] * count  # right for those that it was not fitted on
+    if count == 1:
+        left, right = zip(*(halved(seen) for seen in images[0]), strict=True)
+        return [Halves(fitted(left, module), fitted(right, module))]
+    models: list[Model | None] = [module.scorer.residuals] * count  # right for those that it was not fitted on
     folds = min(FOLDS, len(images))
-    if folds == 1:
-        log.warning(
-            "There is one held-out image: the threshold comes from the very image that the normal error is learnt from, so it "
-            "is too low, and normal images will be called defective. Add normal images, or raise data.validation_share."
-        )
-        return models
     for fold in range(folds):
-        others = ResidualModel().to(module.device)
-        others.fit([seen for i, of_one in enumerate(images) if i % folds != fold for seen in of_one])
+        others = fitted([seen for i, of_one in enumerate(images) if i % folds != fold for seen in of_one], module)
         for place in evenly(count, FIT)[fold::folds]:
             models[place] = others
     return models
+
+
+def fitted(images: Sequence[Observed], module: AnomalyModule) -> ResidualModel:
+    """Of these images, where the module is."""
+    model = ResidualModel().to(module.device)
+    model.fit(images)
+    return model
 
 
 def run_test(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData, results: "TestResults") -> None:

@@ -40,6 +40,12 @@ def observed(X: Tensor, output: Tensor) -> Observed:
     return Observed(band_energies((output - X)[None]), band_energies(output[None]), _brightness(output[None]))
 
 
+def halved(seen: Observed) -> tuple[Observed, Observed]:
+    """Of an image's left and of its right half."""
+    middle = seen.brightness.shape[-1] // 2
+    return Observed(*(x[..., :middle] for x in seen)), Observed(*(x[..., middle:] for x in seen))
+
+
 class ResidualModel(nn.Module):
     """Mean and covariance of log band energies of F(X) − X, the mean a quadratic function of what F(X) looks like there.
 
@@ -99,6 +105,21 @@ class ResidualModel(nn.Module):
         look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of them of order 1
         first, second = torch.triu_indices(look.shape[1], look.shape[1], device=look.device)
         return torch.cat([torch.ones_like(brightness), look, look[:, first] * look[:, second]], 1)
+
+
+class Halves(nn.Module):
+    """Scores the left half of an image by what `right` was fitted to, and the right half by what `left` was: where there is but
+    one image, neither is scored by itself."""
+
+    def __init__(self, left: ResidualModel, right: ResidualModel) -> None:
+        super().__init__()
+        self.left, self.right = left, right
+
+    def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
+        """As of a ResidualModel."""
+        middle = X.shape[-1] // 2
+        halves = self.right(X, output, sigma)[..., :middle], self.left(X, output, sigma)[..., middle:]
+        return torch.cat(halves, dim=-1)
 
 
 def _brightness(output: Tensor) -> Tensor:
