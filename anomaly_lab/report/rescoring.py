@@ -15,6 +15,7 @@ from anomaly_lab.data.datasets import TestImages
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.errors import UserError
+from anomaly_lab.gallery import to_image
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.report.collect import Run
 
@@ -67,8 +68,8 @@ class Scorer:
             heatmap = outputs["heatmap"].float().cpu().numpy()
             yield Scored(
                 sample,
-                _to_image(item["X"]),
-                _to_image(outputs["reconstruction"]) if "reconstruction" in outputs else None,
+                to_image(item["X"]),
+                to_image(outputs["reconstruction"]) if "reconstruction" in outputs else None,
                 self._saved(sample, heatmap),
                 truth,
                 float(outputs["score"]),
@@ -112,7 +113,3 @@ def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:
     for sample in samples:
         first.setdefault(sample.defect, sample)
     return [first[defect] for defect in sorted(first)][:most]
-
-
-def _to_image(x: torch.Tensor) -> NDArray[np.float32]:
-    return x.float().cpu().numpy().transpose(1, 2, 0)
