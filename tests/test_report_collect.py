@@ -171,11 +171,11 @@ def test_folders_of_the_same_name_are_told_apart_by_as_much_as_it_takes(tmp_path
     assert {data for data, _, _ in series} == {f"folder “{name}” in MVTec's layout, not MVTec AD" for name in ("a/x", "b/x")}
 
 
-def test_what_says_nothing_about_the_result_makes_no_other_group(tmp_path: Path) -> None:
+def test_seeds_stay_together_whatever_follows_from_them_or_says_nothing_about_the_result(tmp_path: Path) -> None:
     for seed in range(3):
         run = fake_run(tmp_path / str(seed), seed=seed)
         config = yaml.safe_load((run / "config.yaml").read_text())
-        config |= {"checkpoint_minutes": seed}
+        config |= {"checkpoint_minutes": seed, "scoring": {"detector": {"seed": seed}}}
         config["data"] |= {"cache": {"folder": f"/{seed}", "gib": 10}, "num_workers": seed}
         (run / "config.yaml").write_text(yaml.safe_dump(config))
     assert [len(g.runs) for g in group(collect([tmp_path]))] == [3]

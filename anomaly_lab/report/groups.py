@@ -10,7 +10,7 @@ from anomaly_lab.fingerprint import NEUTRAL
 from anomaly_lab.report.collect import FINISHED, Run
 
 # parts of a configuration that change no number, or that a group is not told apart by
-OTHER = (*NEUTRAL, "seed", "data.root", "test")
+OTHER = (*NEUTRAL, "seed", "scoring.detector.seed", "data.root", "test")
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the category chosen
 
 UNTRAINED = "none"  # the objective of a model that is taken as it is
