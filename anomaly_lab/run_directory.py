@@ -223,6 +223,7 @@ def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> A
     for key in keys:
         if fingerprint.is_neutral(key) and key != "resume":
             OmegaConf.update(stored, key, OmegaConf.select(config, key), merge=False, force_add=True)
+    OmegaConf.resolve(stored)  # what is given may refer to Hydra's records, which other processes of the run don't have
     return stored
 
 

@@ -469,11 +469,12 @@ def test_resume_takes_the_same_options_and_says_which_differ(
     sentence(train(f"resume={run}", "seed=1"))
     assert not (run / "error.txt").exists(), "a command that was refused is no failure of the run"
     noted = {path.name: path.read_text() for path in (run / ".hydra").iterdir()}
-    ended = train(f"resume={run}", *stripes(data_root), *few, "data.memory=0.5", "checkpoint_minutes=1")
+    ended = train(f"resume={run}", *stripes(data_root), *few, "data.memory=0.5", "checkpoint_minutes=1", "logger=tensorboard")
     assert ended.status == 0, ended.err
     assert metrics_of(run)["steps"] == 1
     stored = OmegaConf.load(run / "config.yaml")
     assert (stored.data.memory, stored.checkpoint_minutes) == (0.5, 1), "what says nothing about the result may change"
+    assert "${" not in (run / "config.yaml").read_text() and list(run.rglob("events.out.tfevents.*"))
     assert {path.name: path.read_text() for path in (run / ".hydra").iterdir()} == noted, "a report goes by them"
 
 
