@@ -13,12 +13,14 @@ Progress = Callable[[int, int], None]
 def nearest(x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
     """Exact nearest neighbours: (n, C), (m, C) → distances (n,) and indices (n,).
 
-    By |x|² + |b|² − 2 x·b, one matrix product a block; the distance to the nearest is then computed anew from the difference,
-    where the sum of squares has lost the digits of a small one.
+    By |x|² + |b|² − 2 x·b, one matrix product a block, about the bank's mean: far from the origin the sum of squares has lost
+    the digits that small distances differ in. The distance to the nearest is then computed anew from the difference.
     """
-    half = bank.square().sum(1) / 2
+    middle = bank.mean(0)
+    centred = bank - middle
+    half = centred.square().sum(1) / 2
     rows = max(1, CHUNK // max(1, len(bank)))
-    index = torch.cat([torch.addmm(half, part, bank.T, alpha=-1).argmin(1) for part in x.split(rows)])
+    index = torch.cat([torch.addmm(half, part - middle, centred.T, alpha=-1).argmin(1) for part in x.split(rows)])
     return (x - bank[index]).norm(dim=1), index
 
 
