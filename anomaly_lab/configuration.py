@@ -67,13 +67,14 @@ NUMBERS = {
     "trainer.devices": Numbers(1, whole=True),
     "trainer.max_epochs": Numbers(-1, whole=True, besides=(None,), why="where -1 leaves the end to trainer.max_time"),
 }
-# what Lightning could do, but not together with batches that follow from their number in the training alone
-OURS = {
-    "trainer.limit_train_batches": "data.steps_per_epoch= says how many batches an epoch has",
-    "trainer.accumulate_grad_batches": "batch_size= says how many crops make a step",
-    "trainer.limit_test_batches": "metrics are of all test images",
-    "trainer.limit_predict_batches": "the threshold is calibrated on all held-out images",
-    "trainer.fast_dev_run": "debug=default runs every stage in a minute",
+# what Lightning could do, but not together with batches that follow from their number in the training alone, or with figures of
+# all images: the one value that changes nothing (1.0 batches are all, 1 is one of them), and what to use instead
+OURS: dict[str, tuple[Any, str]] = {
+    "trainer.limit_train_batches": (1.0, "data.steps_per_epoch= says how many batches an epoch has"),
+    "trainer.accumulate_grad_batches": (1, "batch_size= says how many crops make a step"),
+    "trainer.limit_test_batches": (1.0, "metrics are of all test images"),
+    "trainer.limit_predict_batches": (1.0, "the threshold is calibrated on all held-out images"),
+    "trainer.fast_dev_run": (False, "debug=default runs every stage in a minute"),
 }
 
 
@@ -110,10 +111,9 @@ def check_trainer(config: DictConfig) -> None:
     limit = trainer.get("max_time")
     if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
         raise UserError(f"trainer.max_time is {limit}: write DD:HH:MM:SS, as in 00:00:10:00 for ten minutes, or null")
-    for name, instead in OURS.items():
+    for name, (usual, instead) in OURS.items():
         value = OmegaConf.select(config, name)
-        everything = value is None or value is False or (value == 1 and isinstance(value, float) == ("limit" in name))
-        if value is True or not everything:
+        if value is not None and (type(value), value) != (type(usual), usual):
             raise UserError(f"{name} can't be used here: {instead}")
     if trainer.devices > 1 and "ddp" not in str(trainer.get("strategy")):
         raise UserError(f"trainer.devices is {trainer.devices}: for several processes add trainer=ddp, else leave it at 1")

@@ -25,7 +25,12 @@ _READERS = 4
 
 def is_neutral(key: str) -> bool:
     """Whether a key of the configuration, or the part that it lies in, says nothing about the result."""
-    return any(key == neutral or key.startswith(f"{neutral}.") for neutral in NEUTRAL)
+    return is_below(key, NEUTRAL)
+
+
+def is_below(key: str, parts: Iterable[str]) -> bool:
+    """Whether a key of the configuration is one of `parts` or lies in one of them."""
+    return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
 def normalised(config: Any) -> dict[str, Any]:
@@ -54,10 +59,7 @@ def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> lis
     a, b = (_flat(normalised(config)) for config in (there, here))
     chosen = None if keys is None else tuple(keys)
 
-    def counts(key: str) -> bool:
-        return chosen is None or any(key == k or key.startswith(f"{k}.") for k in chosen)
-
-    differing = (key for key in {**a, **b} if counts(key) and a.get(key) != b.get(key))
+    differing = (key for key in {**a, **b} if (chosen is None or is_below(key, chosen)) and a.get(key) != b.get(key))
     return [f"{key} is {a.get(key, 'not set')} there, not {b.get(key, 'left unset')}" for key in differing]
 
 

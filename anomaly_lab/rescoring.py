@@ -38,13 +38,14 @@ def evaluate(given: DictConfig) -> None:
     keys = source_run.changed_keys(hydra.overrides.task)
     config = source_run.overlaid(OmegaConf.load(source / "config.yaml"), given, keys)
     check(config)
-    source_run.require_new(directory, source, source_run.changes(hydra.overrides.task, keys))  # a multirun's jobs have no guard
+    changed = source_run.changes(hydra.overrides.task, keys)
+    source_run.require_new(directory, source, changed)  # of a multirun's jobs Hydra tells nobody before
     with run_directory.held(directory):
-        evaluate_in(directory, source, config, keys, hydra.overrides.task)
+        evaluate_in(directory, source, config, keys, changed)
 
 
-def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[str], overrides: list[str]) -> None:
-    """Score the run in `source` as `config` says; `keys` are what the `overrides` have changed."""
+def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[str], changed: list[str]) -> None:
+    """Score the run in `source` as `config` says; `keys` are what the overrides in `changed` have changed."""
     quiet()
     keep_freed_memory()
     L.seed_everything(config.seed, workers=True, verbose=False)
@@ -61,7 +62,7 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[st
     title = heading(config)
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
     trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
-    origin = record(source, overrides, keys)
+    origin = record(source, changed)
     run_directory.write_json(directory / source_run.RECORD, origin)  # first: cut off, it is known for what it is
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     run_directory.write_json(directory / "environment.json", run_directory.environment())
@@ -144,11 +145,10 @@ def stored_levels(source: Path) -> list[dict[str, Any]]:
         return [row for row in csv.DictReader(file) if row["split"] == "validation"]
 
 
-def record(source: Path, overrides: list[str], keys: list[str]) -> dict[str, Any]:
+def record(source: Path, changed: list[str]) -> dict[str, Any]:
     """source.json: which run, whether it had finished, which weights, and what was changed."""
     finished = (source / "metrics.json").is_file()
     if not finished:
         log.warning("%s has not finished: the last weights that it kept are scored", source)
     digest = hashlib.sha256(source_run.best_checkpoint(source).read_bytes()).hexdigest()
-    changed = source_run.changes(overrides, keys)
     return {"run": str(source), "finished": finished, "checkpoint_sha256": digest, "changed": changed}

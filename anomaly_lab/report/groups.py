@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_lab.fingerprint import NEUTRAL
+from anomaly_lab.fingerprint import NEUTRAL, is_below
 from anomaly_lab.report.collect import FINISHED, Run
 
 # parts of a configuration that change no number, or that a group is not told apart by
@@ -81,7 +81,7 @@ def setting_of(run: Run) -> dict[str, Any]:
     configuration, what metrics.json says of it. Real data are told apart by their folder: their name could be anything's."""
     known = ("data", "category", "objective", "lam", "corruption", "model", "image_size", "score_pooling", "sigma", "min_area")
     flat = flatten(run.config) if run.config else {name: run.metrics.get(name) for name in known}
-    setting = {k: v for k, v in flat.items() if not _below(k, OTHER)}
+    setting = {k: v for k, v in flat.items() if not is_below(k, OTHER)}
     if run.metrics.get("data") != "synthetic":
         setting["data.root"] = flat.get("data.root")
     if run.metrics.get("source_run") is not None:  # never taken together with what was measured right after a training
@@ -91,7 +91,7 @@ def setting_of(run: Run) -> dict[str, Any]:
 
 def across_categories(setting: Mapping[str, Any]) -> dict[str, Any]:
     """A setting without what says which category of which data it is."""
-    return {k: v for k, v in setting.items() if not _below(k, (*OF_CATEGORY, "data.root", "data.name"))}
+    return {k: v for k, v in setting.items() if not is_below(k, (*OF_CATEGORY, "data.root", "data.name"))}
 
 
 def key(setting: Mapping[str, Any]) -> str:
@@ -182,10 +182,6 @@ def _distinct(named: dict[str, str]) -> dict[str, str]:
         i = seen[name] = seen.get(name, -1) + 1
         result[label] = f"{name} ({chr(97 + i) if i < 26 else i})" if name in shared else name
     return result
-
-
-def _below(name: str, prefixes: Iterable[str]) -> bool:
-    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def _date(run: Run) -> tuple[float, str]:

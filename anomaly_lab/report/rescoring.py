@@ -92,9 +92,8 @@ def scorer(run: Run) -> Scorer:
     try:
         module = AnomalyModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
     except Exception as error:  # whatever a damaged file makes torch say
-        raise UserError(
-            f"{checkpoint} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]}): copy it again"
-        ) from error
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{checkpoint} cannot be loaded ({why}): copy it again") from error
     data = run.config["data"]
     found = files(data["name"], data["root"], run.config["category"]["name"], need_training=False)
     if len(found.test) != run.metrics.get("n_test"):
