@@ -1,5 +1,6 @@
 """What the studies on real photographs share: a finished run's record with its protocol, and figures over seeds."""
 
+import csv
 import json
 from pathlib import Path
 from statistics import mean, stdev
@@ -9,15 +10,25 @@ PROTOCOL = ("date", "git", "processor", "cores", "threads", "packages")
 
 
 def keep(run: Path, target: Path, setting: dict[str, Any]) -> bool:
-    """Write `setting`, the metrics of `run` and where they were made to `target`. Whether the run has finished."""
+    """Write to `target`: `setting`, what `run` measured and where. Whether the run has finished."""
     if not (run / "metrics.json").is_file():
         return False
     environment = json.loads((run / "environment.json").read_text())
     metrics = json.loads((run / "metrics.json").read_text())
-    record = {**setting, **metrics, "environment": {name: environment[name] for name in PROTOCOL}}
+    where = {name: environment[name] for name in PROTOCOL}
+    record = {**setting, "relative_error": relative_error(run), **metrics, "environment": where}
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(record, indent=1) + "\n")
     return True
+
+
+def relative_error(run: Path) -> float | None:
+    """Of the reconstruction, at the last validation: 1 where nothing but the mean colour is given back; None without one."""
+    if not (run / "metrics.csv").is_file():
+        return None
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        found = [value for row in csv.DictReader(file) if (value := row.get("val/relative_error"))]
+    return float(found[-1]) if found else None
 
 
 def grouped(out: Path, *names: str) -> list[tuple[tuple[Any, ...], list[dict[str, Any]]]]:

@@ -27,7 +27,7 @@ def test_the_study_on_real_images_writes_results_and_table_and_repeats_nothing(t
     out = tmp_path / "out"
     tiny = [o for o in TINY if not o.startswith("trainer.max_time")]
     command = [sys.executable, str(STUDY), str(tmp_path / "data"), "--runs", str(tmp_path / "runs"), "--out", str(out)]
-    command += ["--seeds", "3", "--categories", "hazelnut_toy", "screw_512", "--set", "objective=restore", *tiny]
+    command += ["--seeds", "3", "--categories", "hazelnut_toy", "screw_512", "--set", *tiny]
     command += ["trainer.max_epochs=1"]
     first = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "screw_512 is not in" in first.stdout

@@ -10,7 +10,6 @@ come. Settings are chosen by the proxy (synthetic corruptions of held-out normal
 """
 
 import argparse
-import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -100,16 +99,7 @@ def train(given: argparse.Namespace, setting: str, category: str, seed: int) -> 
         print(name, flush=True)
         subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
     kept = {"setting": setting, "length": "–" if untrained else length, "set": [*CATEGORIES[category], *SETTINGS[setting]]}
-    return records.keep(run, target, {**kept, "relative_error": relative_error(run)})
-
-
-def relative_error(run: Path) -> float | None:
-    """Of the reconstruction, at the last validation: 1 where nothing but the mean colour is given back; None without one."""
-    if not (run / "metrics.csv").is_file():
-        return None
-    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        found = [value for row in csv.DictReader(file) if (value := row.get("val/relative_error"))]
-    return float(found[-1]) if found else None
+    return records.keep(run, target, kept)
 
 
 def write_table(out: Path) -> None:

@@ -1,7 +1,8 @@
-"""Train and test on six sets of real photographs, one run a category and seed, and write table.md from what is there.
+"""Train and test on six sets of real photographs, one run a setting, length, category and seed, and write table.md.
 
     make real ROOT=DIR                              # seeds 0, 1, 2, ten minutes of training each: three and a half hours
-    make real ROOT=DIR ARGS='--minutes 20 --seeds 0 --categories grid_mini screw_512'
+    make real ROOT=DIR ARGS='--minutes 2 5 20 --seeds 0'
+    make real ROOT=DIR ARGS='--minutes 5 --seeds 0 --settings cutout swap --categories grid_mini hazelnut_toy'
 
 DIR holds the categories below in MVTec AD's layout. Runs that have finished are not repeated and runs that were cut off are
 resumed, so the study can be stopped at any time. A category that is not in DIR is left out, with a word about it.
@@ -10,6 +11,7 @@ resumed, so the study can be stopped at any time. A category that is not in DIR 
 import argparse
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,7 +21,18 @@ sys.path.insert(0, str(HERE.parent))  # scripts, not a package
 import records  # noqa: E402
 
 CATEGORIES = ("grid_mini", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile", "screw_512", "hazelnut_toy")
-SHOWN = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean", "image_f1", "pixel_f1")
+SETTINGS: dict[str, list[str]] = {
+    "restore": ["objective=restore"],
+    "amplify": ["objective=amplify"],
+    "amplify_mask": ["objective=amplify_mask"],
+    "segment": ["objective=segment"],
+    "cutout": ["objective=restore", "corruption=cutout"],
+    "swap": ["objective=restore", "corruption=swap"],
+    "no_brightness": ["objective=restore", "corruption.brightness_share=0"],
+    "no_progressive": ["objective=restore", "callbacks.progressive_size=null"],
+}
+CHOOSING = ("relative_error", "proxy_ap")  # of held-out normal images; the others, of test images, choose nothing
+SHOWN = (*CHOOSING, "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean", "image_f1", "pixel_f1")
 
 
 def main() -> None:
@@ -27,46 +40,44 @@ def main() -> None:
     options.add_argument("root", type=Path, help="the folder that holds the categories")
     options.add_argument("--runs", type=Path, default=Path("runs/real_images"), help="where the run directories go")
     options.add_argument("--out", type=Path, default=HERE, help="where results/ and table.md go")
-    options.add_argument("--minutes", type=int, default=10, help="of training, for which the schedule is made")
+    options.add_argument("--minutes", type=int, nargs="+", default=[10], help="of training, for which the schedule is made")
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--categories", nargs="+", choices=CATEGORIES, default=list(CATEGORIES))
-    options.add_argument("--name", default="restore", help="of the setting, in the results")
-    options.add_argument("--set", nargs="*", default=["objective=restore"], metavar="KEY=VALUE", help="its overrides")
+    options.add_argument("--settings", nargs="+", choices=SETTINGS, default=["restore"])
+    options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further overrides; give --out with them")
     given = options.parse_args()
     failed = []
-    for seed in given.seeds:
-        for category in given.categories:
-            if not (given.root / category).is_dir():
-                print(f"{category} is not in {given.root}: left out")
-            elif not train(given, category, seed):
-                failed.append(f"{category}, seed {seed}")
-            write_table(given.out)
+    for seed, setting, minutes, category in product(given.seeds, given.settings, given.minutes, given.categories):
+        if not (given.root / category).is_dir():
+            print(f"{category} is not in {given.root}: left out")
+        elif not train(given, setting, minutes, category, seed):
+            failed.append(f"{setting}, {minutes} minutes, {category}, seed {seed}")
+        write_table(given.out)
     if failed:
         raise SystemExit(f"error: these runs failed: {'; '.join(failed)}")
 
 
-def train(given: argparse.Namespace, category: str, seed: int) -> bool:
+def train(given: argparse.Namespace, setting: str, minutes: int, category: str, seed: int) -> bool:
     """One run, resumed where there is a part of it; its metrics into results/. Whether it has finished."""
-    place = Path(f"{given.minutes}min") / given.name / category / f"seed{seed}"
-    run = (given.runs / place).resolve()
+    place = Path(f"{minutes}min") / setting / category / f"seed{seed}"
+    run, overrides = (given.runs / place).resolve(), [*SETTINGS[setting], *given.set]
     if not (run / "metrics.json").is_file():
-        minutes = f"{given.minutes // 60:02d}:{given.minutes % 60:02d}"
         new = [
             "+category=custom",
             f"category.name={category}",
             "data=mvtec",
             f"data.root={given.root.resolve()}",
             f"seed={seed}",
-            f"trainer.max_time=00:{minutes}:00",
+            f"trainer.max_time=00:{minutes // 60:02d}:{minutes % 60:02d}:00",
             "trainer.max_epochs=-1",
             f"hydra.run.dir={run}",
-            *given.set,
+            *overrides,
         ]
         arguments = [f"resume={run}"] if (run / "config.yaml").is_file() else new
         print(f"{place}", flush=True)
         subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
     target = given.out / "results" / f"{str(place).replace('/', '_')}.json"
-    return records.keep(run, target, {"setting": given.name, "minutes": given.minutes, "set": given.set})
+    return records.keep(run, target, {"setting": setting, "minutes": minutes, "set": overrides})
 
 
 def write_table(out: Path) -> None:
