@@ -56,21 +56,22 @@ def digest(record: Any) -> str:
 
 def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> list[str]:
     """ "seed is 0 there, not 1" for each value in which two configurations differ; `keys`: only at these and below."""
-    a, b = (_flat(normalised(config)) for config in (there, here))
+    a, b = (flatten(normalised(config)) for config in (there, here))
     chosen = None if keys is None else tuple(keys)
 
     differing = (key for key in {**a, **b} if (chosen is None or is_below(key, chosen)) and a.get(key) != b.get(key))
     return [f"{key} is {a.get(key, 'not set')} there, not {b.get(key, 'left unset')}" for key in differing]
 
 
-def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} → {"a.b": 1}; lists and empty mappings stay whole."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def code() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from matplotlib.figure import Figure
@@ -26,6 +27,14 @@ MAX_SIDE = 512  # pixels of a picture in a figure; larger ones only cost memory
 def to_image(x: Tensor) -> np.ndarray:
     """(3, h, w) → (h, w, 3) float32."""
     return x.detach().float().cpu().numpy().transpose(1, 2, 0)
+
+
+def row(image: Tensor, output: Tensor | None, title: str, **maps: Any) -> dict[str, Any]:
+    """A row of a figure: image and F(X), where there is one, (3, h, w); of its maps (H, W), heatmap among them, not more pixels
+    than a picture shows."""
+    step = -(-max(maps["heatmap"].shape) // MAX_SIDE)
+    small = {name: None if x is None else torch.as_tensor(x).cpu().numpy()[::step, ::step].copy() for name, x in maps.items()}
+    return {"image": to_image(image), "reconstruction": None if output is None else to_image(output), "title": title, **small}
 
 
 def takes_pictures(logger: Logger) -> bool:
@@ -85,14 +94,8 @@ class Gallery(L.Callback):
     def example(self, module: Any, i: int, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Any]:
         sample, heatmap = self.samples[i], outputs["heatmap"].float().cpu().numpy()
         mask = detect(heatmap, float(module.threshold), module.hparams["min_area"])
-        step = -(-max(heatmap.shape) // MAX_SIDE)
-        small = {"heatmap": heatmap, "mask": mask, "truth": None if batch["truth"] is None else batch["truth"].cpu().numpy()}
-        return {
-            "image": to_image(batch["X"]),
-            "reconstruction": to_image(outputs["reconstruction"]) if "reconstruction" in outputs else None,
-            "title": f"{sample.defect}\n{sample.path.stem}",
-            **{name: x if x is None else x[::step, ::step].copy() for name, x in small.items()},
-        }
+        title = f"{sample.defect}\n{sample.path.stem}"
+        return row(batch["X"], outputs.get("reconstruction"), title, heatmap=heatmap, mask=mask, truth=batch["truth"])
 
     def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         threshold = float(pl_module.threshold)

@@ -7,12 +7,11 @@ import logging
 from typing import Any
 
 import lightning as L
-import torch
 from matplotlib import pyplot as plt
 
 from anomaly_lab import figures
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.gallery import MAX_SIDE, log_figure, takes_pictures, to_image
+from anomaly_lab.gallery import log_figure, row, takes_pictures
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class Panels(L.Callback):
             X_hat = pairs[i]["X_hat"][None].to(module.device)
             output, heatmap, _ = module.look(X_hat)
             shown = None if output is None else output[0]
-            examples.append(example(X_hat[0], shown, heatmap[0], pairs[i]["M"][0], f"pair {i}"))
+            examples.append(row(X_hat[0], shown, f"pair {i}", heatmap=heatmap[0].float(), truth=pairs[i]["M"][0]))
         return examples
 
     @staticmethod
@@ -60,19 +59,11 @@ class Panels(L.Callback):
             item, sample = images[i], data.test[i]
             found = module.detect(item | {"X": item["X"].to(module.device)})
             title = f"{sample.defect}\n{sample.path.stem}"
-            examples.append(example(item["X"], found.get("reconstruction"), found["heatmap"], item["truth"], title))
+            maps = {"heatmap": found["heatmap"].float(), "truth": item["truth"]}
+            examples.append(row(item["X"], found.get("reconstruction"), title, **maps))
         return examples
 
 
 def first_of_each_kind(kinds: list[str]) -> list[int]:
     """The index of the first of each kind."""
     return [kinds.index(kind) for kind in dict.fromkeys(kinds)]
-
-
-def example(image: torch.Tensor, output: torch.Tensor | None, heatmap: torch.Tensor, truth: Any, title: str) -> dict[str, Any]:
-    """A row of `figures.panels`."""
-    small = {"heatmap": heatmap.float(), "truth": truth}
-    step = -(-max(heatmap.shape) // MAX_SIDE)
-    arrays = {name: None if x is None else x.cpu().numpy()[::step, ::step] for name, x in small.items()}
-    reconstruction = None if output is None else to_image(output)
-    return {"image": to_image(image), "reconstruction": reconstruction, "title": title, **arrays}

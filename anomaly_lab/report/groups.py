@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_lab.fingerprint import NEUTRAL, is_below
+from anomaly_lab.fingerprint import NEUTRAL, flatten, is_below
 from anomaly_lab.report.collect import FINISHED, Run
 
 # parts of a configuration that change no number, or that a group is not told apart by
@@ -97,17 +97,6 @@ def across_categories(setting: Mapping[str, Any]) -> dict[str, Any]:
 def key(setting: Mapping[str, Any]) -> str:
     """A setting as a string, equal for equal settings."""
     return json.dumps(setting, sort_keys=True, default=str)
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} → {"a.b": 1}; lists stay whole."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
 
 
 def names(groups: Sequence[Group]) -> dict[str, str]:
