@@ -24,12 +24,18 @@ CATEGORIES = ("grid_mini", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile"
 SETTINGS: dict[str, list[str]] = {
     "restore": ["objective=restore"],
     "amplify": ["objective=amplify"],
+    "amplify_0.9": ["objective=amplify", "objective.lam=0.9"],
+    "amplify_0.999": ["objective=amplify", "objective.lam=0.999"],
+    "amplify_squared": ["objective=amplify", "objective.norm=squared"],
     "amplify_mask": ["objective=amplify_mask"],
     "segment": ["objective=segment"],
     "cutout": ["objective=restore", "corruption=cutout"],
     "swap": ["objective=restore", "corruption=swap"],
     "no_brightness": ["objective=restore", "corruption.brightness_share=0"],
     "no_progressive": ["objective=restore", "callbacks.progressive_size=null"],
+    "half": ["objective=restore", "model=sdc_half"],
+    "crops_192": ["objective=restore", "data.train_size=192", "batch_size=4"],  # pixels a step: 1.1 times the default
+    "crops_256": ["objective=restore", "data.train_size=256", "batch_size=4"],  # 2 times
 }
 CHOOSING = ("relative_error", "proxy_ap")  # of held-out normal images; the others, of test images, choose nothing
 SHOWN = (*CHOOSING, "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean", "image_f1", "pixel_f1")
