@@ -5,8 +5,8 @@
 
 Kept from training are the 15 % that differ most from the others in mean or contrast, of which 16 are shown, and 12 of the rest;
 a third group are those 12 with 1.3 or .75 times their contrast. Normal test images are all of these as they are, defective ones
-some with one of six kinds of synthetic corruption, none of them a training's. So the category's own test images are not looked
-at, and what a setting is worth on material of another day can be told before there is any.
+some with one of seven kinds of synthetic corruption, none of them a training's. So the category's own test images are not
+looked at, and what a setting is worth on material of another day can be told before there is any.
 """
 
 import argparse
@@ -44,7 +44,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "scratch": {"contents": [Texture((2, 12), (0.3, 1.0))], "shapes": ["stroke"]},
     "swap": {"contents": [Swap()], "shapes": ["ellipse", "blob"]},
     "grain": {"contents": [Grain()], "shapes": ["ellipse", "blob"]},
+    "spot": {"contents": [Texture((2, 12), (0.3, 1.0))], "shapes": ["ellipse", "blob"], "size": (0.01, 0.04)},
 }
+SIZE = (0.05, 0.25)  # of the others, relative to the image's sides
 
 
 def main() -> None:
@@ -74,7 +76,7 @@ def build(normal: Path, out: Path) -> None:
         for place, i in enumerate(members):
             write(out / "test" / "good" / f"{group}_{paths[i].stem}.png", in_light(images[i], group, place))
     for k, (kind, options) in enumerate(KINDS.items()):
-        corrupt = LocalCorruption(size=(0.05, 0.25), count=(1, 2), brightness_share=0.0, **options)
+        corrupt = LocalCorruption(**{"size": SIZE, "count": (1, 2), "brightness_share": 0.0} | options)
         for group, members in shown.items():
             for place in range(4 * k, 4 * k + (3 if group == "ordinary" else 4)):
                 i = members[place % len(members)]

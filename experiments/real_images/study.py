@@ -21,6 +21,8 @@ sys.path.insert(0, str(HERE.parent))  # scripts, not a package
 import records  # noqa: E402
 
 CATEGORIES = ("grid_mini", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile", "screw_512", "hazelnut_toy")
+ELASTIC = "{{_target_:anomaly_lab.corruption.Elastic,amplitude:[2.0,{}],smoothness:[4.0,16.0]}}"
+SWAP = "{_target_:anomaly_lab.corruption.Swap}"
 SETTINGS: dict[str, list[str]] = {
     "restore": ["objective=restore"],
     "amplify": ["objective=amplify"],
@@ -33,6 +35,10 @@ SETTINGS: dict[str, list[str]] = {
     "swap": ["objective=restore", "corruption=swap"],
     "no_brightness": ["objective=restore", "corruption.brightness_share=0"],
     "no_progressive": ["objective=restore", "callbacks.progressive_size=null"],
+    "small_patches": ["objective=restore", "corruption.size=[0.03,0.3]", "corruption.count=[1,6]"],
+    "brighter": ["objective=restore", "corruption.brightness=[0.05,0.5]"],
+    "farther": ["objective=restore", f"corruption.contents=[{ELASTIC.format(16)}]"],
+    "elastic_swap": ["objective=restore", f"corruption.contents=[{ELASTIC.format(8)},{SWAP}]"],
     "half": ["objective=restore", "model=sdc_half"],
     "crops_192": ["objective=restore", "data.train_size=192", "batch_size=4"],  # pixels a step: 1.1 times the default
     "crops_256": ["objective=restore", "data.train_size=256", "batch_size=4"],  # 2 times
