@@ -39,6 +39,14 @@ SETTINGS: dict[str, list[str]] = {
     "brighter": ["objective=restore", "corruption.brightness=[0.05,0.5]"],
     "farther": ["objective=restore", f"corruption.contents=[{ELASTIC.format(16)}]"],
     "elastic_swap": ["objective=restore", f"corruption.contents=[{ELASTIC.format(8)},{SWAP}]"],
+    "variety": [
+        "objective=restore",
+        f"corruption.contents=[{ELASTIC.format(8)},{SWAP},{{_target_:anomaly_lab.corruption.Cutout,fill:0.5}}]",
+        "corruption.size=[0.03,0.5]",
+        "corruption.count=[1,6]",
+        "corruption.shapes=[blob,ellipse,rectangle,stroke]",
+        "corruption.brightness=[0.05,0.5]",
+    ],
     "half": ["objective=restore", "model=sdc_half"],
     "crops_192": ["objective=restore", "data.train_size=192", "batch_size=4"],  # pixels a step: 1.1 times the default
     "crops_256": ["objective=restore", "data.train_size=256", "batch_size=4"],  # 2 times
