@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from conftest import TINY, write_category
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
+from anomaly_lab.build import build
 from anomaly_lab.configuration import check
 from anomaly_lab.data.folder import scan
 from anomaly_lab.data.images import read_image, read_mask
@@ -82,11 +84,15 @@ def test_the_study_of_patch_ae_writes_results_and_table_and_repeats_nothing(tmp_
     assert "anomaly_lab" not in second.stdout, "no second run"
 
 
-def test_every_setting_of_the_study_of_patch_ae_composes() -> None:
-    spec = importlib.util.spec_from_file_location("patch_ae_study", EXPERIMENTS / "patch_ae" / "study.py")
+@pytest.mark.parametrize("study", ["patch_ae", "real_images"])
+def test_every_setting_of_a_study_composes(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.spec_from_file_location(f"{study}_study", EXPERIMENTS / study / "study.py")
     assert spec is not None and spec.loader is not None
-    study = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(study)
-    for overrides in study.SETTINGS.values():
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds its folder
+    spec.loader.exec_module(module)
+    for overrides in module.SETTINGS.values():
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            check(compose("train", overrides=["+category=carpet", *overrides]))
+            config = compose("train", overrides=["+category=carpet", *overrides])
+        check(config)
+        build(dict(OmegaConf.to_container(config.corruption)))  # its contents too
