@@ -25,6 +25,7 @@ ELASTIC = "{{_target_:anomaly_lab.corruption.Elastic,amplitude:[2.0,{}],smoothne
 SWAP = "{_target_:anomaly_lab.corruption.Swap}"
 SETTINGS: dict[str, list[str]] = {
     "restore": ["objective=restore"],
+    "restore_0.9": ["objective=restore", "objective.lam=0.9"],
     "amplify": ["objective=amplify"],
     "amplify_0.9": ["objective=amplify", "objective.lam=0.9"],
     "amplify_0.999": ["objective=amplify", "objective.lam=0.999"],
