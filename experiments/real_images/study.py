@@ -26,6 +26,7 @@ SWAP = "{_target_:anomaly_lab.corruption.Swap}"
 SETTINGS: dict[str, list[str]] = {
     "restore": ["objective=restore"],
     "restore_0.9": ["objective=restore", "objective.lam=0.9"],
+    "restore_0.98": ["objective=restore", "objective.lam=0.98"],
     "amplify": ["objective=amplify"],
     "amplify_0.9": ["objective=amplify", "objective.lam=0.9"],
     "amplify_0.999": ["objective=amplify", "objective.lam=0.999"],
