@@ -51,6 +51,7 @@ def write_table(out: Path, titles: list[str], rows: list[list[Any]]) -> None:
     titles = [*titles, "flat grey: image / pixel AUROC"]
     lines = [titles, ["---"] * len(titles), *rows]
     bars = ["|" + "---|" * len(titles) if line[0] == "---" else "| " + " | ".join(map(str, line)) + " |" for line in lines]
+    out.mkdir(parents=True, exist_ok=True)  # a first run that fails has left nothing there
     (out / "table.md").write_text("\n".join(bars) + "\n")
 
 
