@@ -25,7 +25,7 @@ ELASTIC = "{{_target_:anomaly_lab.corruption.Elastic,amplitude:[2.0,{}],smoothne
 SWAP = "{_target_:anomaly_lab.corruption.Swap}"
 SETTINGS: dict[str, list[str]] = {
     "restore": ["objective=restore"],
-    "restore_0.9": ["objective=restore", "objective.lam=0.9"],
+    "restore_0.5": ["objective=restore", "objective.lam=0.5"],
     "restore_0.98": ["objective=restore", "objective.lam=0.98"],
     "amplify": ["objective=amplify"],
     "amplify_0.9": ["objective=amplify", "objective.lam=0.9"],
@@ -105,12 +105,21 @@ def train(given: argparse.Namespace, setting: str, minutes: int, category: str, 
 def write_table(out: Path) -> None:
     """table.md: mean ± standard deviation over the seeds, how many they are, and the flat grey beside them."""
     rows: list[list[Any]] = []
-    for (minutes, setting, category), found in records.grouped(out, "minutes", "setting", "category"):
+    for (minutes, setting, lam, category), found in records.grouped(out, "minutes", "setting", "lam", "category"):
         steps = round(mean(r["steps"] for r in found))
         threads = "/".join(sorted({str(r["environment"]["threads"]) for r in found}))
-        cells = [minutes, setting, category, found[0]["image_size"], f"{steps:,}", threads, len(found)]
+        cells = [
+            minutes,
+            setting,
+            "–" if lam is None else lam,
+            category,
+            found[0]["image_size"],
+            f"{steps:,}",
+            threads,
+            len(found),
+        ]
         rows.append(cells + records.measured(found, SHOWN))
-    records.write_table(out, ["minutes", "setting", "category", "px", "steps", "threads", "seeds", *SHOWN], rows)
+    records.write_table(out, ["minutes", "setting", "λ", "category", "px", "steps", "threads", "seeds", *SHOWN], rows)
 
 
 if __name__ == "__main__":
