@@ -32,6 +32,16 @@ class ProgressiveSize(L.Callback):
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             data.size_schedule = lambda step: self.size(data.train_size, self.done(trainer, step, data.steps_per_epoch))
 
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Early stopping waits from the last size on: smaller crops teach little about tiles of the final size, whose error may
+        rise for long before it falls."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if self.done(trainer, trainer.global_step, data.steps_per_epoch) < self.sizes[-1][0]:
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, EarlyStopping):
+                    callback.wait_count = 0
+                    callback.best_score = torch.tensor(math.inf if callback.mode == "min" else -math.inf)
+
     def size(self, final: int, done: float) -> int:
         """Pixels at the share `done` of the training; a final size of 0, for whole images, stays 0."""
         factor = next(factor for share, factor in reversed(self.sizes) if share <= done)
