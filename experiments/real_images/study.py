@@ -49,6 +49,7 @@ SETTINGS: dict[str, list[str]] = {
         "corruption.shapes=[blob,ellipse,rectangle,stroke]",
         "corruption.brightness=[0.05,0.5]",
     ],
+    "eighth": ["objective=restore", "model.width=0.125"],
     "half": ["objective=restore", "model=sdc_half"],
     "crops_192": ["objective=restore", "data.train_size=192", "batch_size=4"],  # pixels a step: 1.1 times the default
     "crops_256": ["objective=restore", "data.train_size=256", "batch_size=4"],  # 2 times
