@@ -187,7 +187,7 @@ def test_tensorboard_gets_scalars_and_pictures(train: Callable[..., Ended], data
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
     given = HParamsPluginData.FromString(hparams).session_start_info.hparams
-    assert (given["lam"].number_value, given["category_name"].string_value) == (0.5, "stripes")
+    assert (given["lam"].number_value, given["category_name"].string_value) == (0.9, "stripes")
     plain = train(*stripes(data_root), *FEW).directory
     for name in ("metrics.csv", "scores.csv"):
         assert (plain / name).read_bytes() == (run / name).read_bytes(), "looking at images during training changes nothing"

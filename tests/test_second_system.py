@@ -208,5 +208,5 @@ def test_the_objective_follows_the_model_in_a_sweep_over_both_systems(
     ended = in_process(tmp_path, main, "report", "runs=runs")
     assert ended.status == 0, ended.err
     page = next(tmp_path.rglob("report.html")).read_text()
-    for name in ("knn, untrained", "patch_ae, patch_reconstruction", "tiny, restore λ=0.5"):
+    for name in ("knn, untrained", "patch_ae, patch_reconstruction", "tiny, restore λ=0.9"):
         assert name in page

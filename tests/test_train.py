@@ -337,7 +337,7 @@ def test_an_existing_run_is_left_as_it_is(train: Train, finished: Finished) -> N
     said = sentence(train(*command, "seed=1", "objective.lam=0.25"))
     assert f"{finished.directory} holds a run already, and another: " in said
     assert "seed is 0 there, not 1" in said
-    assert "objective.lam is 0.5 there, not 0.25" in said
+    assert "objective.lam is 0.9 there, not 0.25" in said
     assert "holds a run already, which has finished" in sentence(train(*command))
     assert "has finished already" in sentence(train(f"resume={finished.directory}"))
     assert {path: path.read_bytes() for path in finished.directory.rglob("*") if path.is_file()} == before
@@ -464,7 +464,7 @@ def test_resume_takes_the_same_options_and_says_which_differ(
         (run,) = train(*stripes(data_root), *few).directories
     assert (run / "error.txt").read_text() == "RuntimeError: pulled the plug\n"
     said = sentence(train(f"resume={run}", *stripes(data_root), *few, "seed=1", "objective.lam=0.7"))
-    assert "seed is 0 there, not 1" in said and "objective.lam is 0.5 there, not 0.7" in said
+    assert "seed is 0 there, not 1" in said and "objective.lam is 0.9 there, not 0.7" in said
     (run / "error.txt").unlink()
     sentence(train(f"resume={run}", "seed=1"))
     assert not (run / "error.txt").exists(), "a command that was refused is no failure of the run"
