@@ -8,7 +8,6 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.schedule import time_share
@@ -37,10 +36,9 @@ class ProgressiveSize(L.Callback):
         rise for long before it falls."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if self.done(trainer, trainer.global_step, data.steps_per_epoch) < self.sizes[-1][0]:
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, EarlyStopping):
-                    callback.wait_count = 0
-                    callback.best_score = torch.tensor(math.inf if callback.mode == "min" else -math.inf)
+            for callback in trainer.early_stopping_callbacks:
+                callback.wait_count = 0
+                callback.best_score = torch.tensor(math.inf if callback.mode == "min" else -math.inf)
 
     def size(self, final: int, done: float) -> int:
         """Pixels at the share `done` of the training; a final size of 0, for whole images, stays 0."""
@@ -106,6 +104,5 @@ class StayStopped(L.Callback):
     has waited, but not that it had enough."""
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
-                trainer.should_stop = True
+        if any(callback.wait_count >= callback.patience for callback in trainer.early_stopping_callbacks):
+            trainer.should_stop = True
