@@ -55,7 +55,7 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
 def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModule:
     """The module that `config` describes, for the data as they were found. UserError for arguments that don't fit."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    scoring = dict(plain["scoring"])
+    scoring = {**plain["scoring"], "train_size": data.train_size}  # what `evaluate scoring.tile=train_size` goes back to
     if scoring["tile"] == "train_size":
         scoring["tile"] = data.train_size
     try:

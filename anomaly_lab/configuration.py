@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from anomaly_lab.data.crops import FEW
 from anomaly_lab.errors import UserError
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
@@ -48,14 +49,14 @@ class Numbers(NamedTuple):
 NUMBERS = {
     "seed": Numbers(0, 2**32 - 1, whole=True),
     "image_size": Numbers(SMALLEST, whole=True, besides=("auto",), why="as the network shrinks its input eightfold"),
-    "batch_size": Numbers(1, whole=True),
+    "batch_size": Numbers(1, whole=True, besides=("auto",)),
     "checkpoint_minutes": Numbers(0),
     "objective.lam": Numbers(0, 1, besides=(None,), why="since λ weights the two terms of the objective"),
     "optimizer.lr": Numbers(0),
     "optimizer.weight_decay": Numbers(0),
     "optimizer.warmup": Numbers(0, 0.99, why="as a share of the training"),
     "data.steps_per_epoch": Numbers(1, whole=True),
-    "data.train_size": Numbers(SMALLEST, whole=True, besides=(0,), why="where 0 stands for whole images"),
+    "data.train_size": Numbers(SMALLEST, whole=True, besides=(0, "auto"), why="where 0 stands for whole images"),
     "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
@@ -117,7 +118,7 @@ def check_trainer(config: DictConfig) -> None:
             raise UserError(f"{name} can't be used here: {instead}")
     if trainer.devices > 1 and "ddp" not in str(trainer.get("strategy")):
         raise UserError(f"trainer.devices is {trainer.devices}: for several processes add trainer=ddp, else leave it at 1")
-    if config.batch_size % trainer.devices:
+    if (FEW if config.batch_size == "auto" else config.batch_size) % trainer.devices:
         raise UserError(f"batch_size is {config.batch_size}: {trainer.devices} processes can't take equal shares of that")
 
 

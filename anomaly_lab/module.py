@@ -29,7 +29,8 @@ class AnomalyModule(L.LightningModule):
       `reconstructs`, false where what it gives is no image; and what a detector needs, see `scorers.FeatureScorer`.
     - `optimizer`: lr, weight_decay, warmup (share of the training).
     - `scoring`: error, sigma (pixels at the working scale), tile (pixels, 0 for whole images), pooling; where `detector` is a
-      record for `anomaly_lab.build`, heatmaps are what that makes of the network's features, instead of an error of F(X).
+      record for `anomaly_lab.build`, heatmaps are what that makes of the network's features, instead of an error of F(X). And
+      train_size, pixels of the training crops, for the record.
     - `preprocessing`: arguments of `anomaly_lab.data.preprocessing.Preprocessing`, kept for prediction.
     - `mean_color`: of the training images as the network sees them, for the trivial reference.
     - `min_area`: pixels of the stored image below which a component is no defect (a_min in section 4.2).

@@ -149,6 +149,7 @@ def finish(
         "selected_step": steps,
         "selection": "the last step" if module.trainable else "nothing is trained",
         "n_train": len(data.train_images),
+        "train_size": data.train_size,  # pixels of the crops; 0: whole images
     }
     metrics = metrics_record(config, module, data, results, training)
     dashboards.conclude(trainer.loggers, config, metrics, results)

@@ -78,7 +78,9 @@ def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> 
     for name in ("error", "sigma", "tile", "pooling"):
         if f"scoring.{name}" in keys:
             value = config.scoring[name]
-            hparams["scoring"][name] = config.data.train_size if value == "train_size" else value
+            if value == "train_size":  # of runs from before it could be auto: in the configuration
+                value = hparams["scoring"].get("train_size", config.data.train_size)
+            hparams["scoring"][name] = value
     if hparams["scoring"].get("detector") and hparams["scoring"]["error"] != checkpoint["hyper_parameters"]["scoring"]["error"]:
         raise UserError(not_by_error(config.scoring.error, config.model.name))
     weights = scorers.renamed(checkpoint["state_dict"])
@@ -124,7 +126,8 @@ def score(
     AtomicCheckpointIO().save_checkpoint(kept, source_run.best_checkpoint(results.run))
     run_test(trainer, module, data, results)
     finished = source_run.finished_metrics(source)
-    training = {name: (finished or {}).get(name) for name in ("steps", "train_seconds", "proxy_ap", "selection", "n_train")}
+    of_training = ("steps", "train_seconds", "proxy_ap", "selection", "n_train", "train_size")
+    training = {name: (finished or {}).get(name) for name in of_training}
     training |= {"device": str(trainer.strategy.root_device), "selected_step": checkpoint["global_step"]}
     metrics = metrics_record(config, module, data, results, training)
     metrics["source_run"] = str(source)

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import Ended, Finished, in_process, sentence, stripes, train_in_process, write_category
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from sklearn.metrics import roc_auc_score
 
 from anomaly_lab.evaluate import main
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.report.collect import read
 from anomaly_lab.report.rescoring import scorer
+from anomaly_lab.rescoring import rebuilt
 from anomaly_lab.source_run import evaluation_name
 
 Evaluate = Callable[..., Ended]
@@ -93,10 +94,23 @@ def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpo
         top = np.sort(heatmap.ravel())[-round(0.001 * heatmap.size) :].mean()
         assert scores[f"test/{path.parent.name}/{path.stem}.png"] == pytest.approx(float(top), rel=1e-5)
     module = AnomalyModule.load_from_checkpoint(new / "checkpoints/best.ckpt", map_location="cpu", weights_only=True)
-    assert module.hparams["scoring"] | {"tile": 0} == {"error": "absolute", "sigma": 1, "pooling": "mean_top", "tile": 0}
+    kept = {"tile": 64, "train_size": 64}
+    assert module.hparams["scoring"] == {"error": "absolute", "sigma": 1, "pooling": "mean_top", **kept}
     assert float(module.threshold) == metrics["threshold"]
     assert OmegaConf.load(new / "config.yaml").scoring.sigma == 1
     assert json.loads((new / "source.json").read_text())["changed"] == changes
+
+
+def test_tiles_return_to_the_size_that_the_training_had_where_it_was_found_by_itself(finished: Finished) -> None:
+    checkpoint = torch.load(finished.directory / "checkpoints/best.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["scoring"]["tile"] = 0  # trained so
+    config = OmegaConf.load(finished.directory / "config.yaml")
+    config.scoring.tile, config.data.train_size = "train_size", "auto"
+    assert isinstance(config, DictConfig)
+    assert rebuilt(checkpoint, config, ["scoring.tile"]).hparams["scoring"]["tile"] == 64
+    del checkpoint["hyper_parameters"]["scoring"]["train_size"]  # of a run from before it could be auto
+    config.data.train_size = 48
+    assert rebuilt(checkpoint, config, ["scoring.tile"]).hparams["scoring"]["tile"] == 48
 
 
 def test_a_run_from_before_there_were_scorers_is_scored_as_it_was(

@@ -14,6 +14,8 @@ from anomaly_lab import fingerprint
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
 from anomaly_lab.data.cache import ImageCache, can_keep_open
+from anomaly_lab.data.crops import batch_size as size_of_batch
+from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.datasets import FLIPS, Batches, Images, Key, TestImages, TrainingSamples, ValidationPairs, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
@@ -34,8 +36,9 @@ class AnomalyDataModule(L.LightningDataModule):
     - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
     - `rotation`: degrees by which training crops are turned at most to either side, or "auto": from the images.
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
-    - `train_size`: side in pixels of the training crops, 0 for whole images; `size_schedule`, where set,
-      is asked instead for each batch, by its number.
+    - `train_size`: side in pixels of the training crops, "auto" for half of `image_size`, 0 for whole images;
+      `size_schedule`, where set, is asked instead for each batch, by its number.
+    - `batch_size`: crops a batch, or "auto": see `crops`.
     - `validation_share`: of the normal training images that is held out, at least one image.
     - `num_workers`: processes that prepare samples; the samples do not depend on it.
     - `memory`: GiB of decoded images up to which they are kept in memory, where there is no cache.
@@ -51,9 +54,9 @@ class AnomalyDataModule(L.LightningDataModule):
         contrast: str,
         corruption: Mapping[str, Any],
         validation_corruption: Mapping[str, Any],
-        batch_size: int,
+        batch_size: int | str,
         steps_per_epoch: int,
-        train_size: int,
+        train_size: int | str,
         validation_share: float,
         num_workers: int,
         memory: float,
@@ -67,7 +70,7 @@ class AnomalyDataModule(L.LightningDataModule):
         self.corruption, self.validation_corruption = corruption, validation_corruption
         made = build(corruption)
         self.on_device = made if isinstance(made, ElasticOnDevice) else None
-        self.batch_size, self.steps_per_epoch, self.train_size = batch_size, steps_per_epoch, train_size
+        self.requested_batch, self.requested_crop, self.steps_per_epoch = batch_size, train_size, steps_per_epoch
         self.validation_share, self.memory, self.seed, self.cache = validation_share, memory, seed, cache
         self.num_workers = num_workers
         self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
@@ -111,6 +114,8 @@ class AnomalyDataModule(L.LightningDataModule):
             self.image_size, self.why_size = working_size(seen, longest)
         else:
             self.image_size, self.why_size = int(self.requested_size), "as configured"
+        self.train_size = crop_size(self.requested_crop, self.image_size)
+        self.batch_size = size_of_batch(self.requested_batch, self.train_size, self.image_size)
         self.rotation, self.why_rotation = self._rotation(seen)
         scale = self.image_size / longest
         mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
@@ -144,7 +149,7 @@ class AnomalyDataModule(L.LightningDataModule):
         if self.requested_rotation == "auto":
             return rotation_range(seen) if self.train_size else (0.0, "whole images are not turned")
         if not self.train_size and float(self.requested_rotation):
-            raise UserError("data.rotation turns crops: train on crops with data.train_size=128, or set data.rotation=0")
+            raise UserError("data.rotation turns crops: train on crops with data.train_size=auto, or set data.rotation=0")
         return float(self.requested_rotation), "as configured"
 
     def _require_room(self, samples: Sequence[Sample]) -> None:
@@ -161,7 +166,7 @@ class AnomalyDataModule(L.LightningDataModule):
         if len(sizes) > 1 or ("rotate90" in self.category["augmentation"] and any(h != w for h, w in sizes)):
             raise UserError(
                 f"{samples[0].path.parent} holds images of {len(sizes)} sizes or turned oblong ones, which make no batch as a "
-                "whole: train on crops with data.train_size=128"
+                "whole: train on crops with data.train_size=auto"
             )
 
     def train_dataloader(self) -> DataLoader:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anomaly_lab.build import build
 from anomaly_lab.calibration import detect
 from anomaly_lab.corruption import LocalCorruption
+from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.images import read_image
 from anomaly_lab.report.groups import short
 from anomaly_lab.report.official import source
@@ -176,7 +177,8 @@ def training_pair(scorer: Scorer) -> Mapping[str, Any] | None:
     if not samples or not isinstance(corruption, LocalCorruption):
         return None
     stored = read_image(samples[0].path)
-    preprocessing, size = scorer.preprocessing, scorer.run.config["data"]["train_size"]
+    preprocessing = scorer.preprocessing
+    size = crop_size(scorer.run.config["data"]["train_size"], scorer.run.metrics["image_size"])
     small = preprocessing.resized(stored)
     X = preprocessing.unit(small, preprocessing.levels(small))
     X = np.ascontiguousarray(X[:size, :size] if size else X)
