@@ -20,7 +20,7 @@ class Scored(Protocol):
 def metrics_record(
     config: DictConfig, module: LightningModule, data: Scored, results: TestResults, training: dict[str, Any]
 ) -> dict[str, Any]:
-    """One flat object. `training`: what only the training knows, as steps, train_seconds, selected_step, n_train, train_size."""
+    """One flat object. `training`: what only the training knows: steps, train_seconds, selected_step, n_train, train_size."""
     hparams = module.hparams
     rule = hparams.get("calibration") or PAPER
     return {

@@ -276,7 +276,7 @@ def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_pat
         (["optimizer.lr=-1"], r"optimizer.lr is -1: it must be a number of at least 0"),
         (["optimizer.warmup=1"], r"optimizer.warmup is 1: .*\[0, 0.99\]"),
         (["seed=some"], r"seed is some: it must be a whole number"),
-        (["data.train_size=null"], r"data.train_size is null: it must be 0 or a whole number of at least 32"),
+        (["data.train_size=null"], r"data.train_size is null: it must be 0 or auto or a whole number of at least 32"),
         (["data.validation_share=some"], r"data.validation_share is some: .*above 0 and below 1"),
         (["trainer.max_time=10"], r"trainer.max_time is 10: write DD:HH:MM:SS"),
         (["trainer.max_epochs=some"], r"trainer.max_epochs is some"),
