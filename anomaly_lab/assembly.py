@@ -15,15 +15,14 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import dashboards, distributed, launchers
+from anomaly_lab import dashboards, launchers
 from anomaly_lab.build import build
-from anomaly_lab.callbacks import OneModel, SeedEachStep, StayStopped, StopOnDivergence
+from anomaly_lab.callbacks import SeedEachStep, StayStopped, StopOnDivergence
 from anomaly_lab.checkpoints import AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly
 from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.history import History
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.schedule import OneClock
 from anomaly_lab.training_progress import TrainingProgress
 
 BEGIN = 8  # training images that a network may take its first weights from: hundreds of patches each
@@ -67,7 +66,7 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
             preprocessing=dict(vars(data.preprocessing)),
             mean_color=data.mean_color,
             min_area=data.min_area,
-            calibration=plain.get("calibration"),
+            calibration=plain["calibration"],
         )
     except ValueError as error:
         raise UserError(str(error)) from error
@@ -81,8 +80,7 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
 def check_calibration(config: DictConfig, images: int) -> None:
     """UserError, before any work is done, where the rule for the threshold can't work with so many held-out normal images."""
     try:
-        if config.get("calibration"):  # None in a run from before there was a choice
-            build(config.calibration)([0.0] * images)
+        build(config.calibration)([0.0] * images)
     except ValueError as error:
         raise UserError(f"calibration.{error}") from error
 
@@ -105,18 +103,14 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     options.pop("compile", None)  # of the network, see lightning_module
     if options["precision"] == "auto":
         options["precision"] = best_precision(options["accelerator"])
-    if options.get("sync_batchnorm") == "auto":
-        options["sync_batchnorm"] = options["accelerator"] != "cpu" and torch.cuda.is_available()
     common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
-    saving = SaveRegularly(config.get("checkpoint_minutes", 5))
+    saving = SaveRegularly(config.checkpoint_minutes)
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
     try:
         callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
     except InstantiationException as error:
         raise UserError(f"callbacks: {' '.join(str(error.__cause__ or error).split())}") from error
-    if distributed.count(config) > 1:
-        ours += [OneModel(), OneClock()]
     if options["max_time"] is None:
         callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
     try:
@@ -125,7 +119,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             default_root_dir=directory,
             logger=loggers,
             callbacks=[*ours, last, *callbacks, *extra],
-            plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # whatever queue started it: processes are started here
+            plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # a queue's environment would start processes
             use_distributed_sampler=False,  # the batches are ours
         )
     except (MisconfigurationException, TypeError, ValueError) as error:

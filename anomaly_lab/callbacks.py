@@ -79,24 +79,14 @@ class StopOnDivergence(L.Callback):
 
 
 class SeedEachStep(L.Callback):
-    """What a step draws at random follows from (seed, step, process) alone: a training that goes on draws the same."""
+    """What a step draws at random follows from (seed, step) alone, so a resumed training draws the same."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
-        stream = np.random.SeedSequence([self.seed, trainer.global_step, trainer.global_rank])
+        stream = np.random.SeedSequence([self.seed, trainer.global_step])
         torch.manual_seed(int(stream.generate_state(1, np.uint64)[0]))  # of every device
-
-
-class OneModel(L.Callback):
-    """Before a validation the first process's buffers (batch statistics, averages) become those of all: the proxy is that of
-    the model which goes into the checkpoint."""
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.world_size > 1:
-            for buffer in pl_module.buffers():
-                torch.distributed.broadcast(buffer, src=0)
 
 
 class StayStopped(L.Callback):

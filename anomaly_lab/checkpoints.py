@@ -83,8 +83,7 @@ class SaveRegularly(L.Callback):
     ) -> None:
         if trainer.is_last_batch:  # after an epoch's last batch come its validation and checkpoints anyway
             return
-        # on several processes the first one's clock counts: they save together
-        if trainer.strategy.broadcast(time.monotonic() - self.saved >= 60 * self.minutes):
+        if time.monotonic() - self.saved >= 60 * self.minutes:
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
@@ -129,9 +128,8 @@ class SaveOnInterrupt(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if not trainer.strategy.reduce_boolean_decision(self.asked, all=False):
+        if not self.asked:
             return
-        self.asked = True  # by another process, perhaps
         if not trainer.is_last_batch:  # after an epoch's last batch come its validation and checkpoints anyway
             self.saving.save(trainer)
         self.kept = True

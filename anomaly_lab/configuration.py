@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from anomaly_lab.data.crops import FEW
 from anomaly_lab.errors import UserError
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
@@ -60,12 +59,11 @@ NUMBERS = {
     "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
-    "data.memory": Numbers(0),
     "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
     "scoring.sigma": Numbers(0),
     "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
     "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
-    "trainer.devices": Numbers(1, whole=True),
+    "trainer.devices": Numbers(1, 1, whole=True, why="since one run trains on one device; several runs use several: -m"),
     "trainer.max_epochs": Numbers(-1, whole=True, besides=(None,), why="where -1 leaves the end to trainer.max_time"),
 }
 # what Lightning could do, but not together with batches that follow from their number in the training alone, or with figures of
@@ -116,10 +114,6 @@ def check_trainer(config: DictConfig) -> None:
         value = OmegaConf.select(config, name)
         if value is not None and (type(value), value) != (type(usual), usual):
             raise UserError(f"{name} can't be used here: {instead}")
-    if trainer.devices > 1 and "ddp" not in str(trainer.get("strategy")):
-        raise UserError(f"trainer.devices is {trainer.devices}: for several processes add trainer=ddp, else leave it at 1")
-    if (FEW if config.batch_size == "auto" else config.batch_size) % trainer.devices:
-        raise UserError(f"batch_size is {config.batch_size}: {trainer.devices} processes can't take equal shares of that")
 
 
 def _shown(value: Any) -> str:

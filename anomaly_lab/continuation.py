@@ -43,7 +43,8 @@ def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bo
     if not (run / "config.yaml").is_file():
         return State.NEW
     stored = OmegaConf.load(run / "config.yaml")
-    differing = fingerprint.differences(stored, config) + changed(run, prints)
+    differing = fingerprint.differences(stored, config)
+    differing += [f"the {what} has changed since this run began" for what in changed(run, prints)]
     finished = (run / "metrics.json").is_file()
     if in_sweep:
         if differing:
@@ -56,9 +57,9 @@ def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bo
 
 
 def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
-    """What of code and data differs from what the run in `run` began with; a run without a record of it counts as changed."""
+    """Which of "code" and "data" differ from those that the run in `run` began with. A missing record counts as a change."""
     kept = _stored(run).get("fingerprint", {})
-    return [f"the {what} was other {what} then" for what in ("code", "data") if kept.get(what) != prints[what]]
+    return [what for what in ("code", "data") if kept.get(what) != prints[what]]
 
 
 def _stored(run: Path) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _stored(run: Path) -> dict[str, Any]:
 
 def require_same_data(run: Path, prints: Mapping[str, str]) -> None:
     """For resume=: Refused where the images have changed since the run began; a warning where the code has."""
-    differing = " ".join(changed(run, prints)) if "fingerprint" in _stored(run) else ""  # older runs kept no record
+    differing = changed(run, prints)
     if "data" in differing:
         raise Refused(f"{run} began with other images than there are now: restore them, or start a new run")
     if differing:

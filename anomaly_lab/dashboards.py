@@ -30,12 +30,11 @@ def identity(config: DictConfig, name: str, directory: Path) -> dict[str, Any]:
 def columns(config: DictConfig) -> dict[str, Any]:
     """What runs are told apart by, as flat columns beside the nested configuration."""
     found = {f"{part}_name": config[part].name for part in ("data", "category", "objective", "corruption", "model")}
-    rule = config.get("calibration")
     study = OmegaConf.select(config, "logger.wandb.group")
     return found | {
         "lam": config.objective.get("lam"),
         "seed": config.seed,
-        "calibration_name": rule.name if rule else "area",
+        "calibration_name": config.calibration.name,
         "study": study,
     }
 

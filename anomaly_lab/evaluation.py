@@ -22,7 +22,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.metrics import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.residuals import Halves, Observed, ResidualModel, halved, observed
-from anomaly_lab.rules import PAPER, areas_around, p_value
+from anomaly_lab.rules import areas_around, p_value
 
 log = logging.getLogger(__name__)
 FIT = 16  # held-out images that the normal error is learnt from: of 512² they hold 3·10⁵ places, more change nothing
@@ -81,7 +81,7 @@ def calibrate(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule
         trainer.callbacks.remove(levels)  # type: ignore[attr-defined]
         module.scorer.residuals = of_all
     normal = sorted(row["level"] for row in levels.rows if row["min_area"] == min_area)
-    rule = {k: v for k, v in (module.hparams.get("calibration") or PAPER).items() if k != "levels"}
+    rule = {k: v for k, v in module.hparams["calibration"].items() if k != "levels"}
     threshold = build(rule)(normal)
     if not np.isfinite(threshold):
         raise UserError(f"category.min_area is {min_area}: no validation image has as many pixels, so choose a smaller one")
@@ -169,7 +169,7 @@ class TestResults(L.Callback):
             self.flat_pixel.update(outputs["flat_heatmap"].float().cpu(), truth.cpu(), torch.zeros_like(mask))
         levels = level_rows("test", sample, self.root, heatmap.numpy(), min_area)
         level = next(row["level"] for row in levels if row["min_area"] == min_area)
-        normal = (pl_module.hparams.get("calibration") or {}).get("levels")
+        normal = pl_module.hparams["calibration"].get("levels")
         # repr of the double that the float32 score is: what is read back is what the metrics saw
         score, p = repr(float(outputs["score"].float())), "" if normal is None else f"{p_value(level, normal):.6g}"
         values = (levels[0]["path"], sample.defect, sample.label, score, predicted, level, p)

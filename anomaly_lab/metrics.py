@@ -27,11 +27,7 @@ def regions(truth: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 class _Counted(Metric):
-    """The counts of a binary decision; more is pooled in lists of tensors (n,), over updates and processes.
-
-    A process without data must join the exchange with an empty tensor of the same type: torchmetrics hangs or mixes up bytes
-    where types differ, and makes it float32 itself.
-    """
+    """The counts of a binary decision, and lists of tensors (n,) that updates add to."""
 
     tp: Tensor
     fp: Tensor
@@ -47,16 +43,9 @@ class _Counted(Metric):
         for name in ("tp", "fp"):
             self.add_state(name, default=torch.tensor(0), dist_reduce_fx="sum")
 
-    def sync(self, *args: Any, **kwargs: Any) -> None:
-        for name, kind in self.lists.items():
-            setattr(self, name, [torch.as_tensor(self._pool(name), dtype=kind, device=self.device)])
-        super().sync(*args, **kwargs)
-
     def _pool(self, name: str) -> NDArray[Any]:
-        """A list state as one array; torchmetrics makes it a tensor on exchange between processes."""
-        state = getattr(self, name)
-        parts = [state] if isinstance(state, Tensor) else state
-        return torch.cat([torch.empty(0, dtype=self.lists[name]), *(part.cpu() for part in parts)]).numpy()
+        """A list state as one array."""
+        return torch.cat([torch.empty(0, dtype=self.lists[name]), *(part.cpu() for part in getattr(self, name))]).numpy()
 
 
 class ImageMetrics(_Counted):
@@ -144,10 +133,6 @@ class PixelMetrics(_Counted):
         self.fp += int(marked.sum()) - tp
         if _length(self.pending) > PENDING or _length(self.positive) > 2 * self.bins:
             self.fold()
-
-    def sync(self, *args: Any, **kwargs: Any) -> None:
-        self.fold()  # else processes would send each other their pixels
-        super().sync(*args, **kwargs)
 
     def compute(self) -> dict[str, float | None]:
         """The four figures over all pixels so far. ValueError for NaN in a heatmap."""

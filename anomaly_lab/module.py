@@ -34,8 +34,8 @@ class AnomalyModule(L.LightningModule):
     - `preprocessing`: arguments of `anomaly_lab.data.preprocessing.Preprocessing`, kept for prediction.
     - `mean_color`: of the training images as the network sees them, for the trivial reference.
     - `min_area`: pixels of the stored image below which a component is no defect (a_min in section 4.2).
-    - `calibration`: record of the rule that gives the threshold, for `anomaly_lab.build`; None is the paper's. Once calibrated,
-      it also holds `levels`: the quiet levels of the held-out normal images, from which `rules.p_value` follows.
+    - `calibration`: record of the rule that gives the threshold, for `anomaly_lab.build`. Once calibrated, it also holds
+      `levels`: the quiet levels of the held-out normal images, from which `rules.p_value` follows.
     """
 
     threshold: Tensor
@@ -51,7 +51,7 @@ class AnomalyModule(L.LightningModule):
         preprocessing: dict[str, Any],
         mean_color: list[float],
         min_area: int,
-        calibration: dict[str, Any] | None = None,
+        calibration: dict[str, Any],
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -77,9 +77,6 @@ class AnomalyModule(L.LightningModule):
         if self.training or torch.is_grad_enabled():
             return self.network(X)
         return self.for_inference(self.network, X.device.type)(X)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["state_dict"] = scorers.renamed(checkpoint["state_dict"])
 
     @property
     def trainable(self) -> bool:

@@ -6,7 +6,6 @@ from lightning import LightningModule
 from omegaconf import DictConfig
 
 from anomaly_lab.evaluation import TestResults
-from anomaly_lab.rules import PAPER
 
 
 class Scored(Protocol):
@@ -22,7 +21,7 @@ def metrics_record(
 ) -> dict[str, Any]:
     """One flat object. `training`: what only the training knows: steps, train_seconds, selected_step, n_train, train_size."""
     hparams = module.hparams
-    rule = hparams.get("calibration") or PAPER
+    rule = hparams["calibration"]
     return {
         "data": config.data.name,
         "category": config.category.name,
@@ -37,7 +36,7 @@ def metrics_record(
         **results.metrics,
         "threshold": float(module.threshold),  # type: ignore[arg-type, operator]
         "min_area": hparams["min_area"],
-        "calibration": rule.get("name", "area"),
+        "calibration": rule["name"],
         "calibration_parameter": rule.get("q", rule.get("alpha")),
         "score_pooling": hparams["scoring"]["pooling"],
         "error": hparams["scoring"]["error"],

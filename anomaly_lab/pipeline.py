@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import continuation, dashboards, distributed, figures, launchers, run_directory
+from anomaly_lab import continuation, dashboards, figures, launchers, run_directory
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
 from anomaly_lab.atomic import write_text
@@ -42,7 +42,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         config.data.root = str(Path(config.data.root).expanduser().resolve())  # to be resumed from any directory
     quiet()
     share = launchers.share(hydra.launcher, launchers.cores())
-    with run_directory.held(directory) as lock:
+    with run_directory.held(directory):
         data = datamodule(config, share)
         prints = continuation.fingerprints(config, data.fingerprint())
         if resuming:
@@ -62,7 +62,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         # also where a run goes on: workers, loggers and the like may be others now
         write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
         try:
-            return train_and_test(config, data, directory, state is State.CUT_OFF, lock), True
+            return train_and_test(config, data, directory, state is State.CUT_OFF), True
         except (KeyboardInterrupt, SystemExit):
             print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
             raise SystemExit(1) from None  # of a multirun too
@@ -82,14 +82,10 @@ def fit(
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
 
 
-def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool, lock: int) -> float | None:
-    """Fit, calibrate and test in `directory`, whose lock is the open file `lock`; end every logger whatever happens."""
-    module, one = lightning_module(config, data), distributed.alone(config)
-    print_start(config, data, module, make_trainer(one, directory, [], []), directory)
-    if (processes := distributed.count(config)) > 1:
-        if module.trainable:
-            distributed.train(directory, processes, lock)
-        config, resuming = one, True  # from here on as where the training's end had been reached before
+def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
+    """Fit, calibrate and test in `directory`; end every logger whatever happens."""
+    module = lightning_module(config, data)
+    print_start(config, data, module, make_trainer(config, directory, [], []), directory)
     loggers = make_loggers(config, directory)
     title = heading(config)
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]

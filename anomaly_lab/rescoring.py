@@ -11,7 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import run_directory, scorers, source_run
+from anomaly_lab import run_directory, source_run
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
 from anomaly_lab.atomic import write_text
@@ -78,12 +78,12 @@ def rebuilt(checkpoint: dict[str, Any], config: DictConfig, keys: list[str]) -> 
     for name in ("error", "sigma", "tile", "pooling"):
         if f"scoring.{name}" in keys:
             value = config.scoring[name]
-            if value == "train_size":  # of runs from before it could be auto: in the configuration
-                value = hparams["scoring"].get("train_size", config.data.train_size)
+            if value == "train_size":
+                value = hparams["scoring"]["train_size"]
             hparams["scoring"][name] = value
     if hparams["scoring"].get("detector") and hparams["scoring"]["error"] != checkpoint["hyper_parameters"]["scoring"]["error"]:
         raise UserError(not_by_error(config.scoring.error, config.model.name))
-    weights = scorers.renamed(checkpoint["state_dict"])
+    weights = checkpoint["state_dict"]
     try:
         module = AnomalyModule(**hparams)
         if "scoring.error" in keys:  # what error is normal is learnt anew with the threshold, or not needed any more

@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from anomaly_lab.curves import f1
 
-PAPER = {"_target_": "anomaly_lab.rules.area", "name": "area"}  # the rule of runs from before there were others
 EXACT = 1e-9  # what rounding makes of (1 − 0.1) · 10, so that it counts as 9
 
 

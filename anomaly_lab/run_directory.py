@@ -154,9 +154,8 @@ def refuse_other(run: Path, differing: Sequence[str]) -> None:
 
 
 @contextmanager
-def held(run: Path) -> Iterator[int]:
-    """Hold `run` as this process's own while the block runs; yields the open file that is locked. UserError where another
-    process holds it."""
+def held(run: Path) -> Iterator[None]:
+    """Hold `run` as this process's own while the block runs. UserError where another process holds it."""
     _make(run)
     try:
         file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR)
@@ -164,7 +163,7 @@ def held(run: Path) -> Iterator[int]:
         raise _unwritable(run, error) from error
     try:
         _lock(file, run)
-        yield file
+        yield
     finally:
         os.close(file)
 

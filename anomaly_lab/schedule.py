@@ -1,35 +1,13 @@
 """How much of a training is done, and the learning rate that follows from it."""
 
 import math
-from typing import Any
 
-import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import Timer
 
 
-class OneClock(Callback):
-    """Of several processes that train together, the first one's clock is that of all: each by its own would have another
-    learning rate, and so other weights. `share`: of the time that had passed before the present step."""
-
-    def __init__(self) -> None:
-        self.share: float | None = None
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        share = torch.tensor(_own_share(trainer), device=pl_module.device)
-        torch.distributed.broadcast(share, src=0)
-        self.share = float(share)
-
-
 def time_share(trainer: Trainer) -> float:
-    """The share of `trainer.max_time` that has passed, 0 where there is none; the same in every process."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, OneClock) and callback.share is not None:
-            return callback.share
-    return _own_share(trainer)
-
-
-def _own_share(trainer: Trainer) -> float:
+    """The share of `trainer.max_time` that has passed, in [0, 1]; 0 without a time limit."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Timer) and (left := callback.time_remaining()) is not None:
             passed = callback.time_elapsed()

@@ -114,8 +114,3 @@ def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor
     """(B, 3, h, w) and what it is compared with → (B, h, w): the error, smoothed."""
     with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's products round the heatmap to bf16
         return scoring.smooth(scoring.error_map(X, output, error), sigma)
-
-
-def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A module's state in today's names: runs from before there were scorers have the parts without "scorer."."""
-    return {f"scorer.{k}" if k.split(".")[0] in ("residuals", "detector") else k: v for k, v in weights.items()}

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import run_directory
 from anomaly_lab.errors import UserError, ending_in_a_sentence
-from anomaly_lab.rules import PAPER
 
 RECORD = "source.json"  # in the directory of an evaluation: which run it comes from
 # What may differ from the training; all else is in the weights, or chose them.
@@ -144,8 +143,6 @@ def overlaid(stored: Any, given: DictConfig, keys: Sequence[str]) -> Any:
             OmegaConf.update(config, key, OmegaConf.select(given, key))
     if any(key.startswith("data") for key in keys) and config.data.root is not None:
         config.data.root = str(Path(config.data.root).expanduser().resolve())
-    if not config.get("calibration"):
-        config.calibration = dict(PAPER)  # of a run from before there was a choice
     config.test = {"save_heatmaps": given.test.save_heatmaps}
     config.logger = None
     return config

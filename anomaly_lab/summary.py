@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from anomaly_lab import distributed
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.module import AnomalyModule
@@ -42,7 +41,6 @@ def print_start(
     batches = trainer.overfit_batches or data.steps_per_epoch  # type: ignore[attr-defined]
     steps = f"{trainer.max_epochs * batches:g}" if trainer.max_epochs and trainer.max_epochs > 0 else "unlimited"
     limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""
-    shared = f", shared by {config.trainer.devices} processes" if distributed.count(config) > 1 else ""
     course = f"{steps} steps of {data.batch_size}{limit}" if module.trainable else "none: it is shown the training images"
     rows = {
         "data": f"{data.name} ({source}), {data.found.root if data.found else data.root}",
@@ -52,7 +50,7 @@ def print_start(
         "image size": f"{data.image_size} px ({data.why_size})" + (f"; trained on {crops}" if module.trainable else ""),
         "network": f"{config.model.name}, {parameters:.2f} M parameters",
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
-        "training": f"{course}, {trainer.precision} on {trainer.strategy.root_device}{shared}",
+        "training": f"{course}, {trainer.precision} on {trainer.strategy.root_device}",
         "run": str(directory),
     }
     _print("anomaly_lab", rows)

@@ -259,7 +259,6 @@ def small_data(root: Path, **changes: Any) -> "AnomalyDataModule":
         "train_size": 64,
         "validation_share": 0.34,
         "num_workers": 0,
-        "memory": 1.0,
         "seed": 0,
     }
     return AnomalyDataModule(**options | changes)
@@ -277,6 +276,7 @@ def small_module(**changes: Any) -> "AnomalyModule":
         "preprocessing": {"scale": 1.0, "contrast": "none", "mean": 0.5, "std": 0.18},
         "mean_color": [0.5, 0.4, 0.3],
         "min_area": 6,
+        "calibration": {"_target_": "anomaly_lab.rules.area", "name": "area"},
     }
     return AnomalyModule(**options | changes)
 

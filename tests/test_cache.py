@@ -170,8 +170,8 @@ def test_training_samples_are_the_same_with_and_without_the_cache(
 
     plain = samples()
     folder = tmp_path / "cache"
-    for changes in ({}, {}, {"memory": 0.0}):
-        cached = samples(cache={"folder": str(folder), "gib": 1.0}, **changes)
+    for _ in range(2):
+        cached = samples(cache={"folder": str(folder), "gib": 1.0})
         assert all((a == b).all() for a, b in zip(plain, cached, strict=True))
     assert len(list(folder.rglob("*.npy"))) == 6
     samples(cache={"folder": str(tmp_path / "small"), "gib": 1e-6})

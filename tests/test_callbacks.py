@@ -12,7 +12,6 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from anomaly_lab.callbacks import ProgressiveSize, SeedEachStep, StopOnDivergence
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.schedule import OneClock, time_share
 
 
 @pytest.mark.parametrize(
@@ -57,16 +56,6 @@ def test_progress_is_counted_in_steps_or_in_time_whichever_is_further(monkeypatc
     assert done(70, -1, timer) == 0.6
     assert done(70, -1) == 0.0, "without a limit of any kind"
     assert done(20, 8, steps=40) == done(20, -1, steps=40) == 0.5, "trainer.max_steps"
-
-
-def test_every_process_goes_by_the_first_one_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    timer, clock = Timer(duration={"seconds": 100}), OneClock()
-    monkeypatch.setattr(timer, "time_elapsed", lambda stage=None: 60.0)
-    trainer: Any = SimpleNamespace(callbacks=[timer, clock])
-    assert time_share(trainer) == 0.6, "before the first step, where all have the checkpoint's time"
-    monkeypatch.setattr(torch.distributed, "broadcast", lambda share, src: share.fill_(0.25) if src == 0 else None)
-    clock.on_train_batch_start(trainer, SimpleNamespace(device="cpu"), None, 0)
-    assert time_share(trainer) == 0.25
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -124,13 +113,13 @@ def test_a_finite_loss_goes_on_and_any_other_ends_the_training(tmp_path: Path) -
         watch.on_validation_batch_end(trainer, module, torch.tensor(float("nan")), None, 0)
 
 
-def test_random_draws_of_a_step_follow_from_seed_step_and_process() -> None:
-    def drawn(seed: int, step: int, rank: int = 0) -> list[float]:
-        trainer: Any = SimpleNamespace(global_step=step, global_rank=rank)
+def test_random_draws_of_a_step_follow_from_seed_and_step() -> None:
+    def drawn(seed: int, step: int) -> list[float]:
+        trainer: Any = SimpleNamespace(global_step=step)
         module: Any = None
         SeedEachStep(seed).on_train_batch_start(trainer, module, None, 0)
         return torch.rand(3).tolist()
 
     assert drawn(0, 7) == drawn(0, 7)
-    draws = [drawn(*key) for key in ((0, 7), (0, 8), (1, 7), (7, 0), (0, 7, 1))]
+    draws = [drawn(*key) for key in ((0, 7), (0, 8), (1, 7), (7, 0))]
     assert len({tuple(d) for d in draws}) == len(draws)

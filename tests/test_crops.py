@@ -20,10 +20,10 @@ def test_crops_are_half_of_the_working_size_and_fewer_where_they_are_large(image
 
 
 @given(st.integers(32, 4096))
-def test_auto_suits_the_network_and_two_or_four_processes(image_size: int) -> None:
+def test_auto_suits_the_network(image_size: int) -> None:
     crop = crop_size("auto", image_size)
     assert crop % 8 == 0 and crop >= 32 and (image_size < 64 or abs(crop - image_size / 2) <= 4)
-    assert batch_size("auto", crop, image_size) % 4 == 0
+    assert batch_size("auto", crop, image_size) in (4, 8)
 
 
 def test_what_is_given_is_taken_and_whole_images_count_by_their_own_size() -> None:

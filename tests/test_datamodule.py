@@ -73,7 +73,6 @@ def module(root: Path, name: str = "noise", *, ready: bool = True, **settings: A
         "train_size": 32,
         "validation_share": 0.3,
         "num_workers": 0,
-        "memory": 1.0,
         "seed": 0,
     }
     data = AnomalyDataModule(**arguments | settings)
@@ -137,7 +136,7 @@ def test_on_a_gpu_memory_is_pinned_and_there_are_more_workers(root: Path) -> Non
     data = module(root)
     for device in ("cuda", "cpu"):
         strategy = SimpleNamespace(root_device=torch.device(device))
-        data.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1)  # type: ignore[assignment]
+        data.trainer = SimpleNamespace(strategy=strategy)  # type: ignore[assignment]
         assert data.train_dataloader().pin_memory == (device == "cuda")
     assert [default_workers(cores) for cores in (1, 2, 4, 16)] == [0, 0, 2, 4]
     assert [default_workers(cores, gpu=True) for cores in (1, 2, 4, 16, 64)] == [0, 0, 2, 14, 16]
@@ -183,20 +182,6 @@ def test_a_training_that_goes_on_in_the_middle_of_an_epoch_gets_its_remaining_ba
 
 def test_without_a_trainer_the_loader_begins_at_the_beginning(root: Path, reference: list[Epoch]) -> None:
     assert same(list(module(root).train_dataloader()), reference[0])
-
-
-def test_images_kept_in_memory_or_read_at_each_use_give_the_same(root: Path, reference: list[Epoch]) -> None:
-    data = module(root, memory=0.0)
-    assert data.train_images.kept is None
-    assert module(root).train_images.kept is not None
-    assert same(epochs(data, [(0, 0)])[0], reference[0])
-
-
-def test_memory_is_a_limit_in_gib(root: Path) -> None:
-    """Of all normal images at the working scale, three bytes a pixel."""
-    needed = 7 * 3 * SIDE * SIDE / 2**30
-    assert module(root, memory=1.01 * needed).train_images.kept is not None
-    assert module(root, memory=0.99 * needed).train_images.kept is None
 
 
 @pytest.mark.parametrize("workers", [0, 1])

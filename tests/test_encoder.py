@@ -1,7 +1,5 @@
 """The encoder, its ImageNet weights, and where they come from."""
 
-import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -123,72 +121,6 @@ def test_a_file_that_does_not_fit_is_answered_in_a_sentence(tmp_path: Path, kind
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_has_to_be_named_and_lite0_weights_fit_only_lite0() -> None:
+def test_a_file_has_to_be_named() -> None:
     with pytest.raises(UserError, match=r"model\.encoder_file=FILE"):
         pretrained.load(Encoder(), "file", None)
-    encoder = Encoder()
-    encoder.architecture = "resnet18"
-    with pytest.raises(UserError, match="not resnet18"):
-        pretrained.load(encoder, "lite0", None)
-
-
-class FakeInfo:
-    """timm's feature_info."""
-
-    def __init__(self, reductions: list[int]) -> None:
-        self.reductions = reductions
-
-    def reduction(self) -> list[int]:
-        return self.reductions
-
-    def channels(self) -> list[int]:
-        return [r // 2 for r in self.reductions]
-
-
-class FakeNetwork(nn.Module):
-    """What timm.create_model(features_only=True) gives: a map for each stride that is asked for."""
-
-    def __init__(self, reductions: list[int]) -> None:
-        super().__init__()
-        self.feature_info = FakeInfo(reductions)
-        self.layers = nn.ModuleList(nn.Conv2d(3, r // 2, r, r) for r in reductions)
-
-    def forward(self, X: Tensor) -> list[Tensor]:
-        return [layer(X) for layer in self.layers]
-
-
-def fake_timm(strides: list[int]) -> types.ModuleType:
-    """As far as it is used; the real one is no dependency, since it needs torchvision."""
-    module = types.ModuleType("timm")
-
-    def create_model(name: str, features_only: bool, out_indices: Any = None, pretrained: bool = False, **rest: Any) -> Any:
-        if name != "known":
-            raise RuntimeError(f"Unknown model ({name})")
-        network = FakeNetwork(strides if out_indices is None else [strides[i] for i in out_indices])
-        if pretrained:
-            weights = torch.load(rest["pretrained_cfg_overlay"]["file"], weights_only=True)
-            network.load_state_dict(weights, strict=False)
-        return network
-
-    module.create_model = create_model  # type: ignore[attr-defined]
-    return module
-
-
-def test_timm_s_names_are_taken_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", fake_timm([4, 8, 16]))
-    encoder = Encoder("known")
-    assert encoder(torch.rand(1, 3, 48, 32)).shape == (1, 12, 6, 4)
-    torch.save({name: torch.ones_like(x) for name, x in encoder.backbone.network.state_dict().items()}, tmp_path / "w.pt")  # type: ignore[union-attr, operator]
-    pretrained.load(encoder, "file", str(tmp_path / "w.pt"))
-    assert all((p == 1).all() for p in encoder.backbone.parameters())
-    with pytest.raises(UserError, match="Unknown model"):
-        Encoder("unknown")
-    monkeypatch.setitem(sys.modules, "timm", fake_timm([4, 8]))
-    with pytest.raises(UserError, match="no map of stride 16"):
-        Encoder("known")
-
-
-def test_without_timm_its_names_are_answered_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match="pip install timm"):
-        Encoder("resnet18")

@@ -108,24 +108,6 @@ def test_tiles_return_to_the_size_that_the_training_had_where_it_was_found_by_it
     config.scoring.tile, config.data.train_size = "train_size", "auto"
     assert isinstance(config, DictConfig)
     assert rebuilt(checkpoint, config, ["scoring.tile"]).hparams["scoring"]["tile"] == 64
-    del checkpoint["hyper_parameters"]["scoring"]["train_size"]  # of a run from before it could be auto
-    config.data.train_size = 48
-    assert rebuilt(checkpoint, config, ["scoring.tile"]).hparams["scoring"]["tile"] == 48
-
-
-def test_a_run_from_before_there_were_scorers_is_scored_as_it_was(
-    evaluate: Evaluate, finished: Finished, tmp_path: Path
-) -> None:
-    """Its checkpoint has what is learnt from normal images under shorter names."""
-    older = shutil.copytree(finished.directory, tmp_path / "older")
-    path = older / "checkpoints/best.ckpt"
-    checkpoint = torch.load(path, weights_only=True)
-    weights = {name.removeprefix("scorer."): value for name, value in checkpoint["state_dict"].items()}
-    assert "residuals.precision" in weights
-    torch.save(checkpoint | {"state_dict": weights}, path)
-    new = evaluate(f"run={older}").directory
-    assert (new / "scores.csv").read_text() == (finished.directory / "scores.csv").read_text()
-    AnomalyModule.load_from_checkpoint(path, weights_only=True)
 
 
 def test_there_and_back_the_normal_error_is_learnt_again_from_the_same_images(evaluate: Evaluate, finished: Finished) -> None:
@@ -229,21 +211,6 @@ def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
     assert (metrics["steps"], metrics["selected_step"]) == (None, once["selected_step"])
     assert not json.loads((new / "source.json").read_text())["finished"]
     assert "has not finished: the last weights that it kept are scored" in (new / "evaluate.log").read_text()
-
-
-def test_a_run_from_before_there_was_a_choice_of_rules(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
-    run = tmp_path / "older"
-    shutil.copytree(finished.directory, run)
-    kept = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
-    del kept["hyper_parameters"]["calibration"]
-    torch.save(kept, run / "checkpoints/best.ckpt")
-    config = OmegaConf.load(run / "config.yaml")
-    del config["calibration"]
-    OmegaConf.save(config, run / "config.yaml")
-    (run / "levels.csv").unlink()
-    metrics = metrics_of(evaluate(f"run={run}").directory)
-    assert (metrics["calibration"], metrics["threshold"]) == ("area", metrics_of(finished.directory)["threshold"])
-    assert metrics["n_validation"] == 1
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,6 @@
-"""The figures against scikit-learn, a brute-force AUPRO and examples by hand; rounding, merging, and two processes."""
+"""The figures against scikit-learn, a brute-force AUPRO and examples by hand; rounding and merging."""
 
 import itertools
-import json
-import socket
-import warnings
-from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -333,41 +329,3 @@ def test_order_and_merging_change_nothing(order, cut):
         one.merge_state(other)
         assert one.compute() == pytest.approx(whole, abs=1e-12)
         assert None not in whole.values()
-
-
-# What each of two processes gets: one image or many, nothing, one class only, and nothing at all.
-SHARES = [([1], [0, 2, 3, 4, 5, 6]), ([], [0, 1, 2, 3, 4, 5, 6]), ([0, 2], [1, 3, 4, 5, 6]), ([], [])]
-
-
-def process(rank, folder):
-    """One of two processes: its share of the lot, and what it computes after the exchange, for each share."""
-    group = torch.distributed
-    warnings.simplefilter("error")
-    group.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(seconds=60)
-    )
-    examples, found = lot(), []
-    for share in SHARES:
-        metrics = [(PixelMetrics(), examples[0]), (ImageMetrics(), examples[1]), (PixelMetrics(5), examples[0])]
-        for metric, these in metrics:
-            updated(metric, [these[i] for i in share[rank]])
-        found.append([metric.compute() for metric, _ in metrics])
-    (folder / f"{rank}.json").write_text(json.dumps(found))
-    group.destroy_process_group()
-
-
-def test_two_processes_compute_the_same_as_one(tmp_path, monkeypatch):
-    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
-    monkeypatch.setenv("GLOO_SOCKET_IFNAME", loopback)  # else gloo looks up the host's name, which may fail
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    torch.multiprocessing.spawn(process, (tmp_path,), nprocs=2)
-    found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    pixel_examples, image_examples = lot()
-    for i, (one, two) in enumerate(SHARES):
-        pixel = updated(PixelMetrics(), [pixel_examples[j] for j in one + two]).compute()
-        image = updated(ImageMetrics(), [image_examples[j] for j in one + two]).compute()
-        rounded = updated(PixelMetrics(5), [pixel_examples[j] for j in one + two]).compute()
-        for rank in range(2):
-            assert found[rank][i][2] == pytest.approx(rounded, abs=1e-12), (i, rank)
-            assert found[rank][i][0] == pytest.approx(pixel, abs=1e-12), (i, rank)
-            assert found[rank][i][1] == pytest.approx(image, abs=1e-12), (i, rank)

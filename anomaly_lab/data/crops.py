@@ -12,7 +12,7 @@ def crop_size(requested: int | str, image_size: int) -> int:
 
 def batch_size(requested: int | str, crop: int, image_size: int) -> int:
     """Crops of side `crop` (0: whole images of `image_size`) that make a batch: `requested`, or for "auto" `MANY` and, of
-    larger ones, `FEW`. Both can be shared out among two or four processes."""
+    larger ones, `FEW`."""
     if requested != "auto":
         return int(requested)
     return FEW if (crop or image_size) > LARGE else MANY

@@ -21,7 +21,6 @@ from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import Seen, evenly, look, mean_and_std, mean_color, rotation_range, working_size
-from anomaly_lab.device_corruption import ElasticOnDevice
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import bar
 
@@ -41,7 +40,6 @@ class AnomalyDataModule(L.LightningDataModule):
     - `batch_size`: crops a batch, or "auto": see `crops`.
     - `validation_share`: of the normal training images that is held out, at least one image.
     - `num_workers`: processes that prepare samples; the samples do not depend on it.
-    - `memory`: GiB of decoded images up to which they are kept in memory, where there is no cache.
     - `cache`: folder and gib of the cache of decoded images that all runs on a machine share; None or 0 GiB for none.
     """
 
@@ -59,19 +57,16 @@ class AnomalyDataModule(L.LightningDataModule):
         train_size: int | str,
         validation_share: float,
         num_workers: int,
-        memory: float,
         seed: int,
         cache: Mapping[str, Any] | None = None,
-        rotation: float | str = 0.0,  # of runs from before crops were turned
+        rotation: float | str = 0.0,
     ) -> None:
         super().__init__()
         self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
         self.requested_size, self.contrast, self.requested_rotation = image_size, contrast, rotation
         self.corruption, self.validation_corruption = corruption, validation_corruption
-        made = build(corruption)
-        self.on_device = made if isinstance(made, ElasticOnDevice) else None
         self.requested_batch, self.requested_crop, self.steps_per_epoch = batch_size, train_size, steps_per_epoch
-        self.validation_share, self.memory, self.seed, self.cache = validation_share, memory, seed, cache
+        self.validation_share, self.seed, self.cache = validation_share, seed, cache
         self.num_workers = num_workers
         self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
         self.listed: Category | None = None
@@ -122,12 +117,11 @@ class AnomalyDataModule(L.LightningDataModule):
         self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
         pixels = sum(int(np.prod(self.preprocessing.size(stored_size(s.path)))) for s in found.train)
         size = pixels * max(image.pixel_bytes for image in seen)
-        in_memory = size < self.memory * 2**30
         if cache is not None and not (cache.fits(size) and can_keep_open(len(found.train))):
             cache = None
         with bar("Decoding images") as update:
-            self.train_images = Images(train, self.preprocessing, in_memory, cache, update)
-        self.validation_images = Images(self.held_out, self.preprocessing, in_memory, cache)
+            self.train_images = Images(train, self.preprocessing, cache=cache, progress=update)
+        self.validation_images = Images(self.held_out, self.preprocessing, cache=cache)
         self.image_cache = cache
         self.mean_color = mean_color(self.train_images)
         self.min_area = self.category["min_area"]
@@ -171,34 +165,19 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         samples = self._training_samples()
-        process = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size, process)
+        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size)
         # pinned memory lets copies to a GPU run beside its computing
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return DataLoader(samples, batch_sampler=batches, pin_memory=on_gpu, **self._workers(self.num_workers))
 
     def _training_samples(self) -> TrainingSamples:
-        corruption = None if self.on_device else build(self.corruption)
-        return TrainingSamples(self.train_images, corruption, self.category["augmentation"], self.seed, self.rotation)
+        flips = self.category["augmentation"]
+        return TrainingSamples(self.train_images, build(self.corruption), flips, self.seed, self.rotation)
 
     def training_pairs(self, count: int) -> list[dict[str, Tensor]]:
         """The first samples of the training: {"X", "X_hat": (3, s, s), "M": (1, s, s)} each."""
         samples = self._training_samples()
-        drawn = [samples[Key(0, i, self.train_size)] for i in range(count)]
-        if self.on_device:
-            for sample in drawn:
-                sample["X_hat"], sample["M"] = (x[0] for x in self.on_device(sample["X"][None], sample["seed"]))
-        return drawn
-
-    def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """A seed stays a number on this side: read from a card, it would wait for all that the card has to do."""
-        return batch | {"seed": int(batch["seed"][0])} if "seed" in batch else batch
-
-    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Corrupt the batch where it is trained on, if that is how it is corrupted."""
-        if self.on_device and "seed" in batch:
-            batch["X_hat"], batch["M"] = self.on_device(batch["X"], batch.pop("seed"))
-        return batch
+        return [samples[Key(0, i, self.train_size)] for i in range(count)]
 
     def val_dataloader(self) -> DataLoader:
         images = self.validation_images

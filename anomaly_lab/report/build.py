@@ -146,7 +146,7 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
 
     places: dict[tuple[str, str], list[Shown]] = {}
     # the paper's figures are of networks that show defects by their error
-    runs = [r for r in best_by_proxy(groups, ("objective", "corruption")) if r.metrics.get("error", "squared") in ERRORS]
+    runs = [r for r in best_by_proxy(groups, ("objective", "corruption")) if r.metrics.get("error") in ERRORS]
     with bar("Drawing figures") as update:
         for done, run in enumerate(runs, start=1):
             try:

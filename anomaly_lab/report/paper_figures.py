@@ -167,13 +167,10 @@ def objectives(runs: Sequence[Shown]) -> Figure:
 
 
 def training_pair(scorer: Scorer) -> Mapping[str, Any] | None:
-    """A patch's way from X to X̂, drawn as training draws it, but one patch and no flips; None without training images, and
-    where a corruption does not go patch by patch."""
+    """A patch's way from X to X̂, drawn as training draws it, but one patch and no flips. None without training images, and for
+    a corruption that is not local."""
     samples = [s for s in scorer.found.train if s not in scorer.held_out]
-    try:
-        corruption = build(scorer.run.config["corruption"])
-    except ValueError:  # of another version
-        return None
+    corruption = build(scorer.run.config["corruption"])
     if not samples or not isinstance(corruption, LocalCorruption):
         return None
     stored = read_image(samples[0].path)
