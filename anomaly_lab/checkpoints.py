@@ -17,8 +17,8 @@ import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from anomaly_lab.atomic import replacing
 from anomaly_lab.errors import UserError
+from anomaly_lab.files import replacing
 
 log = logging.getLogger(__name__)
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"

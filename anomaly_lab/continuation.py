@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import fingerprint, run_directory
+from anomaly_lab import files, fingerprint, run_directory
 from anomaly_lab.errors import Refused
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class State(Enum):
 
 def fingerprints(config: DictConfig, data: str) -> dict[str, str]:
     """Digests of configuration, code and data, as environment.json keeps them."""
-    return {"config": fingerprint.digest(fingerprint.normalised(config)), "code": fingerprint.code(), "data": data}
+    return {"config": files.digest(fingerprint.normalised(config)), "code": fingerprint.code(), "data": data}
 
 
 def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:

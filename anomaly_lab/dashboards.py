@@ -9,8 +9,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab.atomic import write_text
 from anomaly_lab.evaluation import TestResults
+from anomaly_lab.files import write_text
 
 WANDB_ID = "wandb_id"  # in the run directory: a resumed run goes on in the W&B run that it began
 

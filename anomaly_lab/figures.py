@@ -17,7 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from anomaly_lab.atomic import replacing
+from anomaly_lab.files import replacing
 
 DPI = 100
 CELL, GAP = 210, 6  # pixels of a picture's longer side in a sheet, and between two

@@ -1,16 +1,14 @@
 """What makes two runs the same: their configuration, the code, the data. Three digests, each comparable by itself."""
 
 import ast
-import functools
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+
+from anomaly_lab.files import digest
 
 # keys that say where, how fast and how closely watched a run is made, and nothing about its result
 NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.cache")
@@ -20,7 +18,6 @@ COMPUTING = (
 )  # fmt: skip
 SHOWING = ("figures", "gallery", "progress", "summary", "report", "sweep")  # modules and packages that only show results
 LENGTH = 8  # hexadecimal digits in a directory's name
-_READERS = 4
 
 
 def is_neutral(key: str) -> bool:
@@ -47,11 +44,6 @@ def normalised(config: Any) -> dict[str, Any]:
             node.pop(name, None)
     plain: Any = OmegaConf.to_container(copy, resolve=True, throw_on_missing=False)
     return plain
-
-
-def digest(record: Any) -> str:
-    """A digest of plain values; the order of a mapping's keys does not count."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> list[str]:
@@ -103,22 +95,3 @@ def _version(package: str) -> str | None:
         return version(package).split("+")[0]  # the same release built for another device
     except PackageNotFoundError:
         return None
-
-
-def of_file(path: Path) -> str:
-    """A digest of a file's bytes. OSError where it can't be read."""
-    state = path.stat()
-    return _of_file(path, state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=100_000)  # a run asks for the same files more than once
-def _of_file(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def of_files(paths: Iterable[Path], root: Path) -> str:
-    """A digest of files: of their places below `root` and of every byte in them."""
-    ordered = sorted(paths)
-    with ThreadPoolExecutor(_READERS) as pool:  # hashing does not hold the GIL
-        return digest([path.relative_to(root).as_posix() for path in ordered] + list(pool.map(of_file, ordered)))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from anomaly_lab import figures
-from anomaly_lab.calibration import detect
+from anomaly_lab.calibration.levels import detect
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.folder import Sample
 

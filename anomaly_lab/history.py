@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from anomaly_lab.atomic import write_text
+from anomaly_lab.files import write_text
 
 
 class History(Logger):

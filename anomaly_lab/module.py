@@ -14,11 +14,12 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
-from anomaly_lab import scorers, scoring
 from anomaly_lab.build import TARGET, build
-from anomaly_lab.metrics import PixelMetrics
-from anomaly_lab.networks.folding import ForInference
+from anomaly_lab.metrics.pooled import PixelMetrics
+from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.schedule import time_share, warmup_cosine
+from anomaly_lab.scoring import heatmap as scoring_heatmap
+from anomaly_lab.scoring import scorers
 
 
 class AnomalyModule(L.LightningModule):
@@ -167,7 +168,7 @@ class AnomalyModule(L.LightningModule):
 
     def reconstruct(self, X: Tensor) -> Tensor:
         """F(X) as used in testing: whole, or in tiles of the training size."""
-        return scoring.reconstruct(self, X, self.hparams["scoring"]["tile"]).float()
+        return scoring_heatmap.reconstruct(self, X, self.hparams["scoring"]["tile"]).float()
 
     def look(self, X: Tensor) -> scorers.Seen:
         """(B, 3, h, w) → F(X), None where the network gives back no image, the smoothed heatmap (B, h, w), and factors on the
@@ -195,19 +196,19 @@ class AnomalyModule(L.LightningModule):
     def flat_heatmap(self, X: Tensor) -> Tensor:
         """The trivial reference: the smoothed distance from the training images' mean colour, (B, h, w)."""
         error, sigma = self.hparams["scoring"]["error"], self.hparams["scoring"]["sigma"]
-        plain = error if error in scoring.ERRORS else "squared"
-        return scorers.plain_heatmap(X, self.mean_color.expand_as(X), plain, sigma)
+        plain = error if error in scoring_heatmap.ERRORS else "squared"
+        return scoring_heatmap.plain_heatmap(X, self.mean_color.expand_as(X), plain, sigma)
 
     def image_score(self, heatmap: Tensor) -> Tensor:
         """(H, W) → ()."""
-        return scoring.image_score(heatmap, self.hparams["scoring"]["pooling"])
+        return scoring_heatmap.image_score(heatmap, self.hparams["scoring"]["pooling"])
 
     def detect(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """One item of `TestImages` → heatmap at the stored size (H, W), score (), the same two of the trivial reference and,
         where the network gives one, the reconstruction (3, h, w)."""
         X = batch["X"][None]
         output, heatmaps, weights = self.look(X)
-        heatmap, flat = (scoring.resize_heatmap(h[0], batch["size"]) for h in (heatmaps, self.flat_heatmap(X)))
+        heatmap, flat = (scoring_heatmap.resize_heatmap(h[0], batch["size"]) for h in (heatmaps, self.flat_heatmap(X)))
         score = self.image_score(heatmap)
         return {
             "heatmap": heatmap,

@@ -12,15 +12,16 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import continuation, dashboards, figures, launchers, run_directory
+from anomaly_lab import continuation, dashboards, figures, files, launchers, run_directory
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, datamodule, lightning_module, make_loggers, make_trainer, quiet
-from anomaly_lab.atomic import write_text
+from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.checkpoints import LAST, SaveRegularly, newest
 from anomaly_lab.configuration import check, heading
 from anomaly_lab.continuation import State
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.evaluation import TestResults, calibrate, run_test
+from anomaly_lab.evaluation import TestResults, run_test
+from anomaly_lab.files import write_text
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
@@ -149,7 +150,7 @@ def finish(
     }
     metrics = metrics_record(config, module, data, results, training)
     dashboards.conclude(trainer.loggers, config, metrics, results)
-    run_directory.write_json(directory / "metrics.json", metrics)
+    files.write_json(directory / "metrics.json", metrics)
     print_metrics(metrics, directory)
     return proxy
 

@@ -11,16 +11,17 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import run_directory, source_run
+from anomaly_lab import files, run_directory, source_run
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import check_calibration, make_tester, quiet
-from anomaly_lab.atomic import write_text
+from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.checkpoints import AtomicCheckpointIO
 from anomaly_lab.configuration import check, heading, not_by_error
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
-from anomaly_lab.evaluation import TestResults, calibrate, run_test
+from anomaly_lab.evaluation import TestResults, run_test
+from anomaly_lab.files import write_text
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.outcome import metrics_record
@@ -63,9 +64,9 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[st
     results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
     trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
     origin = record(source, changed)
-    run_directory.write_json(directory / source_run.RECORD, origin)  # first: cut off, it is known for what it is
+    files.write_json(directory / source_run.RECORD, origin)  # first: cut off, it is known for what it is
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
-    run_directory.write_json(directory / "environment.json", run_directory.environment())
+    files.write_json(directory / "environment.json", run_directory.environment())
     print_source(origin, config.data.name, data, anew, directory)
     results.levels += calibrate(trainer, module, data) if anew else levels
     score(config, trainer, module, data, results, checkpoint, source, anew)
@@ -135,7 +136,7 @@ def score(
     metrics["threshold_from"] = str(data.found.root) if anew else str(source)
     if not anew and finished is not None:
         metrics["n_validation"] = finished["n_validation"]
-    run_directory.write_json(results.run / "metrics.json", metrics)
+    files.write_json(results.run / "metrics.json", metrics)
     print_metrics(metrics, results.run)
 
 

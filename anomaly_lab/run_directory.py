@@ -20,14 +20,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import fingerprint
-from anomaly_lab.atomic import write_text
+from anomaly_lab import files, fingerprint
 from anomaly_lab.errors import InUse, Refused, UserError, ending_in_a_sentence
+from anomaly_lab.files import write_json
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
 CLAIM = ".claimed"  # the file that makes a directory one process's own
@@ -44,12 +45,12 @@ def directory_name(overrides: str, longest: int = LONGEST_NAME) -> str:
 def sweep_directory(overrides: Sequence[str]) -> str:
     """A multirun's folder: the same command finds its jobs again. In any order, and whatever says nothing about the result."""
     counting = sorted(o for o in overrides if not fingerprint.is_neutral(o.lstrip("+~").split("=", 1)[0]))
-    return _named(",".join(counting), fingerprint.digest(counting))
+    return _named(",".join(counting), files.digest(counting))
 
 
 def job_directory(overrides: str, *, _root_: DictConfig) -> str:
     """A job's folder in that of its multirun: its overrides, and a digest of its whole configuration."""
-    return _named(overrides, fingerprint.digest(fingerprint.normalised(_root_)))
+    return _named(overrides, files.digest(fingerprint.normalised(_root_)))
 
 
 def _named(overrides: str, identity: str) -> str:
@@ -255,11 +256,6 @@ def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None
         first = json.loads(path.read_text())
         record = first | {"resumed": [*first.get("resumed", []), record]}
     write_json(path, record)
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a record atomically; NaN and infinity have no place in JSON and are refused."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def _version(package: str) -> str | None:

@@ -16,8 +16,8 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from anomaly_lab.atomic import write_text
 from anomaly_lab.errors import UserError
+from anomaly_lab.files import write_text
 
 FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of another process"
 FAILED, CUT_OFF = "failed", "cut off"

@@ -22,8 +22,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from anomaly_lab import launchers, run_directory, source_run, sweep
-from anomaly_lab.atomic import write_text
 from anomaly_lab.errors import InUse, Refused, UserError, ending_in_a_sentence
+from anomaly_lab.files import write_text
 
 log = logging.getLogger(__name__)
 

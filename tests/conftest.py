@@ -237,8 +237,8 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
 
 
 CUTOUT = {
-    "_target_": "anomaly_lab.corruption.LocalCorruption",
-    "contents": [{"_target_": "anomaly_lab.corruption.Cutout", "fill": 0.0}],
+    "_target_": "anomaly_lab.corruption.local.LocalCorruption",
+    "contents": [{"_target_": "anomaly_lab.corruption.contents.Cutout", "fill": 0.0}],
 }
 
 
@@ -276,7 +276,7 @@ def small_module(**changes: Any) -> "AnomalyModule":
         "preprocessing": {"scale": 1.0, "contrast": "none", "mean": 0.5, "std": 0.18},
         "mean_color": [0.5, 0.4, 0.3],
         "min_area": 6,
-        "calibration": {"_target_": "anomaly_lab.rules.area", "name": "area"},
+        "calibration": {"_target_": "anomaly_lab.calibration.rules.area", "name": "area"},
     }
     return AnomalyModule(**options | changes)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_lab.atomic import replacing, write_text
+from anomaly_lab.files import replacing, write_text
 
 
 def test_the_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import torch
 
 from anomaly_lab import objectives
 from anomaly_lab.build import build
-from anomaly_lab.corruption import Elastic, LocalCorruption
+from anomaly_lab.corruption.contents import Elastic
+from anomaly_lab.corruption.local import LocalCorruption
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 
 SDC = "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder"
@@ -24,8 +25,8 @@ def test_a_function_gets_its_arguments_bound() -> None:
 
 
 def test_lists_of_records_are_built_first() -> None:
-    contents = [{"_target_": "anomaly_lab.corruption.Elastic", "amplitude": [1.0, 2.0], "smoothness": [3.0, 4.0]}]
-    corruption = build({"_target_": "anomaly_lab.corruption.LocalCorruption", "contents": contents, "count": [1, 1]})
+    contents = [{"_target_": "anomaly_lab.corruption.contents.Elastic", "amplitude": [1.0, 2.0], "smoothness": [3.0, 4.0]}]
+    corruption = build({"_target_": "anomaly_lab.corruption.local.LocalCorruption", "contents": contents, "count": [1, 1]})
     assert isinstance(corruption, LocalCorruption)
     assert isinstance(corruption.contents[0], Elastic)
 
@@ -41,10 +42,10 @@ def test_lists_of_records_are_built_first() -> None:
         "anomaly_lab_evil.module.function",
         "anomaly_lab.run_directory.subprocess.run",  # reached through one of our modules
         "anomaly_lab.run_directory.os.system",
-        "anomaly_lab.atomic.os",
-        "anomaly_lab.corruption.A",
+        "anomaly_lab.files.os",
+        "anomaly_lab.corruption.local.A",
         "anomaly_lab.objectives.Tensor",
-        "anomaly_lab.atomic.contextlib",
+        "anomaly_lab.files.contextlib",
         "anomaly_lab.objectives.nothing_of_this_name",
         "anomaly_lab.objectives.restore.__globals__",
         "anomaly_lab.objectives.__builtins__",

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from anomaly_lab.calibration import components, detect, largest_component_area, quiet_level
-from anomaly_lab.rules import area
+from anomaly_lab.calibration.levels import detect, largest_component_area, quiet_level
+from anomaly_lab.calibration.rules import area
+from anomaly_lab.metrics.regions import components
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
 EIGHT = np.ones((3, 3))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from anomaly_lab import coreset
-from anomaly_lab.coreset import greedy_coreset, k_means, nearest, random_subset
+from anomaly_lab.scoring import coreset
+from anomaly_lab.scoring.coreset import greedy_coreset, k_means, nearest, random_subset
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -12,17 +12,9 @@ from omegaconf import OmegaConf
 from scipy import ndimage
 
 from anomaly_lab.build import build
-from anomaly_lab.corruption import (
-    SHAPES,
-    Blur,
-    Content,
-    Cutout,
-    Elastic,
-    LocalCorruption,
-    Swap,
-    Texture,
-    noise_field,
-)
+from anomaly_lab.corruption.contents import Blur, Content, Cutout, Elastic, Swap, Texture, noise_field
+from anomaly_lab.corruption.local import LocalCorruption
+from anomaly_lab.corruption.shapes import SHAPES
 from anomaly_lab.data.images import to_unit
 from anomaly_lab.train import CONF
 

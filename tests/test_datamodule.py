@@ -21,11 +21,11 @@ from anomaly_lab.errors import UserError
 SIDE = 64
 STEPS, BATCH = 4, 3
 CUTOUT = {
-    "_target_": "anomaly_lab.corruption.LocalCorruption",
+    "_target_": "anomaly_lab.corruption.local.LocalCorruption",
     "name": "cutout",
-    "contents": [{"_target_": "anomaly_lab.corruption.Cutout", "fill": 0.5}],
+    "contents": [{"_target_": "anomaly_lab.corruption.contents.Cutout", "fill": 0.5}],
 }
-ELASTIC = CUTOUT | {"contents": [{"_target_": "anomaly_lab.corruption.Elastic"}]}
+ELASTIC = CUTOUT | {"contents": [{"_target_": "anomaly_lab.corruption.contents.Elastic"}]}
 
 
 def write(path: Path, image: np.ndarray) -> Path:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from anomaly_lab.corruption import Cutout, LocalCorruption
+from anomaly_lab.corruption.contents import Cutout
+from anomaly_lab.corruption.local import LocalCorruption
 from anomaly_lab.data.datasets import (
     FLIPS,
     Batches,

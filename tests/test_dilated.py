@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from anomaly_lab.networks import dilated
+from anomaly_lab.networks.fast import dilated
 
 
 def both(x: Tensor, weight: Tensor, dilation: int, upstream: Tensor) -> list[list[Tensor]]:

@@ -12,12 +12,13 @@ import torch
 from conftest import Finished, small_data, small_module, small_trainer, write_category
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anomaly_lab.calibration import largest_component_area, quiet_level
+from anomaly_lab.calibration.calibrate import FIT, calibrate, cross_fitted
+from anomaly_lab.calibration.levels import largest_component_area, quiet_level
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.statistics import evenly
-from anomaly_lab.evaluation import FIT, TestResults, calibrate, cross_fitted
+from anomaly_lab.evaluation import TestResults
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.residuals import ResidualModel, halved, observed
+from anomaly_lab.scoring.normal_error import ResidualModel, halved, observed
 
 LEARNT = {"error": "mahalanobis", "sigma": 2, "tile": 0, "pooling": "max"}
 
@@ -95,7 +96,7 @@ def test_no_image_is_scored_by_a_model_that_has_seen_it(data_root: Path, monkeyp
     def fit(model: ResidualModel, images: Any) -> None:
         seen[id(model)] = {round(float(of_one.brightness.mean())) for of_one in images}
 
-    monkeypatch.setattr("anomaly_lab.evaluation.FIT", 5)
+    monkeypatch.setattr("anomaly_lab.calibration.calibrate.FIT", 5)
     monkeypatch.setattr(ResidualModel, "fit", fit)
     monkeypatch.setattr(module.scorer, "normal_pairs", lambda _, images: ([(X, X), (X, X)] for X in images))
     data: Any = Pretended()

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from anomaly_lab.data.folder import scan
 from anomaly_lab.data.images import read_image, read_mask
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.metrics import PixelMetrics
+from anomaly_lab.metrics.pooled import PixelMetrics
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.networks.folding import ForInference, folded
+from anomaly_lab.networks.fast.folding import ForInference, folded
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anomaly_lab import histogram
+from anomaly_lab.metrics import histogram
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
 FLOATS = arrays(np.float32, st.integers(0, 60), elements=st.floats(width=32, allow_nan=False))

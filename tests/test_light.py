@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from anomaly_lab import light
-from anomaly_lab.light import in_other_light, standardised
+from anomaly_lab.networks import sdc_autoencoder
+from anomaly_lab.networks.sdc_autoencoder import standardised
+from anomaly_lab.scoring.scorers import in_other_light
 
 
 def halves() -> Tensor:
@@ -37,7 +38,7 @@ def test_a_standardised_network_follows_brightness_and_contrast(contrast: float,
     whole = 0.5 + 0.05 * torch.randn(2, 3, 24, 32, generator=generator).clamp(-3, 3)
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.Sigmoid())
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(light, "LEAST_SPREAD", 0.0)
+        patch.setattr(sdc_autoencoder, "LEAST_SPREAD", 0.0)
         other = 0.5 + contrast * (whole - 0.5) + brightness
         plain, follows = standardised(network, whole), standardised(network, other)
     torch.testing.assert_close(follows, 0.5 + contrast * (plain - 0.5) + brightness, atol=1e-4, rtol=0)

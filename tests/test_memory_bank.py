@@ -9,7 +9,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from anomaly_lab.memory_bank import MemoryBank
+from anomaly_lab.scoring.memory_bank import MemoryBank
 
 
 def maps(count: int, rows: int = 4, columns: int = 5, seed: int = 0) -> list[Tensor]:

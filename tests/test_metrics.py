@@ -11,8 +11,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anomaly_lab.curves import aupro, auroc, average_precision, f1
-from anomaly_lab.metrics import ImageMetrics, PixelMetrics, regions
+from anomaly_lab.metrics.curves import aupro, auroc, average_precision, f1
+from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics
+from anomaly_lab.metrics.regions import regions
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
 SCALES = st.sampled_from([(1.0, 0.0), (1e6, -3e6), (1e-30, 0.0), (-0.25, 7.0), (1e30, 0.0)])
@@ -242,7 +243,7 @@ def test_at_full_resolution_the_bound_is_far_below_a_ten_thousandth_and_memory_d
 
 
 def test_pixels_wait_no_longer_than_they_are_allowed_to(monkeypatch):
-    monkeypatch.setattr("anomaly_lab.metrics.PENDING", 100)
+    monkeypatch.setattr("anomaly_lab.metrics.pooled.PENDING", 100)
     metric, rng, normal = PixelMetrics(50), np.random.default_rng(0), torch.zeros(8, 8, dtype=torch.bool)
     for _ in range(20):
         metric.update(torch.from_numpy(rng.random((8, 8), np.float32)), normal, normal)

@@ -9,8 +9,8 @@ from conftest import small_data, small_module, small_trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from anomaly_lab.residuals import observed
-from anomaly_lab.scoring import smooth
+from anomaly_lab.scoring.heatmap import smooth
+from anomaly_lab.scoring.normal_error import observed
 
 
 class Identity(nn.Module):

@@ -20,7 +20,7 @@ import pytest
 from conftest import Finished
 
 from anomaly_lab import figures
-from anomaly_lab.calibration import detect
+from anomaly_lab.calibration.levels import detect
 from anomaly_lab.report import paper_figures, plots
 from anomaly_lab.report.build import Options, Report, build_report
 from anomaly_lab.report.gallery import flip, quantised, stops

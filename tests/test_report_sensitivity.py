@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anomaly_lab.calibration import detect, quiet_level
+from anomaly_lab.calibration.levels import detect, quiet_level
+from anomaly_lab.calibration.rules import area
 from anomaly_lab.report.gallery import RANGE, flip, quantised, stops
 from anomaly_lab.report.sensitivity import Levels, by_area, over_alpha, over_area, tables
-from anomaly_lab.rules import area
 
 unhurried = settings(deadline=None)
 HEATMAPS = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 5).map(float))

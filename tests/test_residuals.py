@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from anomaly_lab.residuals import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies, observed
+from anomaly_lab.scoring.normal_error import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies, observed
 
 
 def noise(seed: int, *shape: int) -> Tensor:

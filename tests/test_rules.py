@@ -11,8 +11,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import beta
 
 from anomaly_lab.build import build
-from anomaly_lab.calibration import detect, quiet_level, quiet_levels
-from anomaly_lab.rules import area, areas_around, conformal, operating_point, p_value, quantile
+from anomaly_lab.calibration.levels import detect, quiet_level, quiet_levels
+from anomaly_lab.calibration.rules import area, areas_around, conformal, p_value, quantile
+from anomaly_lab.metrics.curves import operating_point
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
 HEATMAPS = st.lists(
@@ -148,6 +149,6 @@ def test_operating_points_by_hand():
 
 
 def test_a_rule_is_a_record_that_a_checkpoint_can_hold():
-    assert build({"_target_": "anomaly_lab.rules.area", "name": "area"})([1.0, 3.0]) == 3
-    assert build({"_target_": "anomaly_lab.rules.quantile", "name": "quantile", "q": 0.5})([1.0, 3.0]) == 1
+    assert build({"_target_": "anomaly_lab.calibration.rules.area", "name": "area"})([1.0, 3.0]) == 3
+    assert build({"_target_": "anomaly_lab.calibration.rules.quantile", "name": "quantile", "q": 0.5})([1.0, 3.0]) == 1
     assert small_module().hparams["calibration"] is None

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from anomaly_lab import run_directory
+from anomaly_lab import files, run_directory
 from anomaly_lab.errors import InUse, UserError
 
 
@@ -136,10 +136,10 @@ def test_the_environment_of_each_resume_is_kept(tmp_path: Path) -> None:
 
 
 def test_json_is_written_whole_and_never_holds_nan(tmp_path: Path) -> None:
-    run_directory.write_json(tmp_path / "metrics.json", {"tpr": None, "tnr": 0.5})
+    files.write_json(tmp_path / "metrics.json", {"tpr": None, "tnr": 0.5})
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"tpr": None, "tnr": 0.5}
     with pytest.raises(ValueError, match="JSON compliant"):
-        run_directory.write_json(tmp_path / "metrics.json", {"tpr": float("nan")})
+        files.write_json(tmp_path / "metrics.json", {"tpr": float("nan")})
     assert json.loads((tmp_path / "metrics.json").read_text())["tnr"] == 0.5
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch import Tensor
 
-from anomaly_lab.scoring import ERRORS, POOLINGS, _starts, error_map, image_score, reconstruct, resize_heatmap, smooth
+from anomaly_lab.scoring.heatmap import ERRORS, POOLINGS, _starts, error_map, image_score, reconstruct, resize_heatmap, smooth
 
 SIDES = st.integers(1, 40)
 

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from anomaly_lab.light import standardised
-from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder
+from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder, standardised
 
 # Table 1 as printed, for an input of 512 × 512: layer type, number of filters, filter size, stride, output size
 TABLE_1 = [

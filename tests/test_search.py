@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import stripes
 
-from anomaly_lab import run_directory, search
+from anomaly_lab import files, run_directory, search
 from anomaly_lab.errors import UserError
 
 
@@ -31,7 +31,7 @@ def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]
         if options["seed"] == "13":
             (directory / run_directory.FAILURE).write_text("why\n")
             return SimpleNamespace(returncode=1)
-        run_directory.write_json(directory / "metrics.json", {"proxy_ap": 1 - (lam - 0.7) ** 2, "image_auroc": lam})
+        files.write_json(directory / "metrics.json", {"proxy_ap": 1 - (lam - 0.7) ** 2, "image_auroc": lam})
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)

@@ -14,7 +14,7 @@ import torch
 from conftest import Ended, assert_same_training, metrics_of, scores_of, stripes
 from omegaconf import OmegaConf
 
-from anomaly_lab import continuation, fingerprint, run_directory, sweep
+from anomaly_lab import continuation, files, fingerprint, run_directory, sweep
 from anomaly_lab.checkpoints import SaveOnInterrupt
 from anomaly_lab.module import AnomalyModule
 
@@ -178,7 +178,7 @@ def test_what_says_nothing_about_the_result_does_not_count(tmp_path: Path) -> No
 
     a, b = OmegaConf.create(config), OmegaConf.create({**same, "category": "???", "resume": "x"})
     b.data.root = str(b.data.root)
-    assert fingerprint.digest(fingerprint.normalised(a)) == fingerprint.digest(fingerprint.normalised(b))
+    assert files.digest(fingerprint.normalised(a)) == files.digest(fingerprint.normalised(b))
     assert fingerprint.differences(a, b) == []
     assert all(map(fingerprint.is_neutral, ("data.cache", "data.cache.gib", "logger.wandb.project")))
     assert not any(map(fingerprint.is_neutral, ("data.contrast", "data", "logger_of_mine", "seed")))
@@ -204,21 +204,21 @@ def test_the_data_s_digest_sees_every_byte_and_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
     paths = [tmp_path / "a.png", tmp_path / "b/c.png"]
-    first = fingerprint.of_files(paths, tmp_path)
+    first = files.of_files(paths, tmp_path)
     os.utime(paths[0], (0, 0))
-    assert fingerprint.of_files(reversed(paths), tmp_path) == first
+    assert files.of_files(reversed(paths), tmp_path) == first
     paths[0].write_bytes(b"a.pnh")
-    assert fingerprint.of_files(paths, tmp_path) != first
+    assert files.of_files(paths, tmp_path) != first
     paths[0].write_bytes(b"a.png")
     paths[1] = paths[1].rename(tmp_path / "d.png")
-    assert fingerprint.of_files(paths, tmp_path) != first
+    assert files.of_files(paths, tmp_path) != first
 
 
 def test_resume_with_other_images_is_refused_and_with_other_code_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     prints = {"config": "a", "code": "b", "data": "c"}
-    run_directory.write_json(tmp_path / "environment.json", {"fingerprint": prints})
+    files.write_json(tmp_path / "environment.json", {"fingerprint": prints})
     with caplog.at_level(logging.WARNING):
         continuation.require_same_data(tmp_path, prints)
         assert not caplog.text

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomaly_lab import fingerprint
-from anomaly_lab.atomic import replacing, write_text
+from anomaly_lab.files import of_file, replacing, write_text
 
 try:
     import resource
@@ -56,7 +55,7 @@ class ImageCache:
         Where nothing can be kept (no space, no permission) the result is simply what `decode` gives.
         """
         try:
-            kept = self.folder / f"{fingerprint.of_file(path)}-{size[0]}x{size[1]}.npy"
+            kept = self.folder / f"{of_file(path)}-{size[0]}x{size[1]}.npy"
             image = self._open(kept, size)
             if image is None:
                 with replacing(kept) as temporary:

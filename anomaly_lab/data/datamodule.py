@@ -10,7 +10,6 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from anomaly_lab import fingerprint
 from anomaly_lab.build import build
 from anomaly_lab.data import synthetic
 from anomaly_lab.data.cache import ImageCache, can_keep_open
@@ -22,6 +21,7 @@ from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import Seen, evenly, look, mean_and_std, mean_color, rotation_range, working_size
 from anomaly_lab.errors import UserError
+from anomaly_lab.files import of_files
 from anomaly_lab.progress import bar
 
 VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
@@ -88,7 +88,7 @@ class AnomalyDataModule(L.LightningDataModule):
         found = self.files()
         samples = [*found.train, *found.test]
         try:
-            return fingerprint.of_files([path for s in samples for path in (s.path, s.mask) if path is not None], found.root)
+            return of_files([path for s in samples for path in (s.path, s.mask) if path is not None], found.root)
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): restore or remove it") from error
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from anomaly_lab.corruption import LocalCorruption
+from anomaly_lab.corruption.local import LocalCorruption
 from anomaly_lab.data.cache import ImageCache
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import image_size, read_image, read_mask

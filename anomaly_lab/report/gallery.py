@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab.calibration import quiet_level
+from anomaly_lab.calibration.levels import quiet_level
 from anomaly_lab.data.folder import NORMAL
 from anomaly_lab.progress import bar
 from anomaly_lab.report.official import source

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 
 from anomaly_lab import __version__
-from anomaly_lab.atomic import write_text
+from anomaly_lab.files import write_text
 from anomaly_lab.report.plots import Picture
 from anomaly_lab.report.tables import DIGITS, Cell, Table
 

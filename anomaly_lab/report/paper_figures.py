@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_lab.build import build
-from anomaly_lab.calibration import detect
-from anomaly_lab.corruption import LocalCorruption
+from anomaly_lab.calibration.levels import detect
+from anomaly_lab.corruption.local import LocalCorruption
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.images import read_image
 from anomaly_lab.report.groups import short
 from anomaly_lab.report.official import source
 from anomaly_lab.report.plots import Picture, save  # chooses matplotlib's backend, so before pyplot
 from anomaly_lab.report.rescoring import Scored, Scorer, first_of_each_kind
-from anomaly_lab.scoring import error_map
+from anomaly_lab.scoring.heatmap import error_map
 
 # isort: split
 import torch

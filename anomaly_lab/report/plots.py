@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from anomaly_lab import figures  # chooses the backend, so before pyplot
-from anomaly_lab.atomic import replacing
+from anomaly_lab.files import replacing
 from anomaly_lab.report.analysis import SWEPT, Point, over_lambda
 from anomaly_lab.report.comparison import Comparison, comparisons
 from anomaly_lab.report.groups import Group, across_categories, key, names, statistic

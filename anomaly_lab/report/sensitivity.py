@@ -7,8 +7,9 @@ threshold is the highest level of the normal ones. Nothing is chosen here: the c
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from anomaly_lab.calibration.rules import area
+from anomaly_lab.metrics.curves import operating_point
 from anomaly_lab.report.tables import Table, measured, plain
-from anomaly_lab.rules import area, operating_point
 
 
 class Row(NamedTuple):

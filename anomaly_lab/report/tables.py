@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anomaly_lab.atomic import write_text
+from anomaly_lab.files import write_text
 from anomaly_lab.report.groups import Statistic
 
 DIGITS = 3  # of a metric; the seeds' spread is rarely below .001

@@ -28,7 +28,7 @@ from measure import Row
 
 from anomaly_lab.allocator import keep_freed_memory
 from anomaly_lab.assembly import best_precision
-from anomaly_lab.atomic import write_text
+from anomaly_lab.files import write_text
 from anomaly_lab.progress import bar
 from anomaly_lab.run_directory import environment
 

@@ -7,8 +7,8 @@ import torch
 from measure import exponent, interleaved, median
 from networks import CHANNELS_LAST, precision, stepper
 
-from anomaly_lab.metrics import PixelMetrics
-from anomaly_lab.networks.folding import ForInference
+from anomaly_lab.metrics.pooled import PixelMetrics
+from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 
 Table = tuple[str, str, list[tuple[str, float]], float | None]  # what grows, unit of cost, (value, cost), exponent

@@ -16,8 +16,9 @@ from omegaconf import OmegaConf
 
 from anomaly_lab import run_directory  # noqa: F401 # registers what the configuration computes
 from anomaly_lab.assembly import datamodule, lightning_module, make_loggers, make_tester, make_trainer, quiet
+from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.evaluation import TestResults, calibrate, run_test
+from anomaly_lab.evaluation import TestResults, run_test
 from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.panels import Panels

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 import torch
 
-from anomaly_lab.atomic import write_text
-from anomaly_lab.metrics import PixelMetrics, pooled
+from anomaly_lab.files import write_text
+from anomaly_lab.metrics.pooled import PixelMetrics, pooled
 from anomaly_lab.progress import bar
 from anomaly_lab.run_directory import environment
 

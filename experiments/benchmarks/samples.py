@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from measure import Row, interleaved, median, ratio
 
-from anomaly_lab.corruption import Elastic, LocalCorruption
+from anomaly_lab.corruption.contents import Elastic
+from anomaly_lab.corruption.local import LocalCorruption
 
 TARGETS = {256: 3.0, 512: 5.0}
 

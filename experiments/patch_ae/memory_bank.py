@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from anomaly_lab.coreset import greedy_coreset, k_means, nearest, random_subset
 from anomaly_lab.networks.patch_autoencoder import PatchAutoencoder
+from anomaly_lab.scoring.coreset import greedy_coreset, k_means, nearest, random_subset
 
 IMAGES, MEASURED, SIZE, CANDIDATES = 1000, 4, 8000, 40_000
 

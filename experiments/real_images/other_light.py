@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from anomaly_lab.corruption import Blur, LocalCorruption, Swap, Texture, noise_field
+from anomaly_lab.corruption.contents import Blur, Swap, Texture, noise_field
+from anomaly_lab.corruption.local import LocalCorruption
 from anomaly_lab.data.images import read_image, to_unit
 
 EXTREME, ORDINARY = 16, 12  # images of each group

@@ -21,8 +21,8 @@ sys.path.insert(0, str(HERE.parent))  # scripts, not a package
 import records  # noqa: E402
 
 CATEGORIES = ("grid_mini", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile", "screw_512", "hazelnut_toy")
-ELASTIC = "{{_target_:anomaly_lab.corruption.Elastic,amplitude:[2.0,{}],smoothness:[4.0,16.0]}}"
-SWAP = "{_target_:anomaly_lab.corruption.Swap}"
+ELASTIC = "{{_target_:anomaly_lab.corruption.contents.Elastic,amplitude:[2.0,{}],smoothness:[4.0,16.0]}}"
+SWAP = "{_target_:anomaly_lab.corruption.contents.Swap}"
 SETTINGS: dict[str, list[str]] = {
     "restore": ["objective=restore"],
     "restore_0.5": ["objective=restore", "objective.lam=0.5"],
@@ -43,7 +43,7 @@ SETTINGS: dict[str, list[str]] = {
     "elastic_swap": ["objective=restore", f"corruption.contents=[{ELASTIC.format(8)},{SWAP}]"],
     "variety": [
         "objective=restore",
-        f"corruption.contents=[{ELASTIC.format(8)},{SWAP},{{_target_:anomaly_lab.corruption.Cutout,fill:0.5}}]",
+        f"corruption.contents=[{ELASTIC.format(8)},{SWAP},{{_target_:anomaly_lab.corruption.contents.Cutout,fill:0.5}}]",
         "corruption.size=[0.03,0.5]",
         "corruption.count=[1,6]",
         "corruption.shapes=[blob,ellipse,rectangle,stroke]",

@@ -11,10 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab import scoring
 from anomaly_lab.build import build
-from anomaly_lab.light import in_other_light
-from anomaly_lab.residuals import ResidualModel, observed
+from anomaly_lab.scoring.heatmap import enlarged, plain_heatmap, smooth
+from anomaly_lab.scoring.normal_error import ResidualModel, observed
+
+
+def in_other_light(X: Tensor, contrast: float, brightness: float) -> Tensor:
+    """Values in [0, 1], lighter by `brightness`, then stretched about the middle by `contrast`, and cut off at 0 and 1."""
+    return (0.5 + contrast * (X - 0.5 + brightness)).clamp(0, 1)
+
 
 VALIDATION_FIT = 4  # images that the normal error is learnt from for a validation, where more would only cost time
 LIGHTS = 2  # copies of each image in other light that the normal error is learnt from as well
@@ -106,11 +111,5 @@ class FeatureScorer(nn.Module):
         vectors = network.encode(X.contiguous(memory_format=torch.channels_last))
         with torch.autocast(X.device.type, enabled=False):
             distance, weights = self.detector(network.features(vectors))
-            heatmap = scoring.smooth(scoring.enlarged(distance, X.shape[-2:]), self.sigma)
+            heatmap = smooth(enlarged(distance, X.shape[-2:]), self.sigma)
         return network.decode(vectors, X.shape).float() if module.reconstructs else None, heatmap, weights
-
-
-def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor:
-    """(B, 3, h, w) and what it is compared with → (B, h, w): the error, smoothed."""
-    with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's products round the heatmap to bf16
-        return scoring.smooth(scoring.error_map(X, output, error), sigma)

@@ -6,6 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+
+def plain_heatmap(X: Tensor, output: Tensor, error: str, sigma: float) -> Tensor:
+    """(B, 3, h, w) and what it is compared with → (B, h, w): the error, smoothed."""
+    with torch.autocast(X.device.type, enabled=False):  # else the Gaussian's products round the heatmap to bf16
+        return smooth(error_map(X, output, error), sigma)
+
+
 POOLINGS = ("max", "mean_top")
 ERRORS = ("squared", "absolute")
 TILE_OVERLAP = 4  # neighbouring tiles share a quarter of their side

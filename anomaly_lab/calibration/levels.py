@@ -12,11 +12,12 @@ exactly if its quiet level is above the threshold, and every rule in `rules` is 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from anomaly_lab.metrics.regions import components
 
 
 def quiet_level(heatmap: NDArray[np.floating], min_area: int) -> float:
@@ -89,18 +90,6 @@ def detect(heatmap: NDArray[np.floating], threshold: float, min_area: int) -> ND
 def largest_component_area(heatmap: NDArray[np.floating], threshold: float) -> int:
     """The number of pixels in the largest component of {heatmap > threshold}, 0 if none; heatmap (H, W)."""
     return int(components(_exceeds(heatmap, threshold))[1].max())
-
-
-def components(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The 8-connected components of a mask (H, W): (label, area).
-
-    `label` (H, W) is 0 outside and 1 … K inside; `area` (K + 1,) is each component's number of pixels, and 0
-    for the outside, so that `area[label]` is the size of the component that a pixel lies in.
-    """
-    _, label, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    area = stats[:, cv2.CC_STAT_AREA].copy()
-    area[0] = 0
-    return label, area
 
 
 def _exceeds(heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:

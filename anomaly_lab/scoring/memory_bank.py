@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.coreset import greedy_coreset, k_means, nearest, random_subset
 from anomaly_lab.progress import bar
+from anomaly_lab.scoring.coreset import greedy_coreset, k_means, nearest, random_subset
 
 REDUCTIONS = ("random", "coreset", "k_means")
 CANDIDATES = 5  # times the bank's size: so many vectors, drawn at random, a coreset or k-means chooses from

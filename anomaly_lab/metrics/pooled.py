@@ -7,23 +7,18 @@ and the mean of TPR and TNR is what the paper's Table 2 reports. The figures the
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from anomaly_lab import curves, histogram
-from anomaly_lab.curves import auroc, f1
+from anomaly_lab.metrics import curves, histogram
+from anomaly_lab.metrics.curves import auroc, f1
+from anomaly_lab.metrics.regions import regions
 
 M = TypeVar("M", bound=Metric)
 PENDING = 2**22  # pixels that are counted at once
-
-
-def regions(truth: NDArray[np.bool_]) -> NDArray[Any]:
-    """The 8-connected regions of a mask (H, W): labels (H, W), 0 outside and 1 … K inside."""
-    return cv2.connectedComponents(np.asarray(truth, bool).astype(np.uint8), connectivity=8)[1]
 
 
 class _Counted(Metric):

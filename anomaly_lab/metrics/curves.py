@@ -137,3 +137,20 @@ def _class_is_empty(negative: ArrayLike, positive: ArrayLike) -> bool:
     if nan:
         raise ValueError(f"{nan} of {np.size(negative) + np.size(positive)} scores are NaN")
     return np.size(negative) == 0 or np.size(positive) == 0
+
+
+def operating_point(threshold: float, levels: ArrayLike, labels: ArrayLike) -> dict[str, float | None]:
+    """tpr, tnr, tpr_tnr_mean and image_f1 on test images from their levels and labels (0 or 1), (N,); None where undefined.
+
+    With the levels of a run's levels.csv at one min_area, a curve over α is this at `conformal(normal, α)` for each α, and one
+    over min_area is this for each min_area that stands there.
+    """
+    detected, label = np.asarray(levels) > threshold, np.asarray(labels).astype(bool)
+    tpr = float(detected[label].mean()) if label.any() else None
+    tnr = float(1 - detected[~label].mean()) if (~label).any() else None
+    return {
+        "tpr": tpr,
+        "tnr": tnr,
+        "tpr_tnr_mean": None if tpr is None or tnr is None else (tpr + tnr) / 2,
+        "image_f1": f1(int((detected & label).sum()), int((detected & ~label).sum()), int((~detected & label).sum())),
+    }

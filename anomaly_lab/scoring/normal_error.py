@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomaly_lab.scoring import reflected, smooth
+from anomaly_lab.scoring.heatmap import reflected, smooth
 
 BANDS = 5  # octaves: from single pixels to what is wider than 16 px
 LEVEL = 2  # energies are compared on a grid of 2² = 4 px: they are averaged over about that anyway

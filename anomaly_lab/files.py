@@ -1,13 +1,22 @@
-"""Files that are there whole or not at all: write beside the target, flush to disk, then rename over it."""
+"""Files on disk: written whole or not at all, and identified by a digest of their content."""
 
 import contextlib
 import csv
+import functools
+import hashlib
 import io
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -45,3 +54,35 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+_READERS = 4
+
+
+def digest(record: Any) -> str:
+    """A digest of plain values; the order of a mapping's keys does not count."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def of_file(path: Path) -> str:
+    """A digest of a file's bytes. OSError where it can't be read."""
+    state = path.stat()
+    return _of_file(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)  # a run asks for the same files more than once
+def _of_file(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def of_files(paths: Iterable[Path], root: Path) -> str:
+    """A digest of files: of their places below `root` and of every byte in them."""
+    ordered = sorted(paths)
+    with ThreadPoolExecutor(_READERS) as pool:  # hashing does not hold the GIL
+        return digest([path.relative_to(root).as_posix() for path in ordered] + list(pool.map(of_file, ordered)))
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record atomically; NaN and infinity have no place in JSON and are refused."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")

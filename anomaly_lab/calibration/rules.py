@@ -20,8 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anomaly_lab.curves import f1
-
 EXACT = 1e-9  # what rounding makes of (1 − 0.1) · 10, so that it counts as 9
 
 
@@ -60,23 +58,6 @@ def p_value(level: ArrayLike, levels: ArrayLike) -> NDArray[np.float64]:
     """(1 + number of normal `levels` (n,) ≥ level) / (n + 1), for each of `level`: p ≤ α exactly where `conformal` detects."""
     levels = np.sort(_known(levels))
     return (1 + levels.size - np.searchsorted(levels, level, side="left")) / (levels.size + 1)
-
-
-def operating_point(threshold: float, levels: ArrayLike, labels: ArrayLike) -> dict[str, float | None]:
-    """tpr, tnr, tpr_tnr_mean and image_f1 on test images from their levels and labels (0 or 1), (N,); None where undefined.
-
-    With the levels of a run's levels.csv at one min_area, a curve over α is this at `conformal(normal, α)` for each α, and one
-    over min_area is this for each min_area that stands there.
-    """
-    detected, label = np.asarray(levels) > threshold, np.asarray(labels).astype(bool)
-    tpr = float(detected[label].mean()) if label.any() else None
-    tnr = float(1 - detected[~label].mean()) if (~label).any() else None
-    return {
-        "tpr": tpr,
-        "tnr": tnr,
-        "tpr_tnr_mean": None if tpr is None or tnr is None else (tpr + tnr) / 2,
-        "image_f1": f1(int((detected & label).sum()), int((detected & ~label).sum()), int((~detected & label).sum())),
-    }
 
 
 def areas_around(min_area: int, factors: Sequence[float] = (0.25, 0.5, 1, 2, 4)) -> list[int]:

@@ -1,0 +1,48 @@
+"""Shape masks of corrupted patches: (height, width), rng → (H, W) bool (section 3.2)."""
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+
+def blob(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """A smooth closed curve through random radii (low Fourier modes), filled: (H, W) bool."""
+    angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    radius = np.ones_like(angle)
+    for mode in range(1, 6):
+        radius += rng.normal(0, 0.25 / mode) * np.cos(mode * angle + rng.uniform(0, 2 * np.pi))
+    radius = np.clip(radius, 0.2, None) / radius.max()
+    return _polygon(size, radius * np.cos(angle), radius * np.sin(angle))
+
+
+def ellipse(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """The ellipse that touches all four sides of the patch: (H, W) bool."""
+    angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    return _polygon(size, np.cos(angle), np.sin(angle))
+
+
+def rectangle(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """The whole patch: (H, W) bool."""
+    return np.ones(size, bool)
+
+
+def stroke(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """A thin curved line across the patch, as of a scratch or a thread: (H, W) bool."""
+    height, width = size
+    ends = rng.uniform(0, 1, (3, 2)) * (width - 1, height - 1)
+    t = np.linspace(0, 1, 32)[:, None]
+    curve = (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2]  # quadratic Bézier
+    thickness = int(rng.integers(1, 2 + max(1, min(size) // 16)))
+    canvas = np.zeros(size, np.uint8)
+    cv2.polylines(canvas, [np.round(curve).astype(np.int32)], False, 1, thickness)
+    return canvas > 0
+
+
+def _polygon(size: tuple[int, int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Fill the polygon with corners (x, y) in [−1, 1]², scaled to the patch."""
+    half = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    corners = np.round(np.stack([x, y], 1) * half + half).astype(np.int32)
+    return cv2.fillPoly(np.zeros(size, np.uint8), [corners], 1) > 0
+
+
+SHAPES = {"blob": blob, "ellipse": ellipse, "rectangle": rectangle, "stroke": stroke}
