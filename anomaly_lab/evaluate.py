@@ -16,9 +16,9 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from anomaly_lab import run_directory, source_run
 from anomaly_lab.errors import UserError, ending_in_a_sentence
-from anomaly_lab.train import CONF
+from anomaly_lab.runs import command_line
+from anomaly_lab.runs.command_line import CONF
 
 failed: list[str] = []  # messages of the jobs that failed in this process
 
@@ -27,7 +27,7 @@ failed: list[str] = []  # messages of the jobs that failed in this process
 def job(config: DictConfig) -> None:
     """One evaluation. One that fails does not end a multirun."""
     try:
-        from anomaly_lab.rescoring import evaluate
+        from anomaly_lab.pipeline.evaluate import evaluate
 
         evaluate(config)
         return
@@ -42,10 +42,10 @@ def job(config: DictConfig) -> None:
 
 def main() -> None:
     """The command line, with the paths in it quoted as for a training."""
-    sys.argv[1:] = [run_directory.quoted(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = [command_line.quoted(argument) for argument in sys.argv[1:]]
     failed.clear()
     with ending_in_a_sentence():
-        source_run.require_whole_rule(sys.argv[1:])
+        command_line.require_whole_rule(sys.argv[1:])
     with ending_in_a_sentence("stopped; start it again"):
         job()
     if failed:

@@ -17,9 +17,9 @@ from torch import Tensor
 from anomaly_lab.build import TARGET, build
 from anomaly_lab.metrics.pooled import PixelMetrics
 from anomaly_lab.networks.fast.folding import ForInference
-from anomaly_lab.schedule import time_share, warmup_cosine
 from anomaly_lab.scoring import heatmap as scoring_heatmap
 from anomaly_lab.scoring import scorers
+from anomaly_lab.training.schedule import time_share, warmup_cosine
 
 
 class AnomalyModule(L.LightningModule):

@@ -17,10 +17,10 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from anomaly_lab import run_directory
-from anomaly_lab.configuration import check
 from anomaly_lab.errors import UserError, ending_in_a_sentence
-from anomaly_lab.train import CONF
+from anomaly_lab.runs import command_line, directory, lock
+from anomaly_lab.runs.checks import check
+from anomaly_lab.runs.command_line import CONF
 
 # what is searched: override → (how its value is written, least, most)
 SPACE = {
@@ -43,10 +43,10 @@ def main() -> None:
 def search(arguments: list[str]) -> None:
     """Make trials until there are as many as are asked for, and print the best. UserError where none succeeds."""
     own = dict(a.split("=", 1) for a in arguments if a.startswith(("trials=", "study=")))
-    training = [run_directory.quoted(a) for a in arguments if not a.startswith(("trials=", "study="))]
+    training = [command_line.quoted(a) for a in arguments if not a.startswith(("trials=", "study="))]
     if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:
         raise UserError(f"trials is {wanted}: it must be a number of at least 1")
-    folder = Path(own.get("study") or f"runs/search_{run_directory.sweep_directory(training)}")
+    folder = Path(own.get("study") or f"runs/search_{directory.sweep_directory(training)}")
     if importlib.util.find_spec("optuna") is None:
         raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'")
     require_searchable(training)
@@ -106,12 +106,12 @@ def _run(study: Any, number: int, parameters: dict[str, float], training: list[s
 
     run = folder / f"trial_{number:03d}"
     if not (run / "metrics.json").is_file():
-        if not parameters or run_directory.in_use(run):  # killed before it had drawn any, or another process's
+        if not parameters or lock.in_use(run):  # killed before it had drawn any, or another process's
             return
         print(f"trial {number}: {' '.join(overrides(parameters))}", flush=True)
-        target = run_directory.quoted(f"hydra.run.dir={run}")
+        target = command_line.quoted(f"hydra.run.dir={run}")
         ended = subprocess.run([sys.executable, "-m", "anomaly_lab.train", *training, *overrides(parameters), target])
-        if ended.returncode < 0 or (ended.returncode and not (run / run_directory.FAILURE).is_file()):
+        if ended.returncode < 0 or (ended.returncode and not (run / directory.FAILURE).is_file()):
             raise UserError(f"trial {number} was stopped in {run}: the same command goes on with it")
         if ended.returncode:
             study.tell(number, state=TrialState.FAIL)

@@ -21,15 +21,13 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from anomaly_lab import launchers, run_directory, source_run, sweep
 from anomaly_lab.errors import InUse, Refused, UserError, ending_in_a_sentence
 from anomaly_lab.files import write_text
+from anomaly_lab.runs import command_line, lock, sweep
+from anomaly_lab.runs import directory as runs_directory
+from anomaly_lab.runs.command_line import CONF
 
 log = logging.getLogger(__name__)
-
-# in a checkout beside the package, in an installed wheel inside it
-CONF = next(p for p in (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf") if p.is_dir())
-
 
 failed: list[str] = []  # messages of the jobs that failed in this process
 
@@ -38,13 +36,13 @@ failed: list[str] = []  # messages of the jobs that failed in this process
 def job(config: DictConfig) -> float | None:
     """One run; returns the validation proxy, which a sweeper may maximise. A job that fails does not end a multirun."""
     try:
-        from anomaly_lab.pipeline import run
+        from anomaly_lab.pipeline.train import run
 
         proxy, new = run(config)
         sweep.ending.how = sweep.FINISHED if new else sweep.SKIPPED
         return proxy
     except InUse as error:
-        if run_directory.in_multirun():
+        if runs_directory.in_multirun():
             sweep.ending.how = sweep.ELSEWHERE
             print(error)
             return None
@@ -60,7 +58,7 @@ def job(config: DictConfig) -> float | None:
             fail(f"{name} could not be written ({error.strerror}): free some space or choose another folder")
         else:
             fail(f"{type(error).__name__}: {error}")
-            if not run_directory.in_multirun():
+            if not runs_directory.in_multirun():
                 raise
             log.info("", exc_info=True)  # into train.log, where it can be looked up
     print(f"error: {failed[-1]}", file=sys.stderr)
@@ -74,20 +72,20 @@ def fail(reason: str, noted: bool = True) -> None:
     failed.append(reason)
     sweep.ending.how, sweep.ending.why = sweep.FAILED, reason
     directory = Path(HydraConfig.get().runtime.output_dir)
-    if noted and not run_directory.in_use(directory):
+    if noted and not lock.in_use(directory):
         with contextlib.suppress(OSError):  # a full disk may be what it is about
-            write_text(directory / run_directory.FAILURE, f"{reason}\n")
+            write_text(directory / runs_directory.FAILURE, f"{reason}\n")
 
 
 def main() -> None:
     """The command line. Paths in it are quoted: the names of run directories hold = and , which Hydra would take apart."""
-    sys.argv[1:] = run_directory.placed([run_directory.quoted(argument) for argument in sys.argv[1:]])
+    sys.argv[1:] = command_line.placed([command_line.quoted(argument) for argument in sys.argv[1:]])
     failed.clear()
     try:
         with ending_in_a_sentence("stopped; the same command goes on where it was"):
-            launchers.require(sys.argv[1:])
-            sweep.require_multirun(sys.argv[1:])
-            source_run.require_whole_rule(sys.argv[1:])
+            command_line.require(sys.argv[1:])
+            command_line.require_multirun(sys.argv[1:])
+            command_line.require_whole_rule(sys.argv[1:])
             job()
     finally:
         well = sweep.conclude()

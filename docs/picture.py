@@ -10,10 +10,10 @@ import cv2
 import torch
 from omegaconf import OmegaConf
 
-from anomaly_lab import figures
-from anomaly_lab.assembly import datamodule
-from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.pipeline.assembly import datamodule
+from anomaly_lab.show import figures
+from anomaly_lab.show.gallery import Gallery
 
 KINDS = 5  # rows of the picture
 WIDTH = 830  # pixels: a page of README shows no more

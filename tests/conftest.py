@@ -205,7 +205,7 @@ def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take half the time of a tiny run: where they are not what is tested, they stay blank."""
     from matplotlib import pyplot as plt
 
-    from anomaly_lab import figures
+    from anomaly_lab.show import figures
 
     for name in ("detections", "panels", "training_pairs", "history"):
         monkeypatch.setattr(figures, name, lambda *args: plt.figure(figsize=(1, 1)))
@@ -285,7 +285,7 @@ def small_trainer(folder: Path, **changes: Any) -> "L.Trainer":
     """A quiet Trainer that writes nothing."""
     import lightning as L
 
-    from anomaly_lab.assembly import quiet
+    from anomaly_lab.training.trainer import quiet
 
     quiet()
     silent: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}

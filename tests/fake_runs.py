@@ -49,7 +49,7 @@ def fake_run(folder: Path, age: float = 0, scores: Any = SCORES, **changes: Any)
 
 def official_run(folder: Path, category: str, **changes: Any) -> Path:
     """A finished run whose records are those of the complete MVTec AD category."""
-    from anomaly_lab.report.official import mvtec_ad
+    from anomaly_lab.report.read.official import mvtec_ad
 
     record = mvtec_ad()[category]
     defects = [record["defects"][i % len(record["defects"])] for i in range(record["defective"])]

@@ -40,8 +40,8 @@ def test_lists_of_records_are_built_first() -> None:
         "system",
         "",
         "anomaly_lab_evil.module.function",
-        "anomaly_lab.run_directory.subprocess.run",  # reached through one of our modules
-        "anomaly_lab.run_directory.os.system",
+        "anomaly_lab.runs.directory.subprocess.run",  # reached through one of our modules
+        "anomaly_lab.runs.directory.os.system",
         "anomaly_lab.files.os",
         "anomaly_lab.corruption.local.A",
         "anomaly_lab.objectives.Tensor",

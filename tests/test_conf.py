@@ -16,11 +16,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.build import build
-from anomaly_lab.configuration import check
 from anomaly_lab.data.datasets import FLIPS
 from anomaly_lab.errors import UserError
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
-from anomaly_lab.train import CONF
+from anomaly_lab.runs.checks import check
+from anomaly_lab.runs.command_line import CONF
 
 MVTEC_AD = [
     "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut",
@@ -134,14 +134,14 @@ def _corruption(config: DictConfig, name: str, folder: Path) -> None:
 
 
 def _data(config: DictConfig, name: str, folder: Path) -> None:
-    from anomaly_lab.assembly import datamodule
+    from anomaly_lab.pipeline.assembly import datamodule
 
     assert config.data.name == name
     assert datamodule(config).name == name
 
 
 def _trainer(config: DictConfig, name: str, folder: Path) -> None:
-    from anomaly_lab.assembly import make_trainer
+    from anomaly_lab.training.trainer import make_trainer
 
     if name == "gpu" and not torch.cuda.is_available():
         with pytest.raises(UserError, match="trainer: No supported gpu backend"):

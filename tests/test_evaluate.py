@@ -20,10 +20,9 @@ from sklearn.metrics import roc_auc_score
 
 from anomaly_lab.evaluate import main
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.report.collect import read
-from anomaly_lab.report.rescoring import scorer
-from anomaly_lab.rescoring import rebuilt
-from anomaly_lab.source_run import evaluation_name
+from anomaly_lab.report.read.collect import read
+from anomaly_lab.runs.changes import evaluation_name
+from anomaly_lab.runs.trained import rebuilt, scorer
 
 Evaluate = Callable[..., Ended]
 ADDED = {"source_run", "threshold_from", "trained_on"}  # what the metrics of an evaluation say besides

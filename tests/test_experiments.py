@@ -14,10 +14,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from anomaly_lab.build import build
-from anomaly_lab.configuration import check
 from anomaly_lab.data.folder import scan
 from anomaly_lab.data.images import read_image, read_mask
-from anomaly_lab.train import CONF
+from anomaly_lab.runs.checks import check
+from anomaly_lab.runs.command_line import CONF
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 STUDY = EXPERIMENTS / "real_images" / "study.py"

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from conftest import stripes
 
-from anomaly_lab import files, run_directory, search
+from anomaly_lab import files, search
 from anomaly_lab.errors import UserError
+from anomaly_lab.runs import directory as runs_directory
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]
         started.append(command[3:])
         lam = float(options["objective.lam"])
         if options["seed"] == "13":
-            (directory / run_directory.FAILURE).write_text("why\n")
+            (directory / runs_directory.FAILURE).write_text("why\n")
             return SimpleNamespace(returncode=1)
         files.write_json(directory / "metrics.json", {"proxy_ap": 1 - (lam - 0.7) ** 2, "image_auroc": lam})
         return SimpleNamespace(returncode=0)
@@ -120,9 +121,9 @@ def test_without_optuna_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
 def test_the_space_is_one_that_the_training_takes(data_root: Path) -> None:
     from hydra import compose, initialize_config_dir
 
-    from anomaly_lab.assembly import datamodule
-    from anomaly_lab.configuration import check
-    from anomaly_lab.train import CONF
+    from anomaly_lab.pipeline.assembly import datamodule
+    from anomaly_lab.runs.checks import check
+    from anomaly_lab.runs.command_line import CONF
 
     for place in (1, 2):
         values = search.overrides({name: limits[place] for name, limits in search.SPACE.items()})  # type: ignore[misc]

@@ -34,7 +34,7 @@ def knn(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def patch_ae(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     from matplotlib import pyplot as plt
 
-    from anomaly_lab import figures
+    from anomaly_lab.show import figures
 
     with pytest.MonkeyPatch.context() as patched:  # `finished` and `knn` draw theirs
         for name in ("detections", "training_pairs", "history"):
@@ -150,12 +150,12 @@ def test_a_run_that_was_cut_off_goes_on_exactly(
 def test_an_untrained_run_that_was_cut_off_is_made_again(
     knn: Finished, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None
 ) -> None:
-    from anomaly_lab import pipeline
+    from anomaly_lab.pipeline import train as pipeline_train
 
     run = tmp_path / "run"
     options = [*stripes(data_root), "model=knn", *RANDOM, "test.save_heatmaps=true", f"hydra.run.dir={run}"]
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "calibrate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(pipeline_train, "calibrate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert train_in_process(tmp_path, *options).status == 1
     assert train_in_process(tmp_path, f"resume={run}").status == 0
     assert_same_training(knn.directory, run)

@@ -34,9 +34,9 @@ from conftest import (
 from omegaconf import OmegaConf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anomaly_lab.callbacks import StopOnDivergence
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.train import CONF
+from anomaly_lab.runs.command_line import CONF
+from anomaly_lab.training.callbacks import StopOnDivergence
 
 Train = Callable[..., Ended]
 
@@ -405,7 +405,7 @@ def test_a_full_disk_elsewhere_is_a_sentence_too(train: Train, data_root: Path, 
     def full(path: Path, text: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr("anomaly_lab.history.write_text", full)
+    monkeypatch.setattr("anomaly_lab.show.history.write_text", full)
     assert re.search(r"metrics.csv could not be written \(No space left", sentence(train(*stripes(data_root))))
 
 

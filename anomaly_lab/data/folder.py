@@ -3,7 +3,7 @@
 A category has the folders train/good, test/<good or a defect> and ground_truth/<defect>.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,3 +158,11 @@ def _visible(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=Path.as_posix)
+
+
+def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:
+    """The first image of each kind in alphabetical order, up to `most` of them, whether the run gets them right or not."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        first.setdefault(sample.defect, sample)
+    return [first[defect] for defect in sorted(first)][:most]

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
-from anomaly_lab.report.build import GALLERIES, Options, build_report
-from anomaly_lab.report.collect import FINISHED
+from anomaly_lab.report.make import GALLERIES, Options, build_report
+from anomaly_lab.report.read.collect import FINISHED
 
 KEYS = ("runs", "out", "gallery", "figures")
 

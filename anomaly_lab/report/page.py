@@ -12,8 +12,8 @@ import numpy as np
 
 from anomaly_lab import __version__
 from anomaly_lab.files import write_text
-from anomaly_lab.report.plots import Picture
-from anomaly_lab.report.tables import DIGITS, Cell, Table
+from anomaly_lab.report.pictures.plots import Picture
+from anomaly_lab.report.tables.table import DIGITS, Cell, Table
 
 HERE = Path(__file__).parent
 LARGE = 300_000  # bytes of a picture

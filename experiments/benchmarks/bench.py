@@ -26,11 +26,11 @@ import torch
 import training
 from measure import Row
 
-from anomaly_lab.allocator import keep_freed_memory
-from anomaly_lab.assembly import best_precision
 from anomaly_lab.files import write_text
 from anomaly_lab.progress import bar
-from anomaly_lab.run_directory import environment
+from anomaly_lab.runs.environment import environment
+from anomaly_lab.runs.machine import keep_freed_memory
+from anomaly_lab.training.trainer import best_precision
 
 PARTS = {
     "training": training.rows,

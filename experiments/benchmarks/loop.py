@@ -14,15 +14,17 @@ from images import draw, overrides
 from measure import Row
 from omegaconf import OmegaConf
 
-from anomaly_lab import run_directory  # noqa: F401 # registers what the configuration computes
-from anomaly_lab.assembly import datamodule, lightning_module, make_loggers, make_tester, make_trainer, quiet
 from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data.datamodule import AnomalyDataModule
-from anomaly_lab.evaluation import TestResults, run_test
-from anomaly_lab.gallery import Gallery
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.panels import Panels
-from anomaly_lab.train import CONF
+from anomaly_lab.pipeline.assembly import datamodule, lightning_module
+from anomaly_lab.results import TestResults, run_test
+from anomaly_lab.runs import directory  # noqa: F401 # registers what the configuration computes
+from anomaly_lab.runs.command_line import CONF
+from anomaly_lab.show.gallery import Gallery
+from anomaly_lab.show.loggers import make_loggers
+from anomaly_lab.show.panels import Panels
+from anomaly_lab.training.trainer import make_tester, make_trainer, quiet
 
 WARM = 5  # steps before the clock starts
 

@@ -24,7 +24,7 @@ import torch
 from anomaly_lab.files import write_text
 from anomaly_lab.metrics.pooled import PixelMetrics, pooled
 from anomaly_lab.progress import bar
-from anomaly_lab.run_directory import environment
+from anomaly_lab.runs.environment import environment
 
 
 def draw(rng: np.random.Generator, side: int, defective: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,71 @@
+"""A configuration's parts as objects: data module, LightningModule, loggers, Trainer."""
+
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab.build import build
+from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
+from anomaly_lab.errors import UserError
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.runs import machine
+
+BEGIN = 8  # training images that a network may take its first weights from: hundreds of patches each
+
+
+def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModule:
+    """The data module that `config` describes; `cores`: what it may use of the processor, null for all."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    data = plain["data"]
+    if data["num_workers"] == "auto":
+        gpu = plain["trainer"]["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        data["num_workers"] = default_workers(cores or machine.cores(), gpu)
+    try:
+        for name in ("corruption", "validation_corruption"):
+            build(plain[name])
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
+    return AnomalyDataModule(
+        **data,
+        category=plain["category"],
+        image_size=plain["image_size"],
+        batch_size=plain["batch_size"],
+        corruption=plain["corruption"],
+        validation_corruption=plain["validation_corruption"],
+        seed=plain["seed"],
+    )
+
+
+def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModule:
+    """The module that `config` describes, for the data as they were found. UserError for arguments that don't fit."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    scoring = {**plain["scoring"], "train_size": data.train_size}  # what `evaluate scoring.tile=train_size` goes back to
+    if scoring["tile"] == "train_size":
+        scoring["tile"] = data.train_size
+    try:
+        module = AnomalyModule(
+            network=plain["model"],
+            objective=plain["objective"],
+            optimizer=plain["optimizer"],
+            scoring=scoring,
+            preprocessing=dict(vars(data.preprocessing)),
+            mean_color=data.mean_color,
+            min_area=data.min_area,
+            calibration=plain["calibration"],
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if hasattr(module.network, "begin"):
+        module.network.begin(data.training_images(BEGIN)[0])
+    if config.trainer.get("compile"):
+        module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
+    return module
+
+
+def check_calibration(config: DictConfig, images: int) -> None:
+    """UserError, before any work is done, where the rule for the threshold can't work with so many held-out normal images."""
+    try:
+        build(config.calibration)([0.0] * images)
+    except ValueError as error:
+        raise UserError(f"calibration.{error}") from error

@@ -1,0 +1,160 @@
+"""One run, from its configuration to metrics.json: data → training → calibration → test → records."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab import files
+from anomaly_lab.calibration.calibrate import calibrate
+from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.files import write_text
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.pipeline.assembly import check_calibration, datamodule, lightning_module
+from anomaly_lab.results import TestResults, metrics_record, run_test
+from anomaly_lab.runs import directory as runs_directory
+from anomaly_lab.runs import environment, lock, machine, resume
+from anomaly_lab.runs.checks import check
+from anomaly_lab.runs.machine import keep_freed_memory
+from anomaly_lab.runs.resume import State
+from anomaly_lab.show import figures
+from anomaly_lab.show import loggers as show_loggers
+from anomaly_lab.show.gallery import Gallery
+from anomaly_lab.show.loggers import close, make_loggers
+from anomaly_lab.show.panels import Panels
+from anomaly_lab.show.screen import heading, print_metrics, print_start
+from anomaly_lab.training.checkpoints import LAST, SaveRegularly, newest
+from anomaly_lab.training.trainer import make_trainer, quiet
+
+
+def run(config: DictConfig) -> tuple[float | None, bool]:
+    """Train and test as `config` says, in Hydra's output directory. Returns the last validation proxy, and whether anything
+    was done: a job of a multirun that has finished before is left as it is."""
+    hydra = HydraConfig.get()
+    directory = Path(hydra.runtime.output_dir)
+    resuming = config.resume is not None
+    if resuming:
+        config = runs_directory.resumed_config(directory, config, hydra.overrides.task)
+    check(config)
+    if not resuming:
+        OmegaConf.resolve(config)
+        config.data.root = str(Path(config.data.root).expanduser().resolve())  # to be resumed from any directory
+    quiet()
+    share = machine.share(hydra.launcher, machine.cores())
+    with lock.held(directory):
+        data = datamodule(config, share)
+        prints = resume.fingerprints(config, data.fingerprint())
+        if resuming:
+            resume.require_same_data(directory, prints)
+            state = State.CUT_OFF
+        else:
+            state = resume.state(directory, config, prints, runs_directory.in_multirun())
+        if state is State.FINISHED:
+            return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
+        keep_freed_memory()
+        machine.set_threads(resume.stored_threads(directory) if state is State.CUT_OFF else None, share)
+        L.seed_everything(config.seed, workers=True, verbose=False)
+        (directory / runs_directory.FAILURE).unlink(missing_ok=True)  # of an attempt before this one
+        data.setup()  # before config.yaml: a mistake in the data leaves no directory that looks like a run
+        check_calibration(config, len(data.held_out))
+        environment.write_environment(directory, prints, resuming=state is State.CUT_OFF)
+        # also where a run goes on: workers, loggers and the like may be others now
+        write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
+        try:
+            return train_and_test(config, data, directory, state is State.CUT_OFF), True
+        except (KeyboardInterrupt, SystemExit):
+            print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
+            raise SystemExit(1) from None  # of a multirun too
+
+
+def fit(
+    config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
+) -> None:
+    """Train, from the last checkpoint on where `resuming`. A module with nothing to train is validated: a run of no steps."""
+    show_loggers.begin(trainer.loggers, config)
+    if not module.trainable:
+        trainer.loggers[0].forget_after(-1)  # type: ignore[attr-defined]
+        trainer.validate(module, datamodule=data, verbose=False)
+        trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
+        return
+    start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
+    trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
+
+
+def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
+    """Fit, calibrate and test in `directory`; end every logger whatever happens."""
+    module = lightning_module(config, data)
+    print_start(config, data, module, make_trainer(config, directory, [], []), directory)
+    loggers = make_loggers(config, directory)
+    title = heading(config)
+    results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
+    gallery = Gallery(directory, title, data.test)
+    trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
+    try:
+        fit(config, trainer, module, data, directory, resuming)
+        if module.trainable:
+            gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
+        return finish(config, trainer, module, data, results, directory)
+    finally:
+        close(loggers)
+
+
+def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:
+    """The checkpoint to go on from, None where the run ended before its first; the history after it is forgotten."""
+    history: Any = loggers[0]
+    found = newest(checkpoints)
+    if found is None:
+        history.forget_after(-1)
+        return None
+    path, checkpoint = found
+    step = checkpoint["global_step"]
+    history.forget_after(step)
+    if figures := SaveRegularly.figures_in(checkpoint):
+        history.log_metrics(figures, step - 1)  # as Lightning counts: the first step is number 0
+    return path
+
+
+def finish(
+    config: DictConfig,
+    trainer: L.Trainer,
+    module: AnomalyModule,
+    data: AnomalyDataModule,
+    results: TestResults,
+    directory: Path,
+) -> float | None:
+    """Calibrate the trained network, test it, and write metrics.json, last of all: it says that the run has finished.
+
+    The weights are those of the last step: the schedule has brought the learning rate to zero there. The proxy chooses none of
+    them: it rates network and scoring together, and was seen to be highest while the network still gave back nothing but grey.
+    """
+    timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
+    steps, seconds = trainer.global_step, timer.time_elapsed()
+    module.trainer = trainer
+    module.scorer.after_training(module, data)
+    results.levels += calibrate(trainer, module, data)
+    # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
+    trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)
+    run_test(trainer, module, data, results)
+    proxy = float(module.last_proxy) if torch.isfinite(module.last_proxy) else None
+    training = {
+        "steps": steps,
+        "train_seconds": round(seconds, 1),
+        "device": str(trainer.strategy.root_device),
+        "proxy_ap": proxy,
+        "selected_step": steps,
+        "selection": "the last step" if module.trainable else "nothing is trained",
+        "n_train": len(data.train_images),
+        "train_size": data.train_size,  # pixels of the crops; 0: whole images
+    }
+    metrics = metrics_record(config, module, data, results, training)
+    show_loggers.conclude(trainer.loggers, config, metrics, results)
+    files.write_json(directory / "metrics.json", metrics)
+    print_metrics(metrics, directory)
+    return proxy

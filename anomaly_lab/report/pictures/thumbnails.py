@@ -1,0 +1,112 @@
+"""What the page's gallery shows of a run: every test image as thumbnails, and the threshold at which its decision changes."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_lab.calibration.levels import quiet_level
+from anomaly_lab.data.folder import NORMAL
+from anomaly_lab.progress import bar
+from anomaly_lab.report.read.official import source
+from anomaly_lab.scored import Scored, Scorer
+
+SIDE = 128  # pixels of a thumbnail's longer side
+QUALITY = 85  # of JPEG
+EVEN_STOPS = 64  # of the slider, between those at which a decision changes
+RANGE = 1e4  # of the heatmaps' values that the thumbnails' 255 levels span, each 3.7 % above the one below
+
+
+def payload(scorer: Scorer, setting: str) -> dict[str, Any]:
+    """Plain data for the page. An image's decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails."""
+    scored, thumbnails = [], []
+    samples = scorer.found.test
+    with bar(f"Scoring {scorer.run.metrics['category']}, seed {scorer.run.metrics['seed']}") as update:
+        for done, s in enumerate(scorer.score(samples), start=1):
+            scored.append(entry(s, scorer))
+            thumbnails.append(_small(s.heatmap))
+            update(done, len(samples))
+    top = max((float(t.max()) for t in thumbnails), default=1.0) or 1.0
+    for image, thumbnail in zip(scored, thumbnails, strict=True):
+        image["heatmap"] = _png(quantised(thumbnail, top))
+    recorded = [row.get("predicted") for row in scorer.run.scores]
+    ours = [str(int(scorer.threshold < image["flip"])) if image["flip"] is not None else "0" for image in scored]
+    return {
+        "data": source(scorer.run),
+        "category": scorer.run.metrics["category"],
+        "setting": setting,
+        "seed": scorer.run.metrics["seed"],
+        "threshold": scorer.threshold,
+        "minArea": scorer.min_area,
+        "top": top,
+        "range": RANGE,
+        "stops": stops([image["flip"] for image in scored], scorer.threshold),
+        "images": scored,
+        "changed": sum(a != b for a, b in zip(ours, recorded, strict=False)) + abs(len(ours) - len(recorded)),
+    }
+
+
+def entry(s: Scored, scorer: Scorer) -> dict[str, Any]:
+    """One image but for its heatmap, which waits for the scale that all share."""
+    return {
+        "path": s.sample.path.relative_to(scorer.found.root).as_posix(),
+        "defect": s.sample.defect,
+        "label": int(s.sample.defect != NORMAL),
+        "score": s.score,
+        "flip": flip(s.heatmap, scorer.min_area),
+        "shrunk": _factor(s.heatmap.shape) ** 2,
+        "input": _jpeg(s.image),
+        "reconstruction": None if s.reconstruction is None else _jpeg(s.reconstruction),
+        "truth": None if s.truth is None else _png(np.uint8(255) * (_small(s.truth.astype(np.float32)) > 0)),
+    }
+
+
+def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
+    """The smallest threshold at which the image counts as normal (`calibration.quiet_level`). None where the image has fewer
+    pixels than `min_area` and is never detected."""
+    level = quiet_level(heatmap, min_area)
+    return level if np.isfinite(level) else None
+
+
+def stops(flips: Sequence[float | None], threshold: float) -> list[float]:
+    """Thresholds for the slider, ascending: every one at which some decision changes, the run's own, and even steps between."""
+    known = [f for f in flips if f is not None]
+    return sorted({*known, threshold, *np.linspace(0.0, max([*known, threshold]), EVEN_STOPS).tolist()})
+
+
+def quantised(heatmap: NDArray[np.float32], top: float) -> NDArray[np.uint8]:
+    """Levels 1 … 255 spaced evenly in the logarithm from top / RANGE to top, so that low thresholds are drawn as finely as high
+    ones; 0 below."""
+    with np.errstate(divide="ignore"):
+        level = 1 + 254 * (1 + np.log(np.maximum(heatmap, 0) / top) / np.log(RANGE))
+    return np.clip(np.round(level), 0, 255).astype(np.uint8)
+
+
+def _factor(shape: tuple[int, ...]) -> float:
+    return min(1.0, SIDE / max(shape[:2]))
+
+
+def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shrunk to a thumbnail by averaging areas; smaller images stay as they are."""
+    factor = _factor(image.shape)
+    size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
+    return image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _jpeg(image: NDArray[np.float32]) -> str:
+    pixels = np.round(_small(image).clip(0, 1) * 255).astype(np.uint8)
+    return _encoded(".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    return _encoded(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _encoded(suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> str:
+    done, data = cv2.imencode(suffix, pixels, options)
+    if not done:
+        raise ValueError(f"a thumbnail of shape {pixels.shape} could not be encoded as {suffix}")
+    return base64.b64encode(data.tobytes()).decode("ascii")

@@ -1,0 +1,146 @@
+"""What a configuration may say: mistakes that Hydra's composition can't see, each answered in one sentence."""
+
+import math
+import re
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from anomaly_lab.errors import UserError
+
+SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
+ERRORS = ("mahalanobis", "squared", "absolute")  # of a reconstruction; other names are those of a model's own detector
+CHOICES = {
+    "data.contrast": ("none", "category", "image"),
+    "objective.norm": ("l2", "squared"),
+    "scoring.pooling": ("max", "mean_top"),
+}
+
+
+class Numbers(NamedTuple):
+    """Which numbers a value may be: from `low` to `high`; both bounds are left out where it is `inside`. `besides`: what else
+    it may be."""
+
+    low: float
+    high: float = math.inf
+    whole: bool = False
+    inside: bool = False
+    besides: tuple[Any, ...] = ()
+    why: str = ""
+
+    def hold(self, value: Any) -> bool:
+        if value in self.besides:
+            return True
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return False
+        return self.low < value < self.high if self.inside else self.low <= value <= self.high
+
+    def sentence(self) -> str:
+        words = [str("null" if b is None else b) for b in self.besides]
+        kind = "a whole number" if self.whole else "a number"
+        if self.inside:
+            bounds = f"above {self.low:g}" + ("" if math.isinf(self.high) else f" and below {self.high:g}")
+        else:
+            bounds = f"of at least {self.low:g}" if math.isinf(self.high) else f"in [{self.low:g}, {self.high:.10g}]"
+        return f"it must be {' or '.join([*words, f'{kind} {bounds}'])}" + (f", {self.why}" if self.why else "")
+
+
+NUMBERS = {
+    "seed": Numbers(0, 2**32 - 1, whole=True),
+    "image_size": Numbers(SMALLEST, whole=True, besides=("auto",), why="as the network shrinks its input eightfold"),
+    "batch_size": Numbers(1, whole=True, besides=("auto",)),
+    "checkpoint_minutes": Numbers(0),
+    "objective.lam": Numbers(0, 1, besides=(None,), why="since λ weights the two terms of the objective"),
+    "optimizer.lr": Numbers(0),
+    "optimizer.weight_decay": Numbers(0),
+    "optimizer.warmup": Numbers(0, 0.99, why="as a share of the training"),
+    "data.steps_per_epoch": Numbers(1, whole=True),
+    "data.train_size": Numbers(SMALLEST, whole=True, besides=(0, "auto"), why="where 0 stands for whole images"),
+    "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
+    "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
+    "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
+    "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
+    "scoring.sigma": Numbers(0),
+    "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
+    "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
+    "trainer.devices": Numbers(1, 1, whole=True, why="since one run trains on one device; several runs use several: -m"),
+    "trainer.max_epochs": Numbers(-1, whole=True, besides=(None,), why="where -1 leaves the end to trainer.max_time"),
+}
+# what Lightning could do, but not together with batches that follow from their number in the training alone, or with figures of
+# all images: the one value that changes nothing (1.0 batches are all, 1 is one of them), and what to use instead
+OURS: dict[str, tuple[Any, str]] = {
+    "trainer.limit_train_batches": (1.0, "data.steps_per_epoch= says how many batches an epoch has"),
+    "trainer.accumulate_grad_batches": (1, "batch_size= says how many crops make a step"),
+    "trainer.limit_test_batches": (1.0, "metrics are of all test images"),
+    "trainer.limit_predict_batches": (1.0, "the threshold is calibrated on all held-out images"),
+    "trainer.fast_dev_run": (False, "debug=default runs every stage in a minute"),
+}
+
+
+def check(config: DictConfig) -> None:
+    """UserError for the first value that makes no sense."""
+    category = config.get("category")  # None where it is missing
+    if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
+        raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
+    if not isinstance(category.name, str):
+        raise UserError(
+            f"category.name is read as {_shown(category.name)}, which is no text: put quotes around the folder's name, as in "
+            "'category.name=\"0123\"'"
+        )
+    if config.data.root is None:
+        raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
+    for name, numbers in NUMBERS.items():
+        part, _, last = name.rpartition(".")
+        within = OmegaConf.select(config, part) if part else config
+        if within is not None and last in within and not numbers.hold(within[last]):
+            raise UserError(f"{name} is {_shown(within[last])}: {numbers.sentence()}")
+    for name, known in CHOICES.items():
+        value = OmegaConf.select(config, name)
+        if value is not None and value not in known:
+            raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+    if not isinstance(category.get("augmentation", ListConfig([])), ListConfig):
+        raise UserError(f"category.augmentation is {_shown(category.augmentation)}: write a list, such as '[horizontal_flip]'")
+    check_trainer(config)
+    check_system(config)
+
+
+def check_trainer(config: DictConfig) -> None:
+    """UserError for arguments of Lightning's Trainer that it would answer with a stack trace, or take in another sense."""
+    trainer = config.trainer
+    limit = trainer.get("max_time")
+    if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
+        raise UserError(f"trainer.max_time is {limit}: write DD:HH:MM:SS, as in 00:00:10:00 for ten minutes, or null")
+    for name, (usual, instead) in OURS.items():
+        value = OmegaConf.select(config, name)
+        if value is not None and (type(value), value) != (type(usual), usual):
+            raise UserError(f"{name} can't be used here: {instead}")
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def not_by_error(error: str, model: str) -> str:
+    """What is said to who asks for an error where a detector compares features."""
+    return f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out"
+
+
+def check_system(config: DictConfig) -> None:
+    """UserError where model, objective and scoring don't belong together."""
+    model, objective, error = config.model.name, config.objective, config.scoring.error
+    kinds, kept = (OmegaConf.select(config, f"{key}.name") for key in ("corruption", "validation_corruption"))
+    if kinds is not None and kinds == kept:
+        raise UserError(f"corruption={kinds} is what validation goes by, which no training may have seen: use another one")
+    by_features = bool(config.scoring.get("detector"))
+    if not by_features and error not in ERRORS:
+        raise UserError(
+            f"scoring.error is {error}: it must be one of {', '.join(ERRORS)}, as model={model} has no features to compare; "
+            "model=knn and patch_ae have"
+        )
+    if by_features and error in ERRORS:
+        raise UserError(not_by_error(error, model))
+    if objective.get("target") == "X_hat" and not by_features:
+        raise UserError(
+            f"objective={objective.name} has defects reconstructed as they are, so that no error shows them: it goes with "
+            f"model=patch_ae and its features, not with model={model} and {error}"
+        )

@@ -1,0 +1,77 @@
+"""environment.json: versions, commit, machine and command line of a run."""
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from anomaly_lab.files import write_json
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, git commit, machine and command line: what one needs to know beside the configuration."""
+    import torch
+
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [sys.executable, *sys.orig_argv[1:]],
+        "anomaly_lab": _version("anomaly_lab"),
+        "git": _git(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }
+
+
+def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None:
+    """environment.json, with digests of configuration, code and data; where the run is resumed, another entry in its list
+    "resumed"."""
+    path = run / "environment.json"
+    record = environment() | {"fingerprint": prints}
+    if resuming and path.is_file():
+        first = json.loads(path.read_text())
+        record = first | {"resumed": [*first.get("resumed", []), record]}
+    write_json(path, record)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit of the code that runs and whether it was changed since; None outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        if not git("ls-files", "__init__.py"):  # installed into some other project's checkout
+            return None
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,135 @@
+"""What W&B and TensorBoard need to compare the runs of a study: whose run it is, columns, final figures, a table of images."""
+
+import os
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import lightning as L
+import numpy as np
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.files import write_text
+from anomaly_lab.results import TestResults
+from anomaly_lab.show.history import History
+
+
+def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
+    """metrics.csv always, and what the group `logger` adds."""
+    added = config.logger or {}
+    try:
+        made = (instantiate(options, **identity(config, name, directory)) for name, options in added.items())
+        return [History(directory / "metrics.csv"), *made]
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, ImportError):
+            raise
+        raise UserError(f"the logger {', '.join(added)} is not installed: pip install {' '.join(added)}") from error
+
+
+WANDB_ID = "wandb_id"  # in the run directory: a resumed run goes on in the W&B run that it began
+
+
+def identity(config: DictConfig, name: str, directory: Path) -> dict[str, Any]:
+    """What the logger called `name` is made with beside its options: for W&B the run's id, its tags, and whether it is offline.
+
+    A WANDB_MODE in the environment is the user's own choice: it is left alone.
+    """
+    if name != "wandb":
+        return {}
+    path = directory / WANDB_ID
+    if not path.is_file():
+        write_text(path, secrets.token_hex(4))
+    options = config.logger.wandb
+    tags = [config.data.name, config.category.name, config.objective.name, options.get("group"), *options.get("tags", [])]
+    short = [tag[:64] for tag in dict.fromkeys(tags) if tag]  # W&B's limit
+    offline = options.offline
+    if offline == "auto":
+        offline = "WANDB_MODE" not in os.environ and wandb_offline()
+    return {"id": path.read_text(encoding="utf-8"), "tags": short, "offline": offline}
+
+
+def columns(config: DictConfig) -> dict[str, Any]:
+    """What runs are told apart by, as flat columns beside the nested configuration."""
+    found = {f"{part}_name": config[part].name for part in ("data", "category", "objective", "corruption", "model")}
+    study = OmegaConf.select(config, "logger.wandb.group")
+    return found | {
+        "lam": config.objective.get("lam"),
+        "seed": config.seed,
+        "calibration_name": config.calibration.name,
+        "study": study,
+    }
+
+
+def begin(loggers: Sequence[Logger], config: DictConfig) -> None:
+    """The whole configuration, and the columns, to every logger that takes them."""
+    for logger in loggers:
+        logger.log_hyperparams({**OmegaConf.to_container(config), **columns(config)})  # type: ignore[dict-item, arg-type]
+
+
+def conclude(loggers: Sequence[Logger], config: DictConfig, metrics: Mapping[str, Any], results: TestResults) -> None:
+    """The test's figures, and a table with a row a test image. `metrics`: what metrics.json holds."""
+    step, rows = metrics["steps"], results.rows
+    figures = {f"test/{name}": value for name, value in results.metrics.items() if value is not None}
+    for logger in loggers:
+        logger.log_metrics(figures, step)
+        if hasattr(logger, "log_table"):  # W&B
+            logger.experiment.summary.update({k: v for k, v in metrics.items() if v is not None})  # type: ignore[attr-defined]
+            if rows:
+                logger.log_table("test/images", columns=list(rows[0]), data=[list(row.values()) for row in rows], step=step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams({k: "none" if v is None else v for k, v in columns(config).items()}, figures, step)
+            if rows:
+                logger.experiment.add_text("test/images", markdown(list(rows[0]), rows), step)
+
+
+def markdown(names: Sequence[str], rows: Sequence[Mapping]) -> str:
+    """A table as Markdown."""
+    lines = [names, ["---"] * len(names), *([str(value) for value in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def takes_pictures(logger: Logger) -> bool:
+    """Whether `log_figure` shows figures in it."""
+    return hasattr(logger, "log_image") or isinstance(logger, TensorBoardLogger)
+
+
+def log_figure(trainer: L.Trainer, name: str, figure: Figure) -> None:
+    """Show a figure in every logger that takes pictures."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "log_image"):  # W&B
+            figure.canvas.draw()
+            picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
+            logger.log_image(name, [picture], step=trainer.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_figure(name, figure, trainer.global_step, close=False)
+
+
+def close(loggers: list[Logger]) -> None:
+    """Each logger ends exactly once, whatever happened: an open W&B run would swallow the next job of a multirun."""
+    for logger in loggers:
+        logger.finalize("finished")
+        if type(logger).__name__ == "WandbLogger":
+            import wandb
+
+            wandb.finish()
+
+
+def wandb_offline() -> bool:
+    """Whether W&B has no key to send with (an environment variable or an entry in ~/.netrc), or no network."""
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    netrc = Path("~/.netrc").expanduser()
+    if not (os.environ.get("WANDB_API_KEY") or (netrc.is_file() and host in netrc.read_text())):
+        return True
+    try:
+        socket.create_connection((host, 443), timeout=3).close()
+    except OSError:
+        return True
+    return False

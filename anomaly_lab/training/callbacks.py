@@ -1,0 +1,98 @@
+"""What happens around the training: growing image size, divergence, random streams."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.training.schedule import time_share
+
+
+class ProgressiveSize(L.Callback):
+    """The paper's progressive scheme: "gradually increasing the size of the input images over the course of the training".
+
+    `sizes`: pairs of the share of the training, in [0, 1), from which on it holds, and a factor on the final training size.
+    Sizes stay multiples of 8 pixels. Nothing is kept: the size of a batch follows from its place in the training alone (or from
+    the time, where `max_time` ends the training first), so a resumed training goes on at the size it had.
+    """
+
+    def __init__(self, sizes: Sequence[tuple[float, float]]) -> None:
+        self.sizes = sorted((float(share), float(factor)) for share, factor in sizes)
+        if not self.sizes or self.sizes[0][0] != 0 or any(not 0 <= s < 1 or not 0 < f <= 1 for s, f in self.sizes):
+            raise ValueError(f"progressive sizes {self.sizes}: shares start at 0 and lie in [0, 1), factors in (0, 1]")
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            data.size_schedule = lambda step: self.size(data.train_size, self.done(trainer, step, data.steps_per_epoch))
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Early stopping waits from the last size on: smaller crops teach little about tiles of the final size, whose error may
+        rise for long before it falls."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if self.done(trainer, trainer.global_step, data.steps_per_epoch) < self.sizes[-1][0]:
+            for callback in trainer.early_stopping_callbacks:
+                callback.wait_count = 0
+                callback.best_score = torch.tensor(math.inf if callback.mode == "min" else -math.inf)
+
+    def size(self, final: int, done: float) -> int:
+        """Pixels at the share `done` of the training; a final size of 0, for whole images, stays 0."""
+        factor = next(factor for share, factor in reversed(self.sizes) if share <= done)
+        return final if factor == 1 or final == 0 else max(8, 8 * round(final * factor / 8))
+
+    @staticmethod
+    def done(trainer: L.Trainer, step: int, steps_per_epoch: int) -> float:
+        """Share of the training before batch number `step`: in steps or, with `max_time`, in time. Not by Lightning's count of
+        steps: workers ask for their first batches before there is one."""
+        ends = [(trainer.max_epochs or -1) * steps_per_epoch, trainer.max_steps]
+        return max(step / min((end for end in ends if end > 0), default=math.inf), time_share(trainer))
+
+
+class StopOnDivergence(L.Callback):
+    """A loss or reconstruction that is no number ends the training at the step that shows it. A checkpoint may hold the step
+    before; the one before that is kept beside it, see `checkpoints`."""
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._require_finite(trainer, "loss", float(outputs["loss"]))
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._require_finite(trainer, "validation error", float(outputs))
+
+    @staticmethod
+    def _require_finite(trainer: L.Trainer, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        folder = Path(trainer.checkpoint_callback.dirpath)  # type: ignore[union-attr, arg-type]
+        kept = f"the last good checkpoint is kept in {folder}" if any(folder.glob("*.ckpt")) else "there is no checkpoint yet"
+        raise UserError(
+            f"the {what} is {value} at step {trainer.global_step}: training has diverged, try a smaller optimizer.lr; {kept}"
+        )
+
+
+class SeedEachStep(L.Callback):
+    """What a step draws at random follows from (seed, step) alone, so a resumed training draws the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        stream = np.random.SeedSequence([self.seed, trainer.global_step])
+        torch.manual_seed(int(stream.generate_state(1, np.uint64)[0]))  # of every device
+
+
+class StayStopped(L.Callback):
+    """A run that early stopping had ended trains no further when it is resumed: Lightning restores how long early stopping
+    has waited, but not that it had enough."""
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if any(callback.wait_count >= callback.patience for callback in trainer.early_stopping_callbacks):
+            trainer.should_stop = True

@@ -1,0 +1,229 @@
+"""Multiruns: started again they repeat nothing and lose nothing; a job that fails stays alone; sweeps may share a folder."""
+
+import json
+import logging
+import os
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Ended, assert_same_training, metrics_of, scores_of, stripes
+from omegaconf import OmegaConf
+
+from anomaly_lab import files
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.runs import fingerprint, lock, resume, sweep
+from anomaly_lab.training.checkpoints import SaveOnInterrupt
+
+Train = Callable[..., Ended]
+FEW = ["trainer.max_epochs=1", "data.steps_per_epoch=3", "trainer.log_every_n_steps=1"]
+
+
+def jobs_of(sweep: Path) -> list[Path]:
+    return sorted(path for path in sweep.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    """When each file of the results was written."""
+    names = ("metrics.json", "scores.csv", "best.ckpt", "last.ckpt", "metrics.csv", "config.yaml", "environment.json")
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name in names and ".hydra" not in path.parts}
+
+
+def test_a_multirun_started_again_finds_its_jobs_done_and_only_runs_what_is_new(train: Train, data_root: Path) -> None:
+    command = ["-m", *stripes(data_root), *FEW, "objective.lam=0.3,0.9", "seed=5"]
+    ended = train(*command)
+    sweep = ended.directory
+    runs = jobs_of(sweep)
+    assert [re.search(r"objective.lam=([\d.]+)", run.name)[1] for run in runs] == ["0.3", "0.9"]  # type: ignore[index]
+    for run, lam in zip(runs, (0.3, 0.9), strict=True):
+        assert (metrics_of(run)["lam"], metrics_of(run)["seed"]) == (lam, 5)
+        assert len(scores_of(run)) == 7
+    assert scores_of(runs[0]) != scores_of(runs[1])
+    assert "2 jobs, 2 finished\n" in ended.out
+
+    before = stamps(sweep)
+    again = train(*reversed(command))  # the order of the overrides does not matter
+    assert (again.status, again.directories) == (0, [])
+    assert "2 jobs, 2 finished before\n" in again.out
+    assert stamps(sweep) == before
+
+    # more values, in the same folder: the two that are there are not run again
+    more = train(*[o.replace("0.3,0.9", "0.3,0.6,0.9") for o in command], f"hydra.sweep.dir={sweep}", "data.num_workers=0")
+    assert "3 jobs, 1 finished, 2 finished before\n" in more.out
+    assert len(jobs_of(sweep)) == 3
+    assert {path: stamp for path, stamp in stamps(sweep).items() if path in before} == before
+    assert not list(sweep.glob(".jobs")), "nothing but the jobs is left"
+
+
+def test_jobs_of_other_code_or_data_are_put_aside_and_run_anew(
+    train: Train, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["-m", *stripes(data_root), *FEW, "seed=0"]
+    (run,) = jobs_of(train(*command).directory)
+    first = {name: (run / name).read_bytes() for name in ("metrics.json", "scores.csv", "checkpoints/best.ckpt")}
+    monkeypatch.setattr(fingerprint, "code", lambda: "another")
+    ended = train(*command)
+    assert "1 jobs, 1 finished\n" in ended.out
+    assert jobs_of(run.parent) == [run]
+    assert {name: (run / "superseded/1" / name).read_bytes() for name in first} == first
+    assert json.loads((run / "environment.json").read_text())["fingerprint"]["code"] == "another"
+    assert scores_of(run) == scores_of(run / "superseded/1")
+    assert "the code has changed since this run began" in (run / "train.log").read_text()
+    assert "1 finished before" in train(*command).out
+
+
+def test_a_job_that_fails_stays_alone_and_is_tried_again(
+    train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One job makes a mistake, one meets a bug, one is fine."""
+
+    def broken(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
+        if self.hparams["objective"]["lam"] == 0.9:
+            raise RuntimeError("a bug:\nin two lines")
+        return plain(self, batch, index)
+
+    plain = AnomalyModule.training_step
+    command = ["-m", *stripes(data_root), *FEW, "objective.lam=0.9,1.5,0.3"]
+    with monkeypatch.context() as patch:
+        patch.setattr(AnomalyModule, "training_step", broken)
+        ended = train(*command)
+    (sweep,) = ended.directories
+    assert ended.status == 1
+    assert "Traceback" not in ended.err
+    assert "3 jobs, 1 finished, 2 failed\n" in ended.out
+    by_lam = {re.search(r"lam=([\d.]+)", run.name)[1]: run for run in jobs_of(sweep)}  # type: ignore[index]
+    assert (by_lam["0.9"] / "error.txt").read_text() == "RuntimeError: a bug: in two lines\n"
+    assert "Traceback" in (by_lam["0.9"] / "train.log").read_text(), "it can be looked up"
+    assert (by_lam["1.5"] / "error.txt").read_text().startswith("objective.lam is 1.5: ")
+    assert f"failed: {by_lam['1.5']}: objective.lam is 1.5" in ended.err
+    assert not (by_lam["0.3"] / "error.txt").exists()
+
+    again = train(*command)
+    assert "3 jobs, 1 finished, 1 finished before, 1 failed\n" in again.out
+    assert not (by_lam["0.9"] / "error.txt").exists()
+    assert metrics_of(by_lam["0.9"])["steps"] == 3
+
+
+def test_a_job_that_was_cut_off_goes_on_and_ends_as_if_nothing_had_happened(
+    train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off between a step's checkpoint and its row in the history; the steps draw random numbers of torch's besides."""
+    plain = AnomalyModule.training_step
+
+    def noisy(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
+        return plain(self, {**batch, "X_hat": batch["X_hat"] + 0.1 * torch.rand_like(batch["X_hat"])}, index)
+
+    monkeypatch.setattr(AnomalyModule, "training_step", noisy)
+    command = ["-m", *stripes(data_root), *FEW, "seed=3"]
+    (whole,) = jobs_of(train(*command, "hydra.sweep.dir=runs/whole").directory)
+
+    def crash(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.global_step >= 2:
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveOnInterrupt, "on_train_batch_end", crash)  # called next after the checkpoint is saved
+        ended = train(*command, "checkpoint_minutes=0")
+    (run,) = jobs_of(ended.directories[0])
+    assert not (run / "metrics.json").exists()
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2
+    assert (run / "metrics.csv").read_text().splitlines()[-1].startswith("0,"), "the second step's row is not there yet"
+    again = train(*command)
+    assert "1 jobs, 1 finished\n" in again.out
+    assert_same_training(run, whole)
+    environment = json.loads((run / "environment.json").read_text())
+    assert len(environment["resumed"]) == 1
+
+
+def test_a_job_in_the_hands_of_another_process_is_left_to_it(train: Train, data_root: Path) -> None:
+    command = ["-m", *stripes(data_root), *FEW, "seed=0,1"]
+    sweep = train(*command).directory
+    run = jobs_of(sweep)[0]
+    (run / "metrics.json").unlink()
+    with lock.held(run):
+        ended = train(*command)
+    assert ended.status == 0
+    assert "2 jobs, 1 finished before, 1 in the hands of another process\n" in ended.out
+    assert "in use by another process" in ended.out
+    assert not (run / "error.txt").exists()
+
+
+def test_records_of_other_machines_and_half_written_ones_are_left_alone(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    other, dead = (tmp_path / f"runs/s/.jobs/{name}-999999999-1" for name in (f"{host}-2", host))
+    for folder in (other, dead):
+        folder.mkdir(parents=True)
+        (folder / "0.json").write_text("{}")
+    sweep.Jobs().on_multirun_start(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path / "runs/s")}}}))
+    assert other.is_dir() and not dead.is_dir()
+    assert sweep.folder is not None
+    (sweep.folder / ".0-abcd.part.json").write_text("{")
+    assert sweep.conclude()
+
+
+def test_a_sweep_over_a_key_that_does_not_exist_is_named(train: Train, data_root: Path) -> None:
+    ended = train("-m", *stripes(data_root), "objective.lamda=0.3,0.9")
+    assert ended.status == 1
+    assert "objective.lamda" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_what_says_nothing_about_the_result_does_not_count(tmp_path: Path) -> None:
+    config = {"seed": 0, "data": {"name": "mvtec", "root": "a", "num_workers": 0}, "logger": None, "category": "???"}
+    same = {"seed": 0, "data": {"name": "mvtec", "root": Path.cwd() / "a", "num_workers": 3}, "logger": {"a": "${hydra:x}"}}
+    from omegaconf import OmegaConf
+
+    a, b = OmegaConf.create(config), OmegaConf.create({**same, "category": "???", "resume": "x"})
+    b.data.root = str(b.data.root)
+    assert files.digest(fingerprint.normalised(a)) == files.digest(fingerprint.normalised(b))
+    assert fingerprint.differences(a, b) == []
+    assert all(map(fingerprint.is_neutral, ("data.cache", "data.cache.gib", "logger.wandb.project")))
+    assert not any(map(fingerprint.is_neutral, ("data.contrast", "data", "logger_of_mine", "seed")))
+    b.seed, b.data.root = 1, "b"
+    assert fingerprint.differences(a, b) == [
+        "seed is 0 there, not 1",
+        f"data.root is {Path.cwd() / 'a'} there, not {Path.cwd() / 'b'}",
+    ]
+    assert fingerprint.differences(a, b, ["seed"]) == ["seed is 0 there, not 1"]
+    assert a.logger is None and b.logger is not None, "the configurations themselves stay as they are"
+
+
+def test_the_code_s_digest_sees_what_is_computed_and_not_how_it_is_laid_out() -> None:
+    source = 'def f(x: int) -> int:\n    """Say."""\n    # why\n    return x + 1\n'
+    laid_out = 'def f(x: int) -> int:\n\n    """Say more."""\n    return (x\n        + 1)\n'
+    assert fingerprint._meaning(source) == fingerprint._meaning(laid_out)
+    assert fingerprint._meaning(source) != fingerprint._meaning(source.replace("+ 1", "+ 2"))
+    assert fingerprint.code() == fingerprint.code()
+
+
+def test_the_data_s_digest_sees_every_byte_and_name(tmp_path: Path) -> None:
+    for name in ("a.png", "b/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    paths = [tmp_path / "a.png", tmp_path / "b/c.png"]
+    first = files.of_files(paths, tmp_path)
+    os.utime(paths[0], (0, 0))
+    assert files.of_files(reversed(paths), tmp_path) == first
+    paths[0].write_bytes(b"a.pnh")
+    assert files.of_files(paths, tmp_path) != first
+    paths[0].write_bytes(b"a.png")
+    paths[1] = paths[1].rename(tmp_path / "d.png")
+    assert files.of_files(paths, tmp_path) != first
+
+
+def test_resume_with_other_images_is_refused_and_with_other_code_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prints = {"config": "a", "code": "b", "data": "c"}
+    files.write_json(tmp_path / "environment.json", {"fingerprint": prints})
+    with caplog.at_level(logging.WARNING):
+        resume.require_same_data(tmp_path, prints)
+        assert not caplog.text
+        resume.require_same_data(tmp_path, prints | {"code": "x"})
+    assert "other code" in caplog.text
+    with pytest.raises(resume.Refused, match="began with other images"):
+        resume.require_same_data(tmp_path, prints | {"data": "x"})
