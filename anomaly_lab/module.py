@@ -204,7 +204,7 @@ class AnomalyModule(L.LightningModule):
         return scoring_heatmap.image_score(heatmap, self.hparams["scoring"]["pooling"])
 
     def detect(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """One item of `TestImages` → heatmap at the stored size (H, W), score (), the same two of the trivial reference and,
+        """One item of `StoredImages` → heatmap at the stored size (H, W), score (), the same two of the trivial reference and,
         where the network gives one, the reconstruction (3, h, w)."""
         X = batch["X"][None]
         output, heatmaps, weights = self.look(X)

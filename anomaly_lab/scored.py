@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_lab.data.datasets import TestImages
+from anomaly_lab.data.datasets import StoredImages
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.module import AnomalyModule
@@ -54,7 +54,7 @@ class Scorer:
     def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
         """The samples one after the other, as the run's own test did: same precision, same tiles. A heatmap that the run has
         saved is taken from there."""
-        images = TestImages(samples, self.preprocessing)
+        images = StoredImages(samples, self.preprocessing)
         for i, sample in enumerate(samples):
             item: Any = images[i]
             truth = None if item["truth"] is None else item["truth"].numpy()

@@ -15,7 +15,7 @@ from anomaly_lab.data import synthetic
 from anomaly_lab.data.cache import ImageCache, can_keep_open
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
-from anomaly_lab.data.datasets import FLIPS, Batches, Images, Key, TestImages, TrainingSamples, ValidationPairs, to_tensor
+from anomaly_lab.data.datasets import FLIPS, Batches, Images, Key, StoredImages, TrainingSamples, ValidationPairs, to_tensor
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.preprocessing import Preprocessing
@@ -204,7 +204,7 @@ class AnomalyDataModule(L.LightningDataModule):
         return (to_tensor(images.preprocessing.unit(*images[i])) for i in chosen), len(chosen)
 
     def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
-        return DataLoader(TestImages(samples, self.preprocessing), batch_size=None, **self._workers(min(1, self.num_workers)))
+        return DataLoader(StoredImages(samples, self.preprocessing), batch_size=None, **self._workers(min(1, self.num_workers)))
 
     def _position(self) -> tuple[int, int]:
         """(epoch, steps of it already done): more than 0 where a training goes on in the middle of an epoch."""

@@ -1,7 +1,7 @@
 """The three data sets: corrupted training samples, held-out validation pairs, test images.
 
-A training sample is drawn from (seed, epoch, index) alone. Nothing of it lives in a process: the batches' keys carry epoch,
-index and size to the workers, so the samples are the same bit for bit with any number of workers, and after resuming.
+A training sample is drawn from (seed, epoch, number) alone. Nothing of it lives in a process: the batches' keys carry epoch,
+number and size to the workers, so the samples are the same bit for bit with any number of workers, and after resuming.
 """
 
 import functools
@@ -26,10 +26,11 @@ FLIPS = {"horizontal_flip": A.HorizontalFlip, "vertical_flip": A.VerticalFlip, "
 
 
 class Key(NamedTuple):
-    """What a training sample is made from, beside the seed. `size`: side of the crop in pixels, 0 for the whole image."""
+    """What determines a training sample, besides the seed: `number` counts the samples of the whole training from 0; `size` is
+    the side of the crop in pixels, 0 for the whole image."""
 
     epoch: int
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    number: int
     size: int
 
 
@@ -87,7 +88,7 @@ class TrainingSamples(Dataset):
     """Random crops of normal images, turned by up to `rotation` degrees, flipped as the category permits, with their corrupted
     copies.
 
-    `samples[Key(epoch, index, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1].
+    `samples[Key(epoch, number, size)]` → {"X", "X_hat": (3, s, s), "M": (1, s, s)}, float32 in [0, 1].
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class TrainingSamples(Dataset):
         self.corrupt = corruption
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
-        rng = np.random.default_rng([self.seed, key.epoch, key.index])
+        rng = np.random.default_rng([self.seed, key.epoch, key.number])
         image, levels = self.images[self.image_of(key)]
         crop = turned_crop(image, key.size, self.rotation, rng) if self.rotation else random_crop(image, key.size, rng)
         X = self.images.preprocessing.unit(crop, levels)
@@ -112,7 +113,7 @@ class TrainingSamples(Dataset):
 
     def image_of(self, key: Key) -> int:
         """The image behind a key: `Batches` count the samples of all epochs on, and each image comes once a round."""
-        round_, place = divmod(key.index, len(self.images))
+        round_, place = divmod(key.number, len(self.images))
         return int(_order(self.seed, round_, len(self.images))[place])
 
 
@@ -173,7 +174,7 @@ class Batches(Sampler[list[Key]]):
         for step in range(done, self.steps):
             start = first + step * self.batch_size
             size = self.size(epoch * self.steps + step)
-            yield [Key(epoch, index, size) for index in range(start, start + self.batch_size)]
+            yield [Key(epoch, number, size) for number in range(start, start + self.batch_size)]
 
 
 class ValidationPairs(Dataset):
@@ -197,14 +198,12 @@ class ValidationPairs(Dataset):
         return {"X": to_tensor(X), "X_hat": to_tensor(pair["image"]), "M": to_tensor(pair["mask"])}
 
 
-class TestImages(Dataset):
+class StoredImages(Dataset):
     """Images to be scored, as they come, one at a time: sizes may differ.
 
     `images[i]` → {"X": (3, h, w) float32 at the working scale, "size": stored (H, W), "truth": (H, W) bool or None where the
     defect has no mask, "index": i}. A normal image's truth is all False.
     """
-
-    __test__ = False  # not a test for pytest to collect
 
     def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing) -> None:
         self.samples, self.preprocessing = list(samples), preprocessing

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.data.datamodule import files, split, with_progress
-from anomaly_lab.data.datasets import TestImages, to_tensor
+from anomaly_lab.data.datasets import StoredImages, to_tensor
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.images import image_size, read_image
 from anomaly_lab.data.preprocessing import Preprocessing
@@ -41,7 +41,7 @@ class ScoringData:
         return self._one_by_one(self.test)
 
     def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
-        return DataLoader(TestImages(samples, self.preprocessing), batch_size=None)
+        return DataLoader(StoredImages(samples, self.preprocessing), batch_size=None)
 
 
 def scoring_data(

@@ -21,7 +21,7 @@ from anomaly_lab.data.datasets import (
     Batches,
     Images,
     Key,
-    TestImages,
+    StoredImages,
     TrainingSamples,
     ValidationPairs,
     random_crop,
@@ -344,7 +344,7 @@ def test_test_images_come_as_stored_with_their_truth(tmp_path: Path) -> None:
     mask[10:20, 5:9] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     samples = [files[0], Sample(files[1].path, "hole", tmp_path / "mask.png"), Sample(files[2].path, "odd", None)]
-    images = TestImages(samples, Preprocessing(0.5))
+    images = StoredImages(samples, Preprocessing(0.5))
     assert len(images) == 3
     normal, hole, odd = (images[i] for i in range(3))
     assert [image["size"] for image in (normal, hole, odd)] == sizes
@@ -362,4 +362,4 @@ def test_test_images_are_prepared_as_the_training_images_are(maps: list[Sample])
     prepare = Preprocessing(0.5, "image")
     images = Images(maps, prepare, in_memory=True)
     for i, image in enumerate(images[i] for i in range(5)):
-        assert torch.equal(TestImages(maps, prepare)[i]["X"], to_tensor(prepare.unit(*image)))
+        assert torch.equal(StoredImages(maps, prepare)[i]["X"], to_tensor(prepare.unit(*image)))
