@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_lab.data.datasets import StoredImages
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.stored_images import StoredImages
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.report.read.collect import Run
 from anomaly_lab.show.gallery import to_image

@@ -251,9 +251,9 @@ def test_the_trivial_reference_is_the_distance_from_the_mean_colour(finished: Fi
     """Recomputed here from the stored images, which `category` contrast stretches to a common mean and spread."""
     import json
 
-    from anomaly_lab.data.datasets import StoredImages
     from anomaly_lab.data.folder import scan
     from anomaly_lab.data.preprocessing import Preprocessing
+    from anomaly_lab.data.stored_images import StoredImages
 
     module = AnomalyModule.load_from_checkpoint(finished.directory / "checkpoints/best.ckpt", map_location="cpu")
     images = StoredImages(scan(finished.root, "stripes").test, Preprocessing(**module.hparams["preprocessing"]))

@@ -139,9 +139,9 @@ def test_the_checkpoint_is_data_and_gives_the_saved_heatmaps_again(finished: Fin
     assert float(stored["state_dict"]["threshold"]) == metrics_of(finished.directory)["threshold"]
     assert stored["global_step"] == metrics_of(finished.directory)["selected_step"]
     module = AnomalyModule.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
-    from anomaly_lab.data.datasets import StoredImages
     from anomaly_lab.data.folder import scan
     from anomaly_lab.data.preprocessing import Preprocessing
+    from anomaly_lab.data.stored_images import StoredImages
 
     samples = scan(finished.root, "stripes").test
     images = StoredImages(samples, Preprocessing(**module.hparams["preprocessing"]))

@@ -15,11 +15,14 @@ from anomaly_lab.data import synthetic
 from anomaly_lab.data.cache import ImageCache, can_keep_open
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
-from anomaly_lab.data.datasets import FLIPS, Batches, Images, Key, StoredImages, TrainingSamples, ValidationPairs, to_tensor
+from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample, scan, verify
 from anomaly_lab.data.images import image_size as stored_size
-from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.pairs import ValidationPairs
+from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
 from anomaly_lab.data.statistics import Seen, evenly, look, mean_and_std, mean_color, rotation_range, working_size
+from anomaly_lab.data.stored_images import StoredImages
+from anomaly_lab.data.training_samples import FLIPS, Batches, Key, TrainingSamples
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import of_files
 from anomaly_lab.progress import bar
@@ -120,8 +123,8 @@ class AnomalyDataModule(L.LightningDataModule):
         if cache is not None and not (cache.fits(size) and can_keep_open(len(found.train))):
             cache = None
         with bar("Decoding images") as update:
-            self.train_images = Images(train, self.preprocessing, cache=cache, progress=update)
-        self.validation_images = Images(self.held_out, self.preprocessing, cache=cache)
+            self.train_images = DecodedImages(train, self.preprocessing, cache=cache, progress=update)
+        self.validation_images = DecodedImages(self.held_out, self.preprocessing, cache=cache)
         self.image_cache = cache
         self.mean_color = mean_color(self.train_images)
         self.min_area = self.category["min_area"]
@@ -181,7 +184,7 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         images = self.validation_images
-        chosen = Images(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True, cache=self.image_cache)
+        chosen = DecodedImages(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True, cache=self.image_cache)
         variants = -(-VALIDATION_PAIRS // len(chosen))
         return DataLoader(ValidationPairs(chosen, build(self.validation_corruption), variants, self.seed))
 

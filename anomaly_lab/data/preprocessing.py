@@ -6,6 +6,7 @@ It is a record of primitive values, kept in the checkpoint: prediction prepares 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from anomaly_lab.data.images import resize, to_unit
 
@@ -58,3 +59,8 @@ class Preprocessing:
         """(H, W, C) as stored → float32 (h, w, 3) in [0, 1], ready for the network."""
         small = self.resized(image)
         return self.unit(small, self.levels(small))
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, C) array → contiguous (C, H, W) tensor of the same type."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.data.datamodule import files, split, with_progress
-from anomaly_lab.data.datasets import StoredImages, to_tensor
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.images import image_size, read_image
-from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
 from anomaly_lab.data.statistics import evenly
+from anomaly_lab.data.stored_images import StoredImages
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anomaly_lab.data.datasets import Images
+from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image, to_unit
 
@@ -54,7 +54,7 @@ def mean_and_std(seen: Sequence[Seen]) -> tuple[float, float]:
     return float(np.mean([image.mean for image in seen])), max(float(np.mean([image.std for image in seen])), 1e-3)
 
 
-def mean_color(images: Images) -> list[float]:
+def mean_color(images: DecodedImages) -> list[float]:
     """The mean colour (R, G, B) of the images as the network sees them, in [0, 1]."""
     means = [images.preprocessing.unit(*images[i]).mean((0, 1)) for i in evenly(len(images))]
     return np.mean(means, axis=0).tolist()

@@ -12,9 +12,8 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-from anomaly_lab.data.datasets import to_tensor
 from anomaly_lab.data.images import read_image
-from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
 from anomaly_lab.data.scoring_data import scoring_data
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scoring.coreset import nearest

@@ -4,11 +4,12 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_lab.data.images import resize, to_unit
-from anomaly_lab.data.preprocessing import STRIDE, Preprocessing
+from anomaly_lab.data.preprocessing import STRIDE, Preprocessing, to_tensor
 
 
 def noise(height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
@@ -121,3 +122,10 @@ def test_it_survives_as_primitive_values(contrast: str) -> None:
 def test_an_unknown_contrast_is_refused() -> None:
     with pytest.raises(ValueError, match="histogram"):
         Preprocessing(contrast="histogram")
+
+
+def test_to_tensor_puts_channels_first() -> None:
+    image = np.random.default_rng(0).random((4, 5, 3), np.float32)
+    tensor = to_tensor(image)
+    assert tensor.is_contiguous()
+    assert all(torch.equal(tensor[c], torch.from_numpy(image[..., c].copy())) for c in range(3))

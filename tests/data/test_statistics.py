@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anomaly_lab.data.datasets import Images
+from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import (
@@ -132,10 +132,10 @@ def test_mean_and_std_by_hand(tmp_path: Path) -> None:
 def test_mean_color_is_that_of_the_prepared_images(tmp_path: Path) -> None:
     images = [np.full((8, 8, 3), color, np.uint8) for color in ((255, 0, 0), (0, 51, 102))]
     samples = written(tmp_path, *images)
-    assert mean_color(Images(samples, Preprocessing(), True)) == pytest.approx([0.5, 0.1, 0.2])
+    assert mean_color(DecodedImages(samples, Preprocessing(), True)) == pytest.approx([0.5, 0.1, 0.2])
     stretched = Preprocessing(contrast="category", mean=0.5, std=0.36, spread=0.18)  # x ↦ ½ + (x − ½)/2
-    assert mean_color(Images(samples, stretched, False)) == pytest.approx([0.5, 0.3, 0.35])
-    assert all(type(value) is float for value in mean_color(Images(samples, Preprocessing(), False)))
+    assert mean_color(DecodedImages(samples, stretched, False)) == pytest.approx([0.5, 0.3, 0.35])
+    assert all(type(value) is float for value in mean_color(DecodedImages(samples, Preprocessing(), False)))
 
 
 @pytest.mark.parametrize("count", [1, 2, LOOK_AT, LOOK_AT + 1, 200])
