@@ -22,7 +22,6 @@ from anomaly_lab.report.tables.comparison import (
     comparisons,
     signed,
     t_interval,
-    t_quantile,
     verdict,
 )
 from anomaly_lab.report.tables.over_lambda import heat_tables, lambda_table, over_lambda
@@ -82,24 +81,26 @@ def test_without_a_second_lambda_there_is_nothing_over_lambda(tmp_path: Path) ->
 
 
 @unhurried
-@given(st.floats(0.5, 0.999), st.integers(1, 200))
-def test_the_t_quantile_is_scipys(p: float, degrees: int) -> None:
-    assert t_quantile(p, degrees) == pytest.approx(stats.t.ppf(p, degrees), rel=1e-6, abs=1e-9)
-
-
-@unhurried
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=20))
 def test_the_interval_is_that_of_scipys_paired_t_test(differences: list[float]) -> None:
-    interval = t_interval(differences)
+    interval = t_interval(differences, 0.95)
     assert interval is not None
     if np.ptp(differences) > 1e-6:
         expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
         assert interval == pytest.approx((expected.low, expected.high), rel=1e-5, abs=1e-9)
 
 
+@pytest.mark.parametrize(("n", "level", "t"), [(2, 0.95, 12.706), (3, 0.95, 4.303), (11, 0.99, 3.169), (31, 0.9, 1.697)])
+def test_the_interval_uses_the_quantiles_of_printed_tables(n: int, level: float, t: float) -> None:
+    values = list(range(n))
+    interval = t_interval(values, level)
+    assert interval is not None
+    assert (interval[1] - interval[0]) / 2 == pytest.approx(t * np.std(values, ddof=1) / np.sqrt(n), rel=2e-4)
+
+
 @pytest.mark.parametrize("few", [[], [0.3]])
 def test_fewer_than_two_units_have_no_interval(few: list[float]) -> None:
-    assert t_interval(few) is None
+    assert t_interval(few, 0.95) is None
 
 
 def test_seeds_are_averaged_within_a_category_before_categories_are_compared(tmp_path: Path) -> None:
