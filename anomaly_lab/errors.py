@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -15,6 +16,11 @@ class Refused(UserError):
 
 class InUse(Refused):
     """Another process is at work in a run's directory: in a sweep that is no failure, since the job is being done."""
+
+
+def unwritable(folder: Path, error: OSError, key: str) -> UserError:
+    """The UserError for a folder that nothing can be written to; `key` is the option that names another one."""
+    return UserError(f"{folder} cannot be written to ({error.strerror}): choose another directory with {key}")
 
 
 @contextmanager

@@ -13,6 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from anomaly_lab.errors import unwritable
+
+
+def make_folder(folder: Path, key: str) -> None:
+    """Create `folder` and its parents if needed. UserError if that fails; `key` is the option that names another folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, key) from error
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:

@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab import files
 from anomaly_lab.errors import Refused, UserError, ending_in_a_sentence
 from anomaly_lab.runs import fingerprint
-from anomaly_lab.runs.lock import _make
 
 FAILURE = "error.txt"  # the sentence that a failed run ended with, for the report
 LONGEST_NAME = 120  # bytes; file systems end at 255
@@ -71,11 +70,11 @@ class Guard(Callback):
                 stored_config(run)
             elif (run / "config.yaml").is_file():
                 refuse_other(run, fingerprint.differences(OmegaConf.load(run / "config.yaml"), config))
-            _make(run)
+            files.make_folder(run, "hydra.run.dir=")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with ending_in_a_sentence():
-            _make(Path(config.hydra.sweep.dir), "hydra.sweep.dir=")
+            files.make_folder(Path(config.hydra.sweep.dir), "hydra.sweep.dir=")
 
 
 def refuse_other(run: Path, differing: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""One process at a time works in a run's directory."""
+"""The lock on a run's directory: only one process at a time works there."""
 
 import os
 import time
@@ -6,70 +6,63 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from anomaly_lab.errors import InUse, UserError
+from filelock import lock_descriptor, unlock_descriptor
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from anomaly_lab.errors import InUse, UserError, unwritable
+from anomaly_lab.files import make_folder
 
-
-CLAIM = ".claimed"  # the file that makes a directory one process's own
-
-
-def _make(folder: Path, key: str = "hydra.run.dir=") -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error, key) from error
-
-
-def _unwritable(folder: Path, error: OSError, key: str = "hydra.run.dir=") -> UserError:
-    return UserError(f"{folder} cannot be written to ({error.strerror}): choose another directory with {key}")
+CLAIM = ".claimed"  # the file that is locked; it stays when the lock is released, and marks its folder as a run
+GLANCE = 0.1  # seconds; in_use() holds the lock for microseconds
 
 
 @contextmanager
 def held(run: Path) -> Iterator[None]:
-    """Hold `run` as this process's own while the block runs. UserError where another process holds it."""
-    _make(run)
+    """Hold the lock on the directory `run` during the block; the directory is created if it doesn't exist.
+
+    The system releases the lock when the process ends, even if it is killed.
+    Raises InUse if another process holds the lock, and UserError if nothing can be written to `run` or its file system has
+    no locks.
+    """
+    make_folder(run, "hydra.run.dir=")
     try:
-        file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR)
+        file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR, 0o644)
     except OSError as error:
-        raise _unwritable(run, error) from error
+        raise unwritable(run, error, "hydra.run.dir=") from error
     try:
         _lock(file, run)
-        yield
+        try:
+            yield
+        finally:
+            unlock_descriptor(file)  # to close it is not enough: worker processes that were forked have it open too
     finally:
         os.close(file)
 
 
 def _lock(file: int, run: Path) -> None:
-    """Lock an open file; the system lets go of it when the last process that has it open ends, however it ends."""
-    if fcntl is None:
-        return
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # a report that looks at the run holds it for an instant
-            time.sleep(0.2)
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InUse(f"{run} is in use by another process: wait for its end") from None
+        if not _locked(file):
+            raise InUse(f"{run} is in use by another process: wait for its end")
     except OSError as error:
         raise UserError(
-            f"the file system of {run} can lock no files ({error.strerror}), and without that two processes could write the "
-            "same run: choose a directory elsewhere with hydra.run.dir= or hydra.sweep.dir="
+            f"the file system of {run} can't lock files ({error.strerror}), so two processes could write to the same run: "
+            "choose a directory on another file system with hydra.run.dir= or hydra.sweep.dir="
         ) from error
 
 
 def in_use(run: Path) -> bool:
-    """Whether a process holds `run` at this moment; False where the system can't tell."""
+    """Whether a process holds the lock on `run` now. False if the system can't tell."""
+    claim = run / CLAIM
     try:
-        with (run / CLAIM).open("rb") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once, as the file is closed
-    except BlockingIOError:
-        return True
+        # NFS only locks files that are open for writing, but another user's claim can only be read
+        with claim.open("r+b" if os.access(claim, os.W_OK) else "rb") as file:
+            return not _locked(file.fileno())  # closing the file releases the lock
     except OSError:
         return False
-    return False
+
+
+def _locked(file: int) -> bool:
+    """Lock an open file and return whether that worked. There is a second attempt, in case another process calls in_use()."""
+    if lock_descriptor(file, blocking=False):
+        return True
+    time.sleep(GLANCE)
+    return lock_descriptor(file, blocking=False)

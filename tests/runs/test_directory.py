@@ -1,20 +1,17 @@
 """A run's directory: its name, who may use it, and the records in it."""
 
-import errno
 import json
 import re
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from anomaly_lab import files
-from anomaly_lab.errors import InUse, UserError
-from anomaly_lab.runs import command_line, directory, environment, lock
+from anomaly_lab.errors import UserError
+from anomaly_lab.runs import command_line, directory, environment
 from anomaly_lab.show import loggers
 
 
@@ -58,46 +55,6 @@ def test_a_long_name_is_cut_to_what_file_systems_take() -> None:
 def test_a_run_directory_on_the_command_line_gets_quotes(argument: str, quoted: str) -> None:
     """The names hold = and , which Hydra would take for an override and a sweep."""
     assert command_line.quoted(argument) == quoted
-
-
-def test_only_one_of_many_gets_a_directory_at_a_time(tmp_path: Path) -> None:
-    inside = []
-
-    def attempt(_: int) -> bool:
-        try:
-            with lock.held(tmp_path / "run"):
-                inside.append(1)
-                assert len(inside) == 1
-                time.sleep(0.01)
-                inside.pop()
-        except InUse as error:
-            assert f"{tmp_path}/run is in use" in str(error)
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert 1 <= sum(pool.map(attempt, range(40))) <= 40
-    with lock.held(tmp_path / "run"):
-        assert lock.in_use(tmp_path / "run")
-    assert not lock.in_use(tmp_path / "run")
-
-
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(UserError, match=r"file/run cannot be written to \(Not a directory\)"),
-        lock.held(tmp_path / "file/run"),
-    ):
-        pass
-
-
-def test_a_file_system_that_can_lock_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*args: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr("fcntl.flock", unsupported)
-    with pytest.raises(UserError, match=r"can lock no files.*No locks available"), lock.held(tmp_path):
-        pass
 
 
 @pytest.mark.parametrize("differing", [[], ["seed is 0 there, not 1"], [f"key{i} is 0 there, not 1" for i in range(5)]])
