@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train report test lint types format picture sweep bench real clean
+.PHONY: help setup train report test lint types format docs picture sweep bench real clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ types: $(READY)  ## check types
 format: $(READY)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)  ## build docs/ and the docstrings into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 sweep: $(READY)  ## 24 short jobs, killed and started again in the middle, against a sweep that ran through (minutes)
 	$(BIN)/python experiments/resumed_sweep/resumed_sweep.py
