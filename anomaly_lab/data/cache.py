@@ -1,7 +1,8 @@
-"""Decoded images at the working scale, kept once on a machine: memory-mapped, so that all jobs share one copy of each.
+"""A cache of decoded images on disk. Images are memory-mapped, so that all runs on a machine share one copy of each.
 
-A file is named by the digest of the image's bytes and by the size. It is written whole or not at all and never changed, so any
-number of processes may use the folder at once; what one of them removes, others that have it open go on using (on POSIX).
+A cached file's name holds the digest of the stored image's bytes and the size. Files are written atomically and never change,
+so any number of processes may use the cache at once. On POSIX, a process can use a file that it has open after another
+process has removed it.
 """
 
 import logging
@@ -20,13 +21,16 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
-VERSION = 1  # raise it with every change of how images are decoded or resized
-ABANDONED = 24 * 3600  # seconds after which a file that is still being written is debris of a crash
+VERSION = 1  # raise it whenever decoding or resizing changes
+ABANDONED = 24 * 3600  # seconds after which a half-written file must come from a crash
 
 
 def can_keep_open(files: int) -> bool:
-    """Whether this process may keep so many files open beside as many others. Its own limit, often 1,024 or 256, is raised as
-    far as the system lets it: each mapped image takes one."""
+    """Whether this process may keep `files` files open, and as many others besides.
+
+    A mapped image keeps its file open, and a process may often open 1,024 files or only 256. That limit is raised here where
+    the system permits it.
+    """
     if resource is None:
         return True
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -40,19 +44,22 @@ def can_keep_open(files: int) -> bool:
 
 
 class ImageCache:
-    """A folder of decoded images, of at most `gib` GiB: beyond, those that have not been used for longest go."""
+    """Decoded images in `folder`, at most `gib` GiB of them: `trim` removes the least recently used ones above that.
+
+    Where the folder cannot be written or is full, images are decoded at each use; that is no error.
+    """
 
     def __init__(self, folder: Path, gib: float) -> None:
         self.folder, self.limit = folder.expanduser() / f"v{VERSION}", int(gib * 2**30)
 
     def fits(self, size: int) -> bool:
-        """Whether images of `size` bytes together have room; more than that would push each other out."""
-        return 2 * size <= self.limit  # half of it: another job's images may be there too
+        """Whether a data set of `size` bytes fits: its images would otherwise push each other out."""
+        return 2 * size <= self.limit  # half of the cache: another run's images may be there too
 
     def get(self, path: Path, size: tuple[int, int], decode: Callable[[], np.ndarray]) -> np.ndarray:
-        """The image in `path` at (h, w) = `size`, as `decode` makes it, read-only; made and kept where it is not there yet.
+        """The cached copy of `decode()`, the image file `path` at `size` = (h, w): (h, w, C) uint8 or uint16, read-only.
 
-        Where nothing can be kept (no space, no permission) the result is simply what `decode` gives.
+        Where the cache has no copy yet, it stores one. Where it cannot (no space, no permission), `decode()` is returned.
         """
         try:
             kept = self.folder / f"{of_file(path)}-{size[0]}x{size[1]}.npy"
@@ -61,15 +68,15 @@ class ImageCache:
                 with replacing(kept) as temporary:
                     np.save(temporary, decode())
                 image = self._open(kept, size)
-            os.utime(kept)  # used now
+            os.utime(kept)  # so that trim knows when it was last used
         except OSError as error:
-            log.info("the cache of decoded images in %s is not used: %s", self.folder, error)
+            log.info("the cache of decoded images in %s cannot be used: %s", self.folder, error)
             return decode()
         return decode() if image is None else image
 
     @staticmethod
     def _open(path: Path, size: tuple[int, int]) -> np.ndarray | None:
-        """The array in `path`, None where there is none or it is damaged."""
+        """The array in the file `path`; None where the file is missing or damaged."""
         try:
             image = np.load(path, mmap_mode="r", allow_pickle=False)
         except (FileNotFoundError, EOFError, ValueError):
@@ -77,23 +84,23 @@ class ImageCache:
         return image if image.ndim == 3 and image.shape[:2] == size and image.dtype in (np.uint8, np.uint16) else None
 
     def checked(self, data: str) -> bool:
-        """Whether files with this digest were found to be in order before, with the same version of the decoding."""
+        """Whether `note_checked` was called with this digest of a data set's files, under the same `VERSION`."""
         return (self.folder / f"checked-{data}").is_file()
 
     def note_checked(self, data: str) -> None:
-        """Remember that the files with this digest are in order; where nothing can be kept, they are checked again."""
+        """Note that the data set with this digest can be read without errors, so that it need not be checked again."""
         try:
             write_text(self.folder / f"checked-{data}", "")
         except OSError as error:
-            log.info("the cache of decoded images in %s is not used: %s", self.folder, error)
+            log.info("the cache of decoded images in %s cannot be used: %s", self.folder, error)
 
     def trim(self) -> None:
-        """Remove what has not been used for longest until the rest fits, and what a crash left half written."""
+        """Remove the least recently used images until the rest fits, and half-written files that a crash has left."""
         now, found = time.time(), []
         for path in self.folder.glob("*"):
             try:
                 state = path.stat()
-            except FileNotFoundError:  # another process was faster
+            except FileNotFoundError:  # another process has removed it
                 continue
             found.append((state.st_mtime, state.st_size, path))
         total = sum(size for _, size, _ in found)

@@ -1,6 +1,6 @@
-"""Finds the images and masks of a category in an MVTec layout, and checks them before any training starts.
+"""Find the images and masks of a category in MVTec AD's layout, and check them before a training starts.
 
-A category has the folders train/good, test/<good or a defect> and ground_truth/<defect>.
+A category has the folders train/good, test/good, test/<kind of defect> and ground_truth/<kind of defect>.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,12 +13,16 @@ from anomaly_lab.errors import UserError
 
 NORMAL = "good"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-_READERS = 4
+_THREADS = 4  # that decode images at the same time
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file; `defect` is "good" for a normal image, `mask` None where there is no ground truth."""
+    """One image file.
+
+    - `defect`: the kind of defect; "good" for a normal image.
+    - `mask`: the file with the ground truth; None for a normal image, and where a defective image has no ground truth.
+    """
 
     path: Path
     defect: str
@@ -32,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Category:
-    """A category's samples; `root` is the category's own folder. Training samples are all normal."""
+    """A category's samples; all training samples are normal. `root` is the category's own folder."""
 
     name: str
     root: Path
@@ -41,16 +45,16 @@ class Category:
 
 
 def scan(root: Path, category: str, need_training: bool = True) -> Category:
-    """Lists `<root>/<category>` without opening a file; samples are in the order of their posix paths.
+    """List the files in `<root>/<category>` without opening any; the samples are sorted by their POSIX paths.
 
-    Files directly in train/good and test/<defect> count if they have an image suffix, in any case, and are
-    not hidden. The folder test may be missing, and so may ground_truth, as a whole or for a kind of defect; and train/good
-    unless `need_training`.
-    A mask is named `<stem>_mask` or `<stem>`, with any image suffix. ground_truth/good is passed over, since
-    a normal image needs no mask.
+    - Images lie directly in train/good and test/<kind>. Hidden files, and files without an image suffix (in upper or lower
+      case), are ignored.
+    - The image test/<kind>/<stem> has the mask ground_truth/<kind>/<stem>_mask or ground_truth/<kind>/<stem>, with any image
+      suffix. ground_truth/good is ignored, since a normal image needs no mask.
+    - The folders test, ground_truth and ground_truth/<kind> may be missing, and train/good too unless `need_training`.
 
-    Raises UserError where a folder or image is missing or misplaced, where two images of a folder share a
-    stem (their results would overwrite each other), and where images and masks do not pair one to one.
+    UserError where a folder or an image is missing or misplaced, where two images in a folder share a stem (their results
+    would overwrite each other), and where images and masks do not pair one to one.
     """
     folder = root / category
     _require_category(root, category)
@@ -63,13 +67,13 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
 
 
 def verify(samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None) -> None:
-    """Decodes every image and mask of `samples` once and keeps none; `progress(done, total)` follows each.
+    """Decode every image and mask of `samples` once and keep none; `progress(done, total)` is called after each sample.
 
-    Raises one UserError for the first sample at fault, with the number of further ones. Faults are a file
-    that cannot be read, a mask of another size than its image, and a mask without a defective pixel.
+    UserError where a file cannot be read, where a mask and its image differ in size, and where a mask marks no pixel: the
+    message describes the first such sample and counts the others.
     """
     faults = []
-    with ThreadPoolExecutor(_READERS) as pool:  # threads suffice: OpenCV decodes without holding the GIL
+    with ThreadPoolExecutor(_THREADS) as pool:  # threads suffice: OpenCV releases the GIL while it decodes
         for done, fault in enumerate(pool.map(_fault, samples), start=1):
             if fault is not None:
                 faults.append(fault)
@@ -81,6 +85,7 @@ def verify(samples: Sequence[Sample], progress: Callable[[int, int], None] | Non
 
 
 def _fault(sample: Sample) -> str | None:
+    """One sentence about what is wrong with the sample's files; None where nothing is."""
     try:
         height, width, _ = read_image(sample.path).shape
         if sample.mask is None or read_mask(sample.mask, (height, width)).any():
@@ -91,7 +96,7 @@ def _fault(sample: Sample) -> str | None:
 
 
 def _require_category(root: Path, category: str) -> None:
-    """Raises UserError, with what to set instead, unless `<root>/<category>` is a folder."""
+    """UserError unless `<root>/<category>` is a folder; it names the option to set."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: set data.root to the folder that holds the categories")
     if not (root / category).is_dir():
@@ -106,9 +111,9 @@ def _require_category(root: Path, category: str) -> None:
 
 
 def _scan_test(folder: Path) -> tuple[Sample, ...]:
-    """The test samples of the category in `folder`, each with its mask."""
+    """The test samples of the category in `folder`, each with its mask, sorted."""
     for stray in _image_files(folder / "test"):
-        raise UserError(f"{stray} lies outside the kinds of test: move it to test/{NORMAL} or test/<defect>")
+        raise UserError(f"{stray} lies outside the folders test/<kind>: move it to test/{NORMAL} or test/<kind of defect>")
     images = {kind.name: _images_by_stem(kind) for kind in _folders(folder / "test")}
     truths = [kind for kind in _folders(folder / "ground_truth") if kind.name != NORMAL]
     masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
@@ -121,7 +126,7 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
 
 
 def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
-    """The mask in `truth` of each image of the same defect, by the image's stem."""
+    """stem → mask for the images (stem → path) of one kind of defect; `truth` is the folder of its masks."""
     masks: dict[str, Path] = {}
     for mask in _image_files(truth):
         stem = next((stem for stem in (mask.stem.removesuffix("_mask"), mask.stem) if stem in images), None)
@@ -137,6 +142,7 @@ def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
 
 
 def _images_by_stem(folder: Path) -> dict[str, Path]:
+    """stem → path of the images directly in `folder`, sorted."""
     images: dict[str, Path] = {}
     for path in _image_files(folder):
         if path.stem in images:
@@ -146,7 +152,7 @@ def _images_by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """Sorted; a link to a missing file is listed, so that reading it fails rather than that it vanishes."""
+    """The images directly in `folder`, sorted. A link to a missing file counts: reading it fails later, with a message."""
     return [path for path in _visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
 
 
@@ -161,7 +167,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:
-    """The first image of each kind in alphabetical order, up to `most` of them, whether the run gets them right or not."""
+    """The first sample of each kind, kinds in alphabetical order, at most `most` samples. No result influences the choice."""
     first: dict[str, Sample] = {}
     for sample in samples:
         first.setdefault(sample.defect, sample)

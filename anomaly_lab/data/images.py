@@ -1,4 +1,4 @@
-"""Reads image and mask files, and changes the size and value range of images, (height, width, channels)."""
+"""Read image and mask files; change the size and the value range of images. An image is (height, width, channels)."""
 
 import functools
 import struct
@@ -9,39 +9,39 @@ import numpy as np
 
 from anomaly_lab.errors import UserError
 
-# What OpenCV has to say about a broken file is said by a UserError that names the file.
+# A UserError names each broken file; without its name, OpenCV's own messages are of no use.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# OpenCV's thread pool does not survive the fork of a data-loading worker: the first call there that touches it hangs
-# for ever. Without a pool there is nothing to hang; images are read in parallel by threads of our own, and by workers.
+# OpenCV's thread pool does not survive the fork of a data-loading worker: the worker's first call that uses the pool hangs
+# for ever. Our own threads and the workers read images in parallel, so the pool is switched off.
 cv2.setNumThreads(0)
 
-# Grey or colour and 8 or 16 bits as in the file; alpha is dropped; EXIF orientation is not applied.
+# Grey or colour, 8 or 16 bits, as in the file; alpha is dropped; EXIF orientation is not applied.
 _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 
-# A PNG file begins: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
+# A PNG file begins with: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
 _PNG_HEADER = struct.Struct(">8s4x4sIIBB")
 _PNG_GREY_ALPHA = 4
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The pixels of a PNG, JPEG, BMP or TIFF file, as they are stored.
+    """The stored pixels of a PNG, JPEG, BMP or TIFF file.
 
-    Returns (H, W, 1) for a grey file, else (H, W, 3) in RGB order, even where the three channels are equal;
-    a palette counts as colour. The dtype is uint16 where the file has 16 bits a channel, otherwise uint8.
+    Returns (H, W, 1) for a grey file and (H, W, 3) in RGB order for a colour file, even where its three channels are equal; a
+    palette counts as colour. The type is uint16 where the file has 16 bits per channel, otherwise uint8.
 
-    Alpha is ignored: the colours are those stored beneath it. (The exception is 8-bit RGBA TIFF, where OpenCV
-    itself blends what is transparent with black.) EXIF orientation is ignored too, because masks are drawn on
-    the stored pixels and carry none; a TIFF's own orientation tag is part of its pixel layout and is applied
-    to images and masks alike. Of a file with several pages, the first is read.
+    - Alpha is ignored: the colours are those stored beneath it. (In an 8-bit RGBA TIFF, OpenCV itself blends transparent
+      pixels with black.)
+    - EXIF orientation is ignored, because masks are drawn on the stored pixels and have no EXIF tag. A TIFF's own orientation
+      tag belongs to its pixel layout; it is applied to images and masks alike.
+    - Of a file with several pages, the first is read.
 
-    Raises UserError where the file cannot be read, is empty, incomplete or not an image, or holds signed,
-    32-bit or floating-point pixels.
+    UserError where the file cannot be read, is empty, incomplete or no image, or has signed, 32-bit or floating-point pixels.
     """
     data = _read_bytes(path)
     try:
         pixels = cv2.imdecode(data, _AS_STORED)
-    except cv2.error as error:  # beyond 2**20 pixels a side or 2**30 in all, according to its header
+    except cv2.error as error:  # the header announces a side over 2**20 or over 2**30 pixels in all
         raise UserError(f"{path} is too large to decode, or damaged: cut it into tiles or copy it again") from error
     if pixels is None:
         raise UserError(f"{path} is no complete image file: copy it again from its source or remove it")
@@ -52,16 +52,15 @@ def read_image(path: Path) -> np.ndarray:
     if pixels.ndim == 2:
         return pixels[..., np.newaxis]
     header = _png_header(data)
-    if header is not None and header[-1] == _PNG_GREY_ALPHA:  # OpenCV makes three equal channels of it
+    if header is not None and header[-1] == _PNG_GREY_ALPHA:  # OpenCV reads such a file as three equal channels
         return np.ascontiguousarray(pixels[..., :1])
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """The mask file as bool (H, W): True (defective) where any channel but alpha is above 0.
+    """The mask file as (H, W) bool: True (defective) where any channel except alpha is above 0.
 
-    `size` is the (height, width) of the mask's image. Raises UserError where the mask has another size, and
-    for whatever read_image refuses.
+    `size` is the (height, width) of the mask's image. UserError where the mask has another size, and as in `read_image`.
     """
     mask = read_image(path).any(axis=2)
     if mask.shape != size:
@@ -73,9 +72,9 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of read_image(path): from the header alone for a PNG, by decoding for other formats.
+    """(height, width) of `read_image(path)`. A PNG's is read from its header, another file's by decoding it.
 
-    Raises UserError as read_image does, except that a PNG that is damaged after its header passes.
+    UserError as in `read_image`; a PNG that is damaged after its header passes.
     """
     header = _png_header(_read_bytes(path, count=_PNG_HEADER.size))
     if header is not None:
@@ -85,19 +84,18 @@ def image_size(path: Path) -> tuple[int, int]:
     return _decoded_size(path, state.st_size, state.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=100_000)  # it is asked for more than once
+@functools.lru_cache(maxsize=100_000)  # a training needs each size several times
 def _decoded_size(path: Path, size: int, changed: int) -> tuple[int, int]:
     height, width, _ = read_image(path).shape
     return height, width
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`image`, (h, w, channels) of uint8, uint16 or float32, at `size` = (height, width); the dtype stays.
+    """`image`, (h, w, C) of uint8, uint16 or float32, at `size` = (height, width); type and value range stay.
 
-    Shrinks by averaging areas, so that thin structures fade rather than vanish or alias, and enlarges
-    linearly: cubic interpolation would draw halos along edges, and these look like defects. A side that
-    shrinks does so before the other one grows. No value leaves the range of the input. Returns `image`
-    itself where nothing is to be done.
+    Shrinking averages areas: thin structures fade, but neither vanish nor alias. Enlarging is linear: cubic interpolation
+    would draw halos along edges, which look like defects. If one side shrinks and the other grows, shrinking comes first.
+    Returns `image` itself where it has that size already.
     """
     height, width = size
     smaller = min(image.shape[0], height), min(image.shape[1], width)
@@ -110,16 +108,16 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def to_unit(image: np.ndarray) -> np.ndarray:
-    """A uint8 or uint16 image, (H, W, 1) or (H, W, 3), as float32 (H, W, 3) in [0, 1].
+    """(H, W, 1) or (H, W, 3) uint8 or uint16 → (H, W, 3) float32 in [0, 1].
 
-    1 stands for the largest value of the dtype, 255 or 65535; grey is repeated in all three channels.
+    The largest value of the type, 255 or 65535, becomes 1. A grey channel is repeated three times.
     """
     unit = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     return np.repeat(unit, 3, axis=2) if unit.shape[2] == 1 else unit
 
 
 def _read_bytes(path: Path, count: int = -1) -> np.ndarray:
-    """The first `count` bytes of the file, or all; cv2.imread would fail on some non-ASCII paths."""
+    """The file's first `count` bytes, all where it is −1. (cv2.imread fails on some non-ASCII paths.)"""
     try:
         data = np.fromfile(path, dtype=np.uint8, count=count)
     except OSError as error:
@@ -130,7 +128,7 @@ def _read_bytes(path: Path, count: int = -1) -> np.ndarray:
 
 
 def _png_header(data: np.ndarray) -> tuple[bytes, bytes, int, int, int, int] | None:
-    """(signature, "IHDR", width, height, bit depth, colour type) where `data` begins as a PNG file does."""
+    """(signature, "IHDR", width, height, bit depth, colour type) of a PNG file's bytes; None for another file's."""
     if data.size < _PNG_HEADER.size:
         return None
     header = _PNG_HEADER.unpack(data[: _PNG_HEADER.size].tobytes())

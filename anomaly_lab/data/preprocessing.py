@@ -1,7 +1,4 @@
-"""From a stored image to what the network sees: one scale for the whole category, and optionally a stretched contrast.
-
-It is a record of primitive values, kept in the checkpoint: prediction prepares new images as training did.
-"""
+"""From a stored image to the network's input: one scale for the whole category, and optionally a stretched contrast."""
 
 from dataclasses import dataclass
 
@@ -10,16 +7,20 @@ import torch
 
 from anomaly_lab.data.images import resize, to_unit
 
-STRIDE = 8  # a side shorter than this leaves nothing in the bottleneck
+STRIDE = 8  # pixels: the network shrinks its input so many times; from a shorter side nothing would be left
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize by `scale` (the aspect ratio stays), then x ↦ clip(½ + spread·(x − mean)/std, 0, 1) unless `contrast` is none.
+    """Resize by `scale`, the same for both sides; then stretch, x ↦ clip(½ + spread·(x − mean)/std, 0, 1) for x in [0, 1].
 
-    `contrast`: "none"; "category": `mean` and `std` of the normal training images; "image": those of each image itself,
-    against illumination that differs from image to image. `spread`: the standard deviation that comes out; at 0.14, ±3.6 of
-    them fit into [0, 1], so that a black hole or a glare still lies beyond what is normal, and inside the range.
+    - `contrast`: "none": no stretch. "category": `mean` and `std` are those of the normal training images. "image": each
+      image's own mean and standard deviation are used instead, for illumination that differs from image to image.
+    - `spread`: the standard deviation after the stretch. At 0.14, ±3.6 standard deviations fit into [0, 1]: a black hole or a
+      glare differs from everything normal, and is not clipped.
+
+    A checkpoint stores these fields, so that new images are prepared like the training images. ValueError for any other
+    `contrast`.
     """
 
     scale: float = 1.0
@@ -33,22 +34,25 @@ class Preprocessing:
             raise ValueError(f"contrast must be none, category or image, got {self.contrast!r}")
 
     def size(self, stored: tuple[int, int]) -> tuple[int, int]:
-        """(H, W) of a stored image → (h, w) at the working scale."""
+        """(H, W) of a stored image → (h, w) at the working scale, no side below `STRIDE`."""
         return max(STRIDE, round(stored[0] * self.scale)), max(STRIDE, round(stored[1] * self.scale))
 
     def resized(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, C) → (h, w, C) at the working scale, same type."""
+        """(H, W, C) uint8 or uint16 → (h, w, C) of the same type at the working scale."""
         return resize(image, self.size(image.shape[:2]))
 
     def levels(self, image: np.ndarray) -> tuple[float, float]:
-        """The mean and the standard deviation that `image` (any scale) is stretched with."""
+        """(mean, std) in [0, 1] for the stretch of `image`, (h, w, C) uint8 or uint16 at any scale."""
         if self.contrast == "image":
             values = to_unit(image)
             return float(values.mean()), max(float(values.std()), 1e-3)
         return self.mean, self.std
 
     def unit(self, image: np.ndarray, levels: tuple[float, float]) -> np.ndarray:
-        """(h, w, C) uint8 or uint16, resized before → float32 (h, w, 3) in [0, 1]. `levels` are those of the whole image."""
+        """(h, w, C) uint8 or uint16 at the working scale → (h, w, 3) float32 in [0, 1], stretched.
+
+        `levels` is (mean, std) of the whole image, so that a crop is stretched like its image.
+        """
         values = to_unit(image)
         if self.contrast == "none":
             return values
@@ -56,7 +60,7 @@ class Preprocessing:
         return np.clip(0.5 + self.spread / std * (values - mean), 0, 1, dtype=np.float32)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, C) as stored → float32 (h, w, 3) in [0, 1], ready for the network."""
+        """A stored image, (H, W, C) uint8 or uint16 → the network's input, (h, w, 3) float32 in [0, 1]."""
         small = self.resized(image)
         return self.unit(small, self.levels(small))
 

@@ -1,4 +1,4 @@
-"""What is read off the normal training images before training: colour, contrast, and the scale to work at."""
+"""What the normal training images tell before a training: colour, contrast, working size, and how far crops may be turned."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,21 +9,26 @@ from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image, to_unit
 
-LOOK_AT = 16  # images: statistics of one category hardly change beyond
-SIZES = (256, 320, 384, 448, 512)  # multiples of 64, so that three poolings and half-size crops come out even
-FINEST_PERIOD = 10.0  # pixels: a little more than the network's stride of 8; at 4 to 5 px textures were not learnt
-ANY_DIRECTION = 15.0  # degrees: images turned further against each other are taken to lie in any direction
-ENERGY = 0.8  # share of a texture's energy that has to lie at coarser periods than that
+LOOK_AT = 16  # images: with more of them, the statistics of a category hardly change
+SIZES = (256, 320, 384, 448, 512)  # multiples of 64: three poolings of whole images and of half-size crops leave no remainder
+FINEST_PERIOD = 10.0  # pixels: a little more than the network's stride of 8; textures with periods of 4 to 5 px were not learnt
+ANY_DIRECTION = 15.0  # degrees: if images are turned further against each other, new ones may lie in any direction
+ENERGY = 0.8  # share of a texture's energy that must have periods above FINEST_PERIOD
 
 
 def evenly(length: int, count: int = LOOK_AT) -> list[int]:
-    """At most `count` of the places 0 … length − 1, evenly spread."""
+    """At most `count` evenly spread indices out of 0 … length − 1."""
     return [int(i) for i in np.linspace(0, length - 1, min(length, count)).round()]
 
 
 class Seen(NamedTuple):
-    """What is kept of one image: bytes of a stored pixel, mean and standard deviation of its values in [0, 1], channels pooled,
-    and the energy of its grey middle by frequency, with the frequencies in cycles a stored pixel: (n, m), (n, 1), (1, m)."""
+    """What the statistics need of one image.
+
+    - `pixel_bytes`: bytes per stored pixel.
+    - `mean`, `std`: of all its values, in [0, 1].
+    - `power`: (n, m), energy spectrum of its grey centre, n × n pixels; m = n//2 + 1, since the spectrum is symmetric.
+    - `rows`, `columns`: (n, 1) and (1, m), the frequencies in cycles per stored pixel.
+    """
 
     pixel_bytes: int
     mean: float
@@ -34,7 +39,7 @@ class Seen(NamedTuple):
 
 
 def look(samples: Sequence[Sample]) -> list[Seen]:
-    """Read at most `LOOK_AT` of the images, evenly spread, one after the other: all that follows needs no more of them."""
+    """Read at most `LOOK_AT` evenly spread images. UserError for a file that cannot be read, as in `read_image`."""
     return [_seen(read_image(samples[i].path)) for i in evenly(len(samples))]
 
 
@@ -50,37 +55,37 @@ def _seen(stored: np.ndarray) -> Seen:
 
 
 def mean_and_std(seen: Sequence[Seen]) -> tuple[float, float]:
-    """The images' mean, and the mean standard deviation within one."""
+    """(mean of the images' means, mean of their standard deviations, at least 0.001), in [0, 1]."""
     return float(np.mean([image.mean for image in seen])), max(float(np.mean([image.std for image in seen])), 1e-3)
 
 
 def mean_color(images: DecodedImages) -> list[float]:
-    """The mean colour (R, G, B) of the images as the network sees them, in [0, 1]."""
+    """The mean colour [R, G, B] of the prepared images, in [0, 1]."""
     means = [images.preprocessing.unit(*images[i]).mean((0, 1)) for i in evenly(len(images))]
     return np.mean(means, axis=0).tolist()
 
 
 def working_size(seen: Sequence[Seen], longest: int) -> tuple[int, str]:
-    """(longer side in pixels of the working scale, why), for normal images of `longest` pixels: the smallest of `SIZES` where
+    """(working size, a clause that tells why) for images whose longer side is stored with `longest` pixels.
 
-    - nothing that is stored is thrown away: small defects are found best at full size, and crops cost the same at any;
-    - `ENERGY` of their spectrum's energy has a period of `FINEST_PERIOD` pixels or more: the network shrinks its input
-      eightfold, and structure with a period near 8 pixels or below is lost on it.
+    The working size is the longer side in pixels at the working scale. It is the smallest of `SIZES`, or else the largest,
 
-    The largest of them where none is large enough.
+    - that is not below `longest`: small defects are found best at full size, and crops cost the same at any size;
+    - at which `ENERGY` of the images' energy has periods of `FINEST_PERIOD` pixels or more: the network shrinks its input
+      eightfold, and cannot learn structures with periods of about 8 pixels or fewer.
     """
     period = fine_period(seen)
     wanted = longest * FINEST_PERIOD / period
     size = next((s for s in SIZES if s >= max(wanted, longest)), SIZES[-1])
-    short = "" if size >= wanted else f", and {size} is the largest offered"
+    short = "" if size >= wanted else f", but {size} px are the largest offered"
     return size, (
-        f"stored at {longest} px, where {1 - ENERGY:.0%} of the texture's energy is finer than {period:.1f} px; "
-        f"{FINEST_PERIOD:.0f} px need {wanted:.0f}{short}"
+        f"stored at {longest} px, where {1 - ENERGY:.0%} of the texture's energy has periods below {period:.1f} px; "
+        f"{wanted:.0f} px would make them {FINEST_PERIOD:.0f} px{short}"
     )
 
 
 def fine_period(seen: Sequence[Seen]) -> float:
-    """The period in stored pixels below which 1 − `ENERGY` of the images' energy lies, the slow variation left out."""
+    """The period in stored pixels above which `ENERGY` of the images' energy lies; periods above 64 pixels do not count."""
     total: np.ndarray | float = 0.0
     for image in seen:
         frequency = np.hypot(image.rows, image.columns)
@@ -88,17 +93,17 @@ def fine_period(seen: Sequence[Seen]) -> float:
         total = total + rings / max(rings.sum(), 1e-12)
     energy = np.asarray(total)[4:]  # periods above 64 pixels are lighting and shape
     if energy.sum() <= 0:
-        return 64.0  # flat images: nothing is fine
+        return 64.0  # flat images have no texture
     place = int(np.searchsorted(np.cumsum(energy) / energy.sum(), ENERGY)) + 4
     return 256 / (place + 0.5)
 
 
 def orientation_spread(seen: Sequence[Seen]) -> float:
-    """By how many degrees, 0 to 90, the images are turned against each other: of all pairs, four in five by less,
-    so that one odd image in sixteen decides nothing.
+    """How far the images are turned against each other, 0 to 90 degrees: the 80th percentile over all pairs of images.
 
-    For each pair, the turn at which their spectra agree best, direction by direction; a spectrum has no front and back, so 180°
-    is as 0°. Without any direction, as in grain, turns come out at random, and wide: there they do no harm.
+    With the percentile, one odd image in sixteen changes nothing. The turn of a pair is the one at which their spectra agree
+    best over the directions; a spectrum does not tell 0° from 180°. Images without a direction, such as grain, give random and
+    wide turns, which do no harm there.
     """
     profiles = [_directions(image) for image in seen]
     spectra = [np.fft.rfft(p) for p in profiles if p.any()]
@@ -111,20 +116,25 @@ def orientation_spread(seen: Sequence[Seen]) -> float:
 
 
 def rotation_range(seen: Sequence[Seen]) -> tuple[float, str]:
-    """(degrees by which training crops are turned at most to either side, why): as far as the images themselves are; any way
-    where they lie in so many directions that more must be expected."""
+    """(largest turn of training crops to either side in degrees, a clause that tells why).
+
+    Crops are turned as far as the images are against each other, and by up to 180° where that exceeds `ANY_DIRECTION`.
+    """
     spread = orientation_spread(seen)
     why = f"the images are turned by up to {spread:.0f}° against each other"
     return (180.0, why) if spread > ANY_DIRECTION else (spread, why)
 
 
 def _directions(image: Seen) -> np.ndarray:
-    """(180,): mean amplitude at each degree, periods of 2 to 64 px, smoothed and less their mean; zeros for a flat image."""
+    """(180,): smoothed mean amplitude in the direction of each degree, relative to the mean over all; zeros for a flat image.
+
+    Only periods from 2.2 to 64 px count.
+    """
     frequency = np.hypot(image.rows, image.columns)
     degree = np.degrees(np.arctan2(image.rows, image.columns)) % 180
-    kept = (frequency > 1 / 64) & (frequency < 0.45)  # above are only corners: diagonal directions
+    kept = (frequency > 1 / 64) & (frequency < 0.45)  # higher ones are mostly diagonal, and would count too much
     place = degree[kept].astype(int) % 180
     mean = np.bincount(place, np.sqrt(image.power[kept]), 180) / np.maximum(1, np.bincount(place, minlength=180))
-    around = np.exp(-2 * (np.pi * 2.5 * np.fft.rfftfreq(180)) ** 2)  # a Gaussian of σ = 2.5°, round the circle
+    around = np.exp(-2 * (np.pi * 2.5 * np.fft.rfftfreq(180)) ** 2)  # transform of a circular Gaussian, σ = 2.5°
     mean = np.fft.irfft(np.fft.rfft(mean) * around, 180)
     return (mean - mean.mean()) / max(float(mean.mean()), 1e-12)
