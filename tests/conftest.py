@@ -264,12 +264,20 @@ def small_data(root: Path, **changes: Any) -> "AnomalyDataModule":
     return AnomalyDataModule(**options | changes)
 
 
+SMALL_NETWORK = {
+    "_target_": "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder",
+    "width": 0.03,
+    "checkpointing": False,
+    "standardize": False,
+}
+
+
 def small_module(**changes: Any) -> "AnomalyModule":
     """A module with a network of one or a few filters a layer."""
     from anomaly_lab.module import AnomalyModule
 
     options: dict[str, Any] = {
-        "network": {"_target_": "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder", "width": 0.03},
+        "network": SMALL_NETWORK,
         "objective": {"_target_": "anomaly_lab.objectives.l2"},
         "optimizer": {"lr": 1e-2, "weight_decay": 0.01, "warmup": 0.0},
         "scoring": {"error": "squared", "sigma": 2, "tile": 0, "pooling": "max"},

@@ -13,7 +13,7 @@ SDC = "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder"
 
 
 def test_a_class_is_constructed_and_its_label_passed_over() -> None:
-    network = build({"_target_": SDC, "name": "small", "width": 0.03})
+    network = build({"_target_": SDC, "name": "small", "width": 0.03, "checkpointing": False, "standardize": False})
     assert isinstance(network, SDCAutoencoder)
     assert network.last.in_channels == 1, "32 filters times 0.03"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import small_data, small_module, small_trainer
+from conftest import SMALL_NETWORK, small_data, small_module, small_trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -172,7 +172,7 @@ def test_the_default_heatmap_is_the_residual_models_and_the_flat_one_stays_a_squ
 
 def test_bf16_gives_nearly_the_heatmaps_of_fp32() -> None:
     torch.manual_seed(0)
-    module = small_module(network={"_target_": "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder", "width": 0.25}).eval()
+    module = small_module(network=SMALL_NETWORK | {"width": 0.25}).eval()
     item = {"X": torch.rand(3, 48, 48), "size": (48, 48), "truth": None, "index": 0}
     with torch.no_grad():
         exact = module.detect(item)["heatmap"]

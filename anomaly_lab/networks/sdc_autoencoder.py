@@ -1,7 +1,7 @@
-"""The paper's network, Table 1: a fully convolutional autoencoder around stacked dilated convolutions (SDC).
+"""The paper's network (Table 1): a fully convolutional autoencoder with stacked dilated convolutions (SDC).
 
-Three poolings shrink the image eightfold, four SDC blocks look at up to hundreds of pixels of context, three transposed
-convolutions bring the size back. There are no skip connections: what comes out has passed through the bottleneck.
+Three poolings shrink the image eightfold. Four SDC layers see a context of hundreds of pixels. Three transposed convolutions
+restore the size. There are no skip connections: all information passes through the bottleneck.
 """
 
 from collections.abc import Callable
@@ -9,43 +9,69 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from anomaly_lab.networks import STRIDE
 from anomaly_lab.networks.fast.dilated import DilatedConv2d
+from anomaly_lab.networks.fast.folding import folded
 from anomaly_lab.networks.fast.recompute import recomputed
 
-STRIDE = 8  # three 2×2 poolings
+RATES = (1, 2, 4, 8, 16)  # dilation rates of an SDC layer
+SPREAD = 0.14  # standard deviation of a standardised image: ±3.6 deviations fit into [0, 1], the range of the sigmoid
+LEAST_SPREAD = 0.02  # added to an image's own spread (as squares), so that noise in a nearly flat image is not stretched
 
 
 def conv_block(c_in: int, c_out: int) -> nn.Sequential:
-    """3×3 convolution, batch normalisation, ReLU. The normalisation has a bias of its own, so the convolution has none."""
+    """3×3 convolution, batch normalisation, ReLU: (B, c_in, H, W) → (B, c_out, H, W).
+
+    The convolution has no bias, because the normalisation has one.
+    """
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
 def up_block(c_in: int, c_out: int) -> nn.Sequential:
-    """3×3 transposed convolution with stride 2 (exactly doubles the sides), batch normalisation, ReLU."""
+    """3×3 transposed convolution of stride 2, batch normalisation, ReLU: (B, c_in, H, W) → (B, c_out, 2H, 2W)."""
     up = nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=1, bias=False)
     return nn.Sequential(up, nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
 class SDC(nn.Module):
-    """SDC_{1,2,4,8,16}: five 5×5 convolutions with these dilation rates side by side on the same input, concatenated.
+    """SDC_{1,2,4,8,16}: five parallel 5×5 convolutions of one input, with these dilation rates; outputs concatenated.
 
-    (B, C, h, w) → (B, 5·filters, h, w). "Stacked" means stacked along the channels: only parallel branches give
-    Table 1's 5 × 64 = 320 channels. Each branch is followed by batch normalisation and ReLU, as every convolution is.
+    (B, C, h, w) → (B, 5·filters, h, w). We read "stacked" as stacked along the channels: only parallel branches give the
+    5 × 64 = 320 channels of Table 1. Batch normalisation and ReLU follow each branch, as they follow every convolution.
     """
 
-    def __init__(self, c_in: int, filters: int, rates: tuple[int, ...] = (1, 2, 4, 8, 16)) -> None:
+    def __init__(self, c_in: int, filters: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(DilatedConv2d(c_in, filters, 5, rate) for rate in rates)
-        self.norm = nn.BatchNorm2d(filters * len(rates))  # per channel, so one over all branches is one for each
+        self.branches = nn.ModuleList(DilatedConv2d(c_in, filters, 5, rate) for rate in RATES)
+        self.norm: nn.Module = nn.BatchNorm2d(filters * len(RATES))  # it works per channel: one layer serves all branches
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(torch.cat([branch(x) for branch in self.branches], dim=1)), inplace=True)
 
+    def fold(self) -> None:
+        """Merge the normalisation into the five branches, in place, for inference only."""
+        norm = self.norm
+        assert isinstance(norm, nn.BatchNorm2d)
+        first = 0
+        for i, branch in enumerate(self.branches):
+            assert isinstance(branch, DilatedConv2d)
+            channels = slice(first, first + branch.out_channels)
+            first = channels.stop
+            own = nn.BatchNorm2d(branch.out_channels, eps=norm.eps).eval()
+            own.load_state_dict({name: v[channels] if v.ndim else v for name, v in norm.state_dict().items()})
+            self.branches[i] = fuse_conv_bn_eval(branch, own.to(branch.weight))
+        self.norm = nn.Identity()
+
 
 class Pointwise(nn.Conv2d):
-    """A 1×1 convolution as a matrix product over the channels: (B, C, H, W) → (B, O, H, W), contiguous. On a processor, torch's
-    own takes four times as long for three output channels."""
+    """A 1×1 convolution, computed as a matrix product over the channels: (B, C, H, W) → (B, O, H, W), contiguous.
+
+    For three output channels torch's own convolution takes four times as long on a CPU.
+    """
+
+    keeps_float32 = True  # `ForInference` leaves its weights in float32
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__(c_in, c_out, 1)
@@ -55,21 +81,23 @@ class Pointwise(nn.Conv2d):
 
 
 class SDCAutoencoder(nn.Module):
-    """F: [0, 1]^(n×m×3) → [0, 1]^(n×m×3), Table 1 layer for layer at width 1 (11.67 M parameters).
+    """F: [0, 1]^(n×m×3) → [0, 1]^(n×m×3). At width 1 it is Table 1, layer by layer (11.67 M parameters).
 
-    `width` multiplies every number of filters but the last: cost and parameters grow with its square.
-    `checkpointing` keeps activations for the backward pass only where the resolution changes, and computes the others again.
-    `standardize`, which is ours: Table 1 sees each input less its own mean and in units of its own spread, and both are
-    restored behind it (`light.standardised`): brightness and contrast need not be learnt, and others than the training's are
-    reconstructed as well.
-    Takes (B, 3, H, W) of any H, W ≥ 1: sides that are no multiple of 8 are padded by reflection at the bottom and
-    the right, and the output is cropped to the input's size.
+    It takes (B, 3, H, W) for any H, W ≥ 1 and returns the same shape. If a side is not a multiple of 8, the image is padded by
+    reflection at the bottom and the right, and the output is cropped.
+
+    - `width`: factor on every number of filters except the last. Cost and parameters grow with its square.
+    - `checkpointing`: the backward pass recomputes activations. Only those at changes of the resolution are stored.
+    - `standardize` (ours): each image is standardised before Table 1 and restored after it, see `standardised`. So the network
+      need not learn brightness and contrast, and it reconstructs images in other light as well.
+
+    ValueError for a `width` that is not a positive number.
     """
 
-    def __init__(self, width: float = 1.0, checkpointing: bool = False, standardize: bool = False) -> None:
+    def __init__(self, width: float, checkpointing: bool, standardize: bool) -> None:
         super().__init__()
         if not isinstance(width, int | float) or not width > 0:
-            raise ValueError(f"width must be positive, got {width}")
+            raise ValueError(f"model.width is {width}: it must be a positive number, such as 0.25")
 
         self.checkpointing, self.standardize = checkpointing, standardize
 
@@ -77,7 +105,7 @@ class SDCAutoencoder(nn.Module):
             return max(1, round(n * width))
 
         c32, c64, c128, c256 = filters(32), filters(64), filters(128), filters(256)
-        self.encoder = nn.Sequential(  # shapes for an input of 512 × 512 at width 1
+        self.encoder = nn.Sequential(  # output shapes for an input of 512 × 512 at width 1
             conv_block(3, c32),
             conv_block(c32, c32),  # 512 × 512 × 32
             nn.MaxPool2d(2),
@@ -112,6 +140,10 @@ class SDCAutoencoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return standardised(self._table_1, x) if self.standardize else self._table_1(x)
 
+    def folded(self) -> nn.Module:
+        """A copy for inference, without normalisation layers. It computes the same up to rounding."""
+        return folded(self)
+
     def _table_1(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = pad_to_stride(x)
@@ -121,14 +153,17 @@ class SDCAutoencoder(nn.Module):
                 x = recomputed(segment, x)
         else:
             x = self.decoder(self.encoder(x))
-        # bf16 has 8 bits of mantissa, and the signal is a small residual: the end stays in float32
+        # the signal is a small difference between F(X) and X, and bf16 has a mantissa of 8 bits: the end stays in float32
         with torch.autocast(x.device.type, enabled=False):
             x = torch.sigmoid(self.last(x.float()))
         return x[..., :height, :width]
 
 
 def pad_to_stride(x: Tensor) -> Tensor:
-    """Pad (B, C, H, W) at the bottom and the right to multiples of 8: by reflection, or by the edge where it is too short."""
+    """Pad (B, C, H, W) at the bottom and the right to multiples of 8.
+
+    The padding is a reflection. Where the image is too small for one, its border pixels are repeated.
+    """
     down, right = -x.shape[-2] % STRIDE, -x.shape[-1] % STRIDE
     if not (down or right):
         return x
@@ -136,16 +171,13 @@ def pad_to_stride(x: Tensor) -> Tensor:
     return F.pad(x, (0, right, 0, down), mode=mode)
 
 
-SPREAD = 0.14  # standard deviation of a standardised crop: ±3.6 of them fit into [0, 1], where a sigmoid ends
-LEAST_SPREAD = 0.02  # of a crop, added as squares: one that is nearly flat is not stretched into noise
-
-
 def standardised(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
-    """F(X) of a network that sees each of X, (B, C, H, W), less its own mean and in units of its own spread, of channels and
-    pixels pooled; both are restored behind it.
+    """F(X), where `network` sees each image of X (B, C, H, W) with mean 0.5 and standard deviation `SPREAD`.
 
-    So F(a·X + b) = a·F(X) + b within [0, 1], but for crops that are nearly flat. (Mean and spread of the whole image in their
-    place, which a defect moves less, were worse on three of four categories: experiments/real_images.)
+    Mean and standard deviation are one number each per image, over channels and pixels. The output gets both back and is
+    clipped to [0, 1]. So F(a·X + b) = a·F(X) + b within [0, 1], except for nearly flat images.
+    In tiled testing an image here is one tile. Mean and spread of the whole test image, which a defect changes less, gave
+    worse results on three of four categories (experiments/real_images).
     """
     mean = X.mean((1, 2, 3), keepdim=True)
     scale = (X.var((1, 2, 3), correction=0, keepdim=True) + LEAST_SPREAD**2).sqrt() / SPREAD

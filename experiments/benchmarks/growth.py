@@ -21,7 +21,8 @@ def _table(what: str, unit: str, values: Sequence[float], make: Callable[[float]
 
 
 def _inference(side: float) -> Callable[[], object]:
-    network, made = SDCAutoencoder(0.25, standardize=True).eval().to(memory_format=CHANNELS_LAST), ForInference()  # type: ignore[call-overload]
+    network, made = SDCAutoencoder(0.25, checkpointing=False, standardize=True).eval(), ForInference()
+    network = network.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
     X = torch.rand(1, 3, int(side), int(side)).contiguous(memory_format=CHANNELS_LAST)
 
     def run() -> None:

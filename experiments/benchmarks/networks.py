@@ -15,7 +15,7 @@ CHANNELS_LAST = torch.channels_last
 
 def plain(width: float) -> SDCAutoencoder:
     """Table 1 of torch's own convolutions only."""
-    network = SDCAutoencoder(width, standardize=True)
+    network = SDCAutoencoder(width, checkpointing=False, standardize=True)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and type(child) is not nn.Conv2d:

@@ -1,4 +1,4 @@
-"""The network against the paper's Table 1, and what it promises about sizes and precision."""
+"""The network against the paper's Table 1; its promises about sizes, precision and light."""
 
 import copy
 from contextlib import nullcontext
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from anomaly_lab.networks import sdc_autoencoder
 from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder, standardised
 
 # Table 1 as printed, for an input of 512 × 512: layer type, number of filters, filter size, stride, output size
@@ -44,7 +45,7 @@ TYPES = {nn.Conv2d: "Conv.", nn.ConvTranspose2d: "Transp. Conv.", nn.MaxPool2d: 
 
 
 def layers(network: SDCAutoencoder) -> list[nn.Module]:
-    """The modules that stand for the rows of the table."""
+    """The modules that correspond to the rows of the table."""
     return [*network.encoder, *network.decoder, network.last]
 
 
@@ -54,7 +55,7 @@ def kernels(layer: nn.Module) -> list[nn.Module]:
 
 
 def described(layer: nn.Module, output: Tensor) -> tuple:
-    """One layer as a row of the table; the five convolutions of an SDC have to agree."""
+    """One layer as a row of the table; the five convolutions of an SDC layer must agree."""
     (row,) = {
         (name, getattr(k, "out_channels", None), square(k.kernel_size), square(k.stride))
         for k in kernels(layer)
@@ -71,10 +72,15 @@ def square(side: int | tuple[int, ...]) -> int:
     return value
 
 
-def narrow(seed: int = 0) -> SDCAutoencoder:
-    """A network of a sixteenth of the filters with normalisation statistics that are not the initial ones."""
-    torch.manual_seed(seed)
-    network = SDCAutoencoder(1 / 16)
+def table_1(width: float) -> SDCAutoencoder:
+    """The paper's network without our additions."""
+    return SDCAutoencoder(width, checkpointing=False, standardize=False)
+
+
+def narrow() -> SDCAutoencoder:
+    """A network with a sixteenth of the filters, whose normalisation statistics differ from the initial ones."""
+    torch.manual_seed(0)
+    network = table_1(1 / 16)
     with torch.no_grad():
         for _ in range(3):
             network(torch.rand(4, 3, 32, 32))
@@ -85,10 +91,10 @@ NARROW = narrow()
 
 
 def test_every_layer_is_that_of_table_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On tensors without content, at full width and 512², in the order in which the layers are called."""
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no meta device
+    """At full width and 512², on tensors without content, in the order of the calls."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # autocast does not support the meta device
     with torch.device("meta"):
-        network = SDCAutoencoder()
+        network = table_1(1.0)
         X = torch.empty(1, 3, 512, 512)
     rows: list[tuple] = []
     for layer in layers(network):
@@ -97,22 +103,22 @@ def test_every_layer_is_that_of_table_1(monkeypatch: pytest.MonkeyPatch) -> None
     assert rows == TABLE_1
 
 
-def test_convolutions_lie_in_the_layers_of_the_table_and_nowhere_else() -> None:
-    network = SDCAutoencoder(1 / 16)
+def test_all_convolutions_are_in_the_layers_of_the_table() -> None:
+    network = table_1(1 / 16)
     assert [m for m in network.modules() if isinstance(m, tuple(TYPES))] == [
         k for layer in layers(network) for k in kernels(layer)
     ]
 
 
 def test_dilation_rates() -> None:
-    """1, 2, 4, 8, 16 side by side in each of the four SDC layers, 1 everywhere else."""
-    rates = [[square(k.dilation) for k in kernels(layer)] for layer in layers(SDCAutoencoder(1 / 16))]
+    """1, 2, 4, 8, 16 in parallel in each of the four SDC layers, and 1 in all other layers."""
+    rates = [[square(k.dilation) for k in kernels(layer)] for layer in layers(table_1(1 / 16))]
     assert rates[9:13] == [[1, 2, 4, 8, 16]] * 4
     assert all(rate == [1] for rate in rates[:9] + rates[13:])
 
 
-def test_the_branches_of_an_sdc_look_at_the_same_input() -> None:
-    """Parallel, not one after the other: each branch's receptive field around the centre is five points at its own rate."""
+def test_the_branches_of_an_sdc_layer_have_the_same_input() -> None:
+    """They are parallel, not sequential: each branch sees five points around the centre, at its own rate."""
     torch.manual_seed(0)
     sdc = SDC(1, 1).eval()
     X = torch.zeros(1, 1, 81, 81)
@@ -128,13 +134,13 @@ def test_the_branches_of_an_sdc_look_at_the_same_input() -> None:
 
 def test_number_of_parameters() -> None:
     with torch.device("meta"):
-        network = SDCAutoencoder()
+        network = table_1(1.0)
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == 11_669_507
 
 
-def test_normalisation_and_relu_after_every_convolution_but_the_last() -> None:
+def test_normalisation_and_relu_follow_every_convolution_except_the_last() -> None:
     torch.manual_seed(0)
-    network = SDCAutoencoder(1 / 16).train()
+    network = table_1(1 / 16).train()
     normalised: list[Tensor] = []
     outputs: list[Tensor] = []
     for module in network.modules():
@@ -150,13 +156,13 @@ def test_normalisation_and_relu_after_every_convolution_but_the_last() -> None:
         assert before.mean((0, 2, 3)).abs().max() < 1e-4
         assert torch.equal(after, before.clamp_min(0))
         assert (before < 0).any()
-    assert (outputs[-1] < 0).any(), "the last convolution is followed by a sigmoid alone"
+    assert (outputs[-1] < 0).any(), "only a sigmoid follows the last convolution"
     assert torch.equal(result, torch.sigmoid(outputs[-1]))
 
 
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 2))
-def test_any_size_comes_back_in_its_size_and_in_the_unit_range(height: int, width: int, batch: int) -> None:
+def test_the_output_has_the_size_of_the_input_and_lies_in_the_unit_range(height: int, width: int, batch: int) -> None:
     with torch.no_grad():
         output = NARROW(torch.rand(batch, 3, height, width))
     assert output.shape == (batch, 3, height, width)
@@ -167,7 +173,7 @@ def test_any_size_comes_back_in_its_size_and_in_the_unit_range(height: int, widt
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_padding_is_exact(height: int, width: int) -> None:
-    """An image of any size gives what the same image gives that was padded before, cropped: bit for bit."""
+    """The output for an image equals the cropped output for the same image padded by hand, bit for bit."""
     X = np.random.default_rng([height, width]).random((1, 3, height, width), dtype=np.float32)
     down, right = -height % 8, -width % 8
     mode = "reflect" if down < height and right < width else "edge"
@@ -178,7 +184,7 @@ def test_padding_is_exact(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize(("size", "seen"), [((8, 8), (8, 8)), ((24, 40), (24, 40)), ((17, 40), (24, 40)), ((24, 33), (24, 40))])
-def test_only_sides_that_are_no_multiple_of_8_are_padded(size: tuple[int, int], seen: tuple[int, int]) -> None:
+def test_only_sides_that_are_not_multiples_of_8_are_padded(size: tuple[int, int], seen: tuple[int, int]) -> None:
     shapes: list[torch.Size] = []
     handle = NARROW.encoder.register_forward_pre_hook(lambda _, inputs: shapes.append(inputs[0].shape))
     with torch.no_grad():
@@ -187,8 +193,8 @@ def test_only_sides_that_are_no_multiple_of_8_are_padded(size: tuple[int, int], 
     assert shapes == [(1, 3, *seen)]
 
 
-def test_the_input_stays_as_it_was() -> None:
-    """ReLUs work in place: never on what the caller holds."""
+def test_the_input_is_not_changed() -> None:
+    """The in-place ReLUs must not write into the caller's tensor."""
     X = torch.rand(1, 3, 16, 16) - 0.5
     before = X.clone()
     with torch.no_grad():
@@ -197,14 +203,14 @@ def test_the_input_stays_as_it_was() -> None:
 
 
 def test_the_end_stays_in_float32_under_autocast() -> None:
-    """bf16 has 8 bits of mantissa, and the signal is a small residual."""
+    """The signal is a small difference between F(X) and X, and bf16 has a mantissa of 8 bits."""
     seen: list[tuple[Tensor, Tensor]] = []
     handle = NARROW.last.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         inner = NARROW.encoder(torch.rand(1, 3, 16, 16))
         output = NARROW(torch.rand(1, 3, 16, 16))
     handle.remove()
-    assert inner.dtype == torch.bfloat16, "autocast is not at work, so that this test says nothing"
+    assert inner.dtype == torch.bfloat16, "autocast has no effect, so this test would show nothing"
     assert output.dtype == torch.float32
     ((features, logits),) = seen
     assert features.dtype == logits.dtype == torch.float32
@@ -213,28 +219,28 @@ def test_the_end_stays_in_float32_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("width", [0.25, 0.5, 2.0])
-def test_width_multiplies_every_number_of_filters_but_the_last(width: float) -> None:
+def test_width_multiplies_every_number_of_filters_except_the_last(width: float) -> None:
     with torch.device("meta"):
-        network = SDCAutoencoder(width)
+        network = table_1(width)
     counts = [kernels(layer)[0].out_channels for layer in layers(network) if not isinstance(layer, nn.MaxPool2d)]
     printed = [filters for _, filters, *_ in TABLE_1 if filters is not None]
     assert counts == [width * filters for filters in printed[:-1]] + [3]
 
 
-def test_the_narrowest_network_has_a_filter_a_layer() -> None:
+def test_the_narrowest_network_has_one_filter_per_layer() -> None:
     with torch.no_grad():
-        assert SDCAutoencoder(1e-3).eval()(torch.rand(1, 3, 9, 9)).shape == (1, 3, 9, 9)
+        assert table_1(1e-3).eval()(torch.rand(1, 3, 9, 9)).shape == (1, 3, 9, 9)
 
 
 @pytest.mark.parametrize("width", [0, -1.0, float("nan")])
 def test_a_width_that_is_not_positive_is_refused(width: float) -> None:
-    with pytest.raises(ValueError, match="width must be positive"):
-        SDCAutoencoder(width)
+    with pytest.raises(ValueError, match=r"model\.width is .*: it must be a positive number"):
+        table_1(width)
 
 
 def plain(network: SDCAutoencoder) -> SDCAutoencoder:
-    """A copy whose convolutions are all torch's own; it loads the same state dict, as a checkpoint from before them does."""
-    copied = SDCAutoencoder(1 / 16)
+    """A copy with torch's own convolutions only; it loads the same state dict."""
+    copied = table_1(1 / 16)
     for module in copied.modules():
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d):
@@ -252,11 +258,11 @@ def plain(network: SDCAutoencoder) -> SDCAutoencoder:
 
 
 @pytest.mark.parametrize("side", [32, 72, 128])
-def test_fast_convolutions_give_what_torch_s_own_give_and_their_gradients(side: int) -> None:
+def test_our_convolutions_have_the_values_and_gradients_of_torch_s(side: int) -> None:
     torch.manual_seed(0)
-    network = SDCAutoencoder(1 / 16).double()
+    network = table_1(1 / 16).double()
     reference = plain(network).double()
-    network.last.float(), reference.last.float()  # the end is in float32
+    network.last.float(), reference.last.float()  # the end computes in float32
     assert not any(type(m).__name__ in ("DilatedConv2d", "Pointwise") for m in reference.modules())
     X = torch.rand(2, 3, side, side, dtype=torch.float64)
     outputs = [net(X).sub(X) for net in (network, reference)]
@@ -273,3 +279,36 @@ def test_a_standardised_network_is_table_1_between_a_normalisation_and_its_inver
     network.standardize = True
     with torch.no_grad():
         torch.testing.assert_close(network(X), standardised(NARROW, X))
+
+
+def halves() -> Tensor:
+    """Two images: one has pixels of 0.3 and 0.5 (mean 0.4, spread 0.1); the other has 0.9 everywhere."""
+    X = torch.full((2, 3, 4, 4), 0.3)
+    X[0, :, :2], X[1] = 0.5, 0.9
+    return X
+
+
+def test_standardised_by_hand() -> None:
+    """A spread of 0.1 grows by the least spread of 0.02; a flat image stays flat."""
+    X, spread, seen = halves(), (0.1**2 + 0.02**2) ** 0.5, []
+    torch.testing.assert_close(standardised(lambda x: seen.append(x) or x, X), X)
+    assert seen[0][0].unique().tolist() == pytest.approx([0.5 - 0.14 * 0.1 / spread, 0.5 + 0.14 * 0.1 / spread])
+    assert seen[0][1].unique().tolist() == pytest.approx([0.5], abs=1e-5)
+    white = standardised(torch.ones_like, X)
+    assert white[0].unique().tolist() == pytest.approx([0.4 + 0.5 * spread / 0.14])
+    assert white[1].unique().tolist() == pytest.approx([0.9 + 0.5 * 0.02 / 0.14])
+    assert float(standardised(torch.ones_like, X + 0.1).max()) == 1.0, "the output stays in [0, 1]"
+
+
+@settings(deadline=None)
+@given(st.floats(0.3, 1.4), st.floats(-0.2, 0.2), st.integers(0, 5))
+def test_a_standardised_network_follows_brightness_and_contrast(contrast: float, brightness: float, seed: int) -> None:
+    """F(a·X + b) = a·F(X) + b for any network, if no value leaves [0, 1] and no least spread is added."""
+    generator = torch.Generator().manual_seed(seed)
+    whole = 0.5 + 0.05 * torch.randn(2, 3, 24, 32, generator=generator).clamp(-3, 3)
+    network = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Sigmoid())
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(sdc_autoencoder, "LEAST_SPREAD", 0.0)
+        other = 0.5 + contrast * (whole - 0.5) + brightness
+        plain, follows = standardised(network, whole), standardised(network, other)
+    torch.testing.assert_close(follows, 0.5 + contrast * (plain - 0.5) + brightness, atol=1e-4, rtol=0)

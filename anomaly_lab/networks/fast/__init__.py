@@ -1,0 +1,1 @@
+"""Faster or smaller ways to compute the same: convolution gradients, folding for inference, recomputed activations."""

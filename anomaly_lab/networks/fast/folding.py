@@ -1,4 +1,4 @@
-"""A trained network for inference only: each normalisation folded into the convolution before it, which costs nothing then."""
+"""A trained network for inference only: each normalisation is merged into the convolution before it and costs no time."""
 
 import copy
 from typing import Any
@@ -7,42 +7,35 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def folded(network: nn.Module) -> nn.Module:
     """A copy of `network` in evaluation mode that computes the same up to rounding.
 
-    γ/σ of the running statistics goes into the weights, β − γμ/σ becomes the bias. In sequences where a normalisation follows
-    a convolution, and in SDC layers, whose one normalisation serves five convolutions side by side.
+    γ/σ of the running statistics multiplies the weights; β − γμ/σ becomes the bias. This happens wherever a normalisation
+    follows a convolution in an `nn.Sequential`. A module with a method `fold()` merges its own normalisation in place.
     """
     result = copy.deepcopy(network).eval()
     for module in list(result.modules()):
-        if isinstance(module, nn.Sequential):
+        fold: Any = getattr(module, "fold", None)
+        if fold is not None:
+            fold()
+        elif isinstance(module, nn.Sequential):
             for i in range(len(module) - 1):
                 conv, norm = module[i], module[i + 1]
-                if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+                if isinstance(conv, CONVOLUTIONS) and isinstance(norm, nn.BatchNorm2d):
                     module[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
                     module[i + 1] = nn.Identity()
-        elif isinstance(module, SDC):
-            sdc: Any = module
-            norms = sdc.norm.state_dict()
-            first = 0
-            for i, branch in enumerate(sdc.branches):
-                part = slice(first, first + branch.out_channels)
-                first = part.stop
-                own = nn.BatchNorm2d(branch.out_channels, eps=sdc.norm.eps).eval()
-                own.load_state_dict({name: v[part] if v.ndim else v for name, v in norms.items()})
-                sdc.branches[i] = fuse_conv_bn_eval(branch, own.to(branch.weight))
-            sdc.norm = nn.Identity()
     return result.requires_grad_(False)
 
 
 class ForInference:
-    """Gives the folded copy of an SDC autoencoder, made anew when its weights have changed; other networks as they are.
+    """Returns a network's folded copy, and makes a new copy when the weights have changed.
 
-    Under bf16 autocast the copy's weights are rounded for good, but for those of the module called `last`, which autocast would
-    do at each call.
+    The network offers the copy by a method `folded()`; a network without this method is returned as it is.
+    Under bf16 autocast the copy stores bf16 weights, so that autocast need not round them at each call. Modules with the
+    attribute `keeps_float32` stay in float32.
     """
 
     def __init__(self) -> None:
@@ -50,15 +43,17 @@ class ForInference:
         self._copy: nn.Module | None = None
 
     def __call__(self, network: nn.Module, device: str) -> nn.Module:
-        """The copy of `network` for use on this type of device, under the autocast that is in force."""
-        if not isinstance(network, SDCAutoencoder):
+        """The copy of `network` for a device of this type ("cpu", "cuda"), under the autocast in force."""
+        make_copy: Any = getattr(network, "folded", None)
+        if make_copy is None:
             return network
         bf16 = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16
         tensors = [*network.parameters(), *network.buffers()]
         now = (id(network), bf16, *((id(t), t.device, 0 if t.is_inference() else t._version) for t in tensors))
         if self._copy is None or now != self._made_from:
-            self._copy, self._made_from = folded(network), now
-            for name, module in self._copy.named_modules():
-                if bf16 and isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and name != "last":
+            made: nn.Module = make_copy()
+            for module in made.modules():
+                if bf16 and isinstance(module, CONVOLUTIONS) and not getattr(module, "keeps_float32", False):
                     module.to(torch.bfloat16)
+            self._copy, self._made_from = made, now
         return self._copy

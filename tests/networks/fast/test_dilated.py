@@ -1,4 +1,4 @@
-"""The dilated convolution against torch's own, in value and gradients."""
+"""The dilated convolution has the values and gradients of torch's own."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from anomaly_lab.networks.fast import dilated
 
 
 def both(x: Tensor, weight: Tensor, dilation: int, upstream: Tensor) -> list[list[Tensor]]:
-    """[output, ∂x, ∂weight] of ours and of torch's."""
+    """[output, gradient of x, gradient of the weight], by our convolution and by torch's."""
     results = []
     for conv in (dilated.conv2d, lambda x, w, d: F.conv2d(x, w, padding=w.shape[-1] // 2 * d, dilation=d)):
         x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
@@ -46,14 +46,14 @@ def test_equals_torch_s_convolution_in_value_and_gradients(
 
 @pytest.mark.parametrize("dilation", [1, 2, 4, 8, 16])
 def test_under_autocast_it_is_as_exact_as_torch_s(dilation: int) -> None:
-    """Errors against float64 of the bf16 gradients, in which both round only inputs and result."""
+    """Errors of the bf16 gradients against float64; the inputs are bf16 numbers, so only the results are rounded."""
     torch.manual_seed(0)
     x, weight, upstream = torch.randn(2, 24, 16, 16), torch.randn(8, 24, 5, 5), torch.randn(2, 8, 16, 16)
     x, weight, upstream = (t.bfloat16().float() for t in (x, weight, upstream))
     exact = both(x.double(), weight.double(), dilation, upstream.double())[1][2]
     with torch.autocast("cpu", torch.bfloat16):
         ours, torchs = both(x, weight, dilation, upstream)
-    assert ours[0].dtype == torch.bfloat16, "autocast is at work"
+    assert ours[0].dtype == torch.bfloat16, "autocast has an effect"
     assert torch.equal(ours[0], torchs[0])
     assert ours[2].dtype == torch.float32
     errors = [(found[2] - exact).norm() / exact.norm() for found in (ours, torchs)]
@@ -61,7 +61,7 @@ def test_under_autocast_it_is_as_exact_as_torch_s(dilation: int) -> None:
     assert errors[0] < 1.05 * errors[1]
 
 
-def test_it_takes_its_own_way_only_where_torch_s_is_slow() -> None:
+def test_it_replaces_torch_s_gradient_only_where_that_is_slow() -> None:
     x, weight = torch.randn(1, 4, 16, 16), torch.randn(2, 4, 5, 5, requires_grad=True)
     ways = {d: dilated.conv2d(x, weight, d).grad_fn.name() for d in (1, 2, 3, 4, 8, 16)}  # type: ignore[union-attr]
     assert [d for d, name in ways.items() if "WideConv2d" in name] == [4, 8, 16]

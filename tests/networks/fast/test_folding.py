@@ -1,4 +1,4 @@
-"""The copy for inference computes what the network does, up to rounding, and follows its weights."""
+"""The copy for inference computes the same as the network, up to rounding, and follows its weights."""
 
 import pytest
 import torch
@@ -15,9 +15,9 @@ from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 
 
 def seasoned() -> SDCAutoencoder:
-    """A network whose normalisations have statistics, weights and biases of their own."""
+    """A network whose normalisation layers have statistics, weights and biases that differ from the initial ones."""
     torch.manual_seed(0)
-    network = SDCAutoencoder(1 / 16)
+    network = SDCAutoencoder(1 / 16, checkpointing=False, standardize=False)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
             nn.init.uniform_(norm.weight, 0.5, 1.5)
@@ -33,10 +33,10 @@ def test_folding_changes_rounding_only() -> None:
     network, X = seasoned(), torch.rand(2, 3, 40, 56)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     copy = folded(network)
-    assert not [m for m in copy.modules() if isinstance(m, nn.BatchNorm2d)], "all normalisations are gone"
-    assert network(X).std() > 0.01, "the network says something"
+    assert not [m for m in copy.modules() if isinstance(m, nn.BatchNorm2d)], "no normalisation is left"
+    assert network(X).std() > 0.01, "the output varies"
     torch.testing.assert_close(copy(X), network(X), rtol=0, atol=2e-5)
-    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items()), "the original is as it was"
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items()), "the original is unchanged"
 
 
 @torch.no_grad()
@@ -57,7 +57,45 @@ def test_the_copy_is_made_once_and_follows_every_change_of_the_weights() -> None
         assert rounded(X).dtype == torch.float32
 
 
-def test_it_is_no_part_of_the_module_s_state_nor_used_in_training() -> None:
+class Gained(nn.Module):
+    """A convolution, a gain that can be folded into it, and an end that stays in float32 if `exact`."""
+
+    def __init__(self, exact: bool) -> None:
+        super().__init__()
+        self.conv, self.gain, self.end = nn.Conv2d(3, 3, 1), 2.0, nn.Conv2d(3, 3, 1)
+        self.end.keeps_float32 = exact  # type: ignore[assignment]
+
+    def fold(self) -> None:
+        self.conv.weight.data *= self.gain
+        self.conv.bias.data *= self.gain  # type: ignore[union-attr]
+        self.gain = 1.0
+
+    def folded(self) -> nn.Module:
+        return folded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end((self.gain * self.conv(x)).to(self.end.weight.dtype))
+
+
+@torch.no_grad()
+def test_any_network_can_offer_a_folded_copy_and_modules_that_keep_float32() -> None:
+    network, X = Gained(exact=True).eval(), torch.rand(1, 3, 4, 4)
+    copy = ForInference()(network, "cpu")
+    assert isinstance(copy, Gained) and (copy.gain, network.gain) == (1.0, 2.0)
+    torch.testing.assert_close(copy(X), network(X))
+    for exact, kind in ((True, torch.float32), (False, torch.bfloat16)):
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = ForInference()(Gained(exact), "cpu")
+        assert rounded.conv.weight.dtype == torch.bfloat16
+        assert rounded.end.weight.dtype == kind
+
+
+def test_a_network_without_a_folded_copy_is_used_as_it_is() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    assert ForInference()(network, "cpu") is network
+
+
+def test_the_copy_is_not_part_of_the_module_s_state_and_not_used_in_training() -> None:
     module = small_module().eval()
     names = set(module.state_dict())
     with torch.no_grad():
@@ -69,7 +107,7 @@ def test_it_is_no_part_of_the_module_s_state_nor_used_in_training() -> None:
 
 @torch.no_grad()
 def test_bf16_and_folding_change_heatmaps_and_metrics_of_a_trained_network_by_little(finished: Finished) -> None:
-    """Against float32 of the network as it was trained, on its test images."""
+    """Against the unfolded network in float32, on the run's test images."""
     module = AnomalyModule.load_from_checkpoint(finished.directory / "checkpoints/best.ckpt", weights_only=True).eval()
     preprocessing = Preprocessing(**module.hparams["preprocessing"])
     samples = [s for s in scan(finished.root, "stripes").test if s.mask is not None]

@@ -1,4 +1,4 @@
-"""Activation checkpointing: the same results bit for bit, from less memory."""
+"""Activation checkpointing: the same results bit for bit with less memory."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 
 
 def step(checkpointing: bool) -> tuple[SDCAutoencoder, list[Tensor], int]:
-    """A network after two training steps, its gradients, and how many bytes the last forward pass kept for the backward."""
+    """A network after two training steps, its gradients, and the bytes that the last forward pass stored."""
     torch.manual_seed(0)
-    network = SDCAutoencoder(1 / 16, checkpointing)
+    network = SDCAutoencoder(1 / 16, checkpointing=checkpointing, standardize=False)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     X = torch.rand(2, 3, 48, 40)
     for _ in range(2):
