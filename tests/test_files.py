@@ -1,10 +1,12 @@
-"""Files are there whole or not at all."""
+"""Files are there whole or not at all; their digests follow from their content."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from anomaly_lab.files import replacing, write_text
+from anomaly_lab.files import of_files, replacing, write_json, write_text
 
 
 def test_the_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -33,3 +35,26 @@ def test_text_is_written_as_utf_8_and_readable_by_others(tmp_path: Path) -> None
     write_text(tmp_path / "file.txt", "λ = ½\n")
     assert (tmp_path / "file.txt").read_bytes() == "λ = ½\n".encode()
     assert (tmp_path / "file.txt").stat().st_mode & 0o044 == 0o044
+
+
+def test_json_is_written_whole_and_never_holds_nan(tmp_path: Path) -> None:
+    write_json(tmp_path / "metrics.json", {"tpr": None, "tnr": 0.5})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"tpr": None, "tnr": 0.5}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "metrics.json", {"tpr": float("nan")})
+    assert json.loads((tmp_path / "metrics.json").read_text())["tnr"] == 0.5
+
+
+def test_the_digest_of_files_sees_every_byte_and_name(tmp_path: Path) -> None:
+    for name in ("a.png", "b/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    paths = [tmp_path / "a.png", tmp_path / "b/c.png"]
+    first = of_files(paths, tmp_path)
+    os.utime(paths[0], (0, 0))
+    assert of_files(reversed(paths), tmp_path) == first
+    paths[0].write_bytes(b"a.pnh")
+    assert of_files(paths, tmp_path) != first
+    paths[0].write_bytes(b"a.png")
+    paths[1] = paths[1].rename(tmp_path / "d.png")
+    assert of_files(paths, tmp_path) != first

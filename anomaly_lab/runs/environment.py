@@ -13,6 +13,7 @@ from typing import Any
 
 from anomaly_lab.files import write_json
 
+HERE = Path(__file__).parent.parent  # the folder of this package
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
 
 
@@ -23,10 +24,10 @@ def environment() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [sys.executable, *sys.orig_argv[1:]],
-        "anomaly_lab": _version("anomaly_lab"),
+        "anomaly_lab": version_of("anomaly_lab"),
         "git": _git(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version_of(name) for name in PACKAGES},
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "processor": _processor(),
@@ -47,7 +48,8 @@ def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None
     write_json(path, record)
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The installed version of a package, None if it isn't installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -58,7 +60,7 @@ def _git() -> dict[str, Any] | None:
     """The commit of the code that runs and whether it was changed since; None outside a checkout."""
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent.parent), *arguments]
+        command = ["git", "-C", str(HERE), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:

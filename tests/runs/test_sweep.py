@@ -1,8 +1,6 @@
 """Multiruns: started again they repeat nothing and lose nothing; a job that fails stays alone; sweeps may share a folder."""
 
 import json
-import logging
-import os
 import re
 import socket
 from collections.abc import Callable
@@ -14,9 +12,8 @@ import torch
 from conftest import Ended, assert_same_training, metrics_of, scores_of, stripes
 from omegaconf import OmegaConf
 
-from anomaly_lab import files
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.runs import fingerprint, lock, resume, sweep
+from anomaly_lab.runs import fingerprint, lock, sweep
 from anomaly_lab.training.checkpoints import SaveOnInterrupt
 
 Train = Callable[..., Ended]
@@ -65,7 +62,7 @@ def test_jobs_of_other_code_or_data_are_put_aside_and_run_anew(
     command = ["-m", *stripes(data_root), *FEW, "seed=0"]
     (run,) = jobs_of(train(*command).directory)
     first = {name: (run / name).read_bytes() for name in ("metrics.json", "scores.csv", "checkpoints/best.ckpt")}
-    monkeypatch.setattr(fingerprint, "code", lambda: "another")
+    monkeypatch.setattr(fingerprint, "code", lambda package: "another")
     ended = train(*command)
     assert "1 jobs, 1 finished\n" in ended.out
     assert jobs_of(run.parent) == [run]
@@ -170,60 +167,3 @@ def test_a_sweep_over_a_key_that_does_not_exist_is_named(train: Train, data_root
     assert ended.status == 1
     assert "objective.lamda" in ended.err
     assert "Traceback" not in ended.err
-
-
-def test_what_says_nothing_about_the_result_does_not_count(tmp_path: Path) -> None:
-    config = {"seed": 0, "data": {"name": "mvtec", "root": "a", "num_workers": 0}, "logger": None, "category": "???"}
-    same = {"seed": 0, "data": {"name": "mvtec", "root": Path.cwd() / "a", "num_workers": 3}, "logger": {"a": "${hydra:x}"}}
-    from omegaconf import OmegaConf
-
-    a, b = OmegaConf.create(config), OmegaConf.create({**same, "category": "???", "resume": "x"})
-    b.data.root = str(b.data.root)
-    assert files.digest(fingerprint.normalised(a)) == files.digest(fingerprint.normalised(b))
-    assert fingerprint.differences(a, b) == []
-    assert all(map(fingerprint.is_neutral, ("data.cache", "data.cache.gib", "logger.wandb.project")))
-    assert not any(map(fingerprint.is_neutral, ("data.contrast", "data", "logger_of_mine", "seed")))
-    b.seed, b.data.root = 1, "b"
-    assert fingerprint.differences(a, b) == [
-        "seed is 0 there, not 1",
-        f"data.root is {Path.cwd() / 'a'} there, not {Path.cwd() / 'b'}",
-    ]
-    assert fingerprint.differences(a, b, ["seed"]) == ["seed is 0 there, not 1"]
-    assert a.logger is None and b.logger is not None, "the configurations themselves stay as they are"
-
-
-def test_the_code_s_digest_sees_what_is_computed_and_not_how_it_is_laid_out() -> None:
-    source = 'def f(x: int) -> int:\n    """Say."""\n    # why\n    return x + 1\n'
-    laid_out = 'def f(x: int) -> int:\n\n    """Say more."""\n    return (x\n        + 1)\n'
-    assert fingerprint._meaning(source) == fingerprint._meaning(laid_out)
-    assert fingerprint._meaning(source) != fingerprint._meaning(source.replace("+ 1", "+ 2"))
-    assert fingerprint.code() == fingerprint.code()
-
-
-def test_the_data_s_digest_sees_every_byte_and_name(tmp_path: Path) -> None:
-    for name in ("a.png", "b/c.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(name.encode())
-    paths = [tmp_path / "a.png", tmp_path / "b/c.png"]
-    first = files.of_files(paths, tmp_path)
-    os.utime(paths[0], (0, 0))
-    assert files.of_files(reversed(paths), tmp_path) == first
-    paths[0].write_bytes(b"a.pnh")
-    assert files.of_files(paths, tmp_path) != first
-    paths[0].write_bytes(b"a.png")
-    paths[1] = paths[1].rename(tmp_path / "d.png")
-    assert files.of_files(paths, tmp_path) != first
-
-
-def test_resume_with_other_images_is_refused_and_with_other_code_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    prints = {"config": "a", "code": "b", "data": "c"}
-    files.write_json(tmp_path / "environment.json", {"fingerprint": prints})
-    with caplog.at_level(logging.WARNING):
-        resume.require_same_data(tmp_path, prints)
-        assert not caplog.text
-        resume.require_same_data(tmp_path, prints | {"code": "x"})
-    assert "other code" in caplog.text
-    with pytest.raises(resume.Refused, match="began with other images"):
-        resume.require_same_data(tmp_path, prints | {"data": "x"})

@@ -5,10 +5,13 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import TINY, Ended, stripes
+
+from anomaly_lab.show import loggers
 
 FEW = ["trainer.max_epochs=1", "data.steps_per_epoch=2", "trainer.log_every_n_steps=1"]
 
@@ -197,3 +200,30 @@ def test_an_unknown_logger_s_name_lists_what_there_is(train: Callable[..., Ended
     ended = train("+category=carpet", "logger=nonsense", *TINY)
     assert ended.status == 1
     assert all(name in ended.err for name in ("csv", "tensorboard", "wandb"))
+
+
+def test_wandb_is_offline_without_a_key_or_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def connect(address: tuple[str, int], timeout: float) -> SimpleNamespace:
+        asked.append(address)
+        return SimpleNamespace(close=lambda: None)
+
+    def no_network(address: tuple[str, int], timeout: float) -> None:
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", connect)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert loggers.wandb_offline()
+    (tmp_path / ".netrc").write_text("machine example.org login me password x\n")
+    assert loggers.wandb_offline()
+    assert not asked, "without a key nobody is called"
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password x\n")
+    assert not loggers.wandb_offline()
+    (tmp_path / ".netrc").unlink()
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    assert not loggers.wandb_offline()
+    assert asked == [("api.wandb.ai", 443)] * 2
+    monkeypatch.setattr("socket.create_connection", no_network)
+    assert loggers.wandb_offline()
