@@ -1,8 +1,8 @@
 """An embedded, procedural data set in the layout of MVTec AD, so that everything runs without a download.
 
-Nine of MVTec AD's categories are imitated: two regular textures (carpet, grid), three random ones (leather,
-tile, wood) and four objects. `ensure` writes a category to disk once;
-`catalogue` says what can be wrong with it.
+It imitates nine of MVTec AD's categories: two regular textures (carpet, grid), three random textures (leather, tile, wood)
+and four objects (bottle, hazelnut, metal_nut, pill). `write.ensure` writes a category to disk once; `catalogue` lists the
+kinds of defect of each category.
 """
 
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE

@@ -1,6 +1,6 @@
 """The camera: lighting, exposure, blur and sensor noise.
 
-It is drawn once and applied alike to a scene with and without its defect, so that only the defect differs.
+The same camera photographs a scene with and without its defect, so that the two images differ only in the defect.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from anomaly_lab.data.synthetic.fields import Field, Image, blur, coordinates, noise
 
-BRIGHTNESS = 0.14  # greatest relative change of an image's exposure
-CONTRAST = 0.12  # greatest relative change of its contrast
+BRIGHTNESS = 0.14  # largest relative change of an image's exposure
+CONTRAST = 0.12  # largest relative change of its contrast
 
 
 @dataclass(frozen=True)
 class Camera:
-    """What happens between scene and PNG: `light` a factor; `grain` (SIZE, SIZE, 3), grey levels."""
+    """How a scene becomes an 8-bit image.
+
+    - `light`: (SIZE, SIZE), factor on the scene's brightness. - `brightness`, `contrast`: factors of the exposure.
+    - `sharpness`: standard deviation of the blur in pixels. - `grain`: (SIZE, SIZE, 3), sensor noise in grey levels.
+    """
 
     light: Field
     brightness: float
@@ -25,13 +29,13 @@ class Camera:
     grain: Image
 
     def photograph(self, scene: Image, pivot: float) -> NDArray[np.uint8]:
-        """Return the uint8 RGB image of `scene` (0..1); contrast is changed about the grey value `pivot`."""
+        """(SIZE, SIZE, 3) in [0, 1] → uint8 RGB of the same shape. The contrast changes around the grey value `pivot`."""
         exposed = (pivot + (scene * self.light[..., None] - pivot) * self.contrast) * self.brightness
         return np.clip(np.rint(blur(exposed, self.sharpness) * 255 + self.grain), 0, 255).astype(np.uint8)
 
 
 def radical_inverse(index: int, base: int) -> float:
-    """The van der Corput sequence: consecutive indices fill 0..1 evenly."""
+    """Element `index`, from 0, of the van der Corput sequence: consecutive elements fill [0, 1) evenly."""
     value, weight = 0.0, 1.0 / base
     while index:
         index, digit = divmod(index, base)
@@ -41,10 +45,10 @@ def radical_inverse(index: int, base: int) -> float:
 
 
 def sample_camera(rng: np.random.Generator, index: int) -> Camera:
-    """Draw the camera of image number `index` of its set.
+    """Draw the camera for image number `index` of its set.
 
-    Exposure and contrast run through a Halton sequence instead of being drawn: the normal and the defective
-    images of a small test set then cover the same range evenly, and no chance imbalance tells them apart.
+    Exposure and contrast are not random, but follow a Halton sequence. So the normal and the defective images of a small test
+    set cover the same range evenly, and exposure does not separate them by chance.
     """
     x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
     slope, vignette = rng.uniform(0.02, 0.09), rng.uniform(0.0, 0.05)

@@ -1,4 +1,4 @@
-"""What there is: each category's sampler and its kinds of defect, with colours, sizes and strengths."""
+"""Each category's sampler and its kinds of defect, with their colours, sizes and strengths."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,11 +10,11 @@ from anomaly_lab.data.synthetic import defects, objects, textures, weaves
 from anomaly_lab.data.synthetic.defects import Scene
 from anomaly_lab.data.synthetic.fields import Image
 
-Spoil = Callable[[Any, np.random.Generator], Image]  # the scene is of the type that `sample` makes
+Spoil = Callable[[Any, np.random.Generator], Image]  # its scene has the type that `sample` returns
 
 
 class Category(NamedTuple):
-    """`sample` draws a scene without a defect; each of `kinds` returns a scene's picture with one."""
+    """`sample` draws a scene without a defect. `kinds`: name → function that returns a scene's picture with such a defect."""
 
     sample: Callable[[np.random.Generator], Scene]
     kinds: dict[str, Spoil]

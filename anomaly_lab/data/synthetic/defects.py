@@ -1,7 +1,8 @@
-"""Defects that lie on a finished surface: stains, scratches, cracks, threads, holes and the like.
+"""Defects on a finished surface: stains, scratches, cracks, threads, holes and the like.
 
-Each takes the scene and a generator and returns the scene's picture with the defect, before light and
-camera. The masks are not drawn here: `write` takes them from the difference to the picture without defect.
+Each function takes a scene and a generator, and returns the scene's picture with the defect, (SIZE, SIZE, 3) in [0, 1], before
+light and camera. Lengths and radii are ranges in pixels, opacities and strengths ranges in [0, 1]; a value is drawn from each.
+`write` makes the masks, from the difference between the images with and without the defect.
 """
 
 from typing import Protocol
@@ -29,18 +30,21 @@ Colour = tuple[float, float, float]
 
 
 class Scene(Protocol):
-    """What a defect needs to know of the thing that it spoils."""
+    """What a defect needs to know about the scene."""
 
     @property
     def region(self) -> Field:
-        """Where defects may lie, 0..1."""
+        """(SIZE, SIZE) in [0, 1]: 1 where a defect may lie."""
 
     def render(self) -> Image:
-        """The picture without a defect, (SIZE, SIZE, 3) in 0..1."""
+        """The picture without a defect, (SIZE, SIZE, 3) in [0, 1]."""
 
 
 def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, float]:
-    """A point of the scene's region at least `margin` px from its rim, measured from the image's middle."""
+    """A random point (x, y) of the scene's region, in pixels from the image's centre, at least `margin` px inside its rim.
+
+    In a region that is too narrow, the point keeps 80 % of the largest possible distance instead.
+    """
     inside = np.pad((scene.region > 0.5).astype(np.uint8), 1)
     room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
     rows, columns = np.nonzero(room >= min(margin, 0.8 * room.max()))
@@ -56,7 +60,7 @@ def stain(
     opacity: Span,
     rim: float = 0.0,
 ) -> Image:
-    """A blot that dyes the surface and lets its relief through; `rim` darkens its edge."""
+    """A blot that dyes the surface; the relief stays visible. `rim`, 0 to 1, darkens its edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 2.0))
     alpha = smoothstep(-2.5, 2.5, depth + 1.5 * noise(rng, 12))
@@ -77,7 +81,10 @@ def scratch(
     count: int = 1,
     heading: float | None = None,
 ) -> Image:
-    """One to `count` scratches side by side, each a groove with a light and a dark flank."""
+    """One to `count` scratches side by side: grooves, each with a light and a dark flank.
+
+    `heading`: their mean direction in radians; None for any direction.
+    """
     picture = scene.render()
     extent = rng.uniform(*length)
     x, y = place(scene, rng, int(extent / 3))
@@ -102,7 +109,10 @@ def crack(
     branches: int = 2,
     heading: float | None = None,
 ) -> Image:
-    """A jagged dark line that forks, with a lit lower edge."""
+    """A jagged dark line with up to `branches` forks and a lit lower edge.
+
+    `heading`: its mean direction in radians; None for any direction, and more jags.
+    """
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     jag = 0.35 if heading is None else 0.08
     trunk = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.3, jag, heading)
@@ -125,7 +135,7 @@ def thread(
     width: Span,
     opacity: Span,
 ) -> Image:
-    """A loose fibre, round and lit from above, that lies on the surface and casts a shadow."""
+    """A loose round fibre on the surface, lit from above, that casts a shadow."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 4)), extent, 0.9)
     body = stroke(points, thick)
@@ -138,7 +148,7 @@ def thread(
 
 
 def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, count: int = 1) -> Image:
-    """One to `count` round pits: dark inside, with a lit lip to the lower right."""
+    """One to `count` round pits: dark inside, with a lit rim at the lower right."""
     picture = scene.render()
     x, y = place(scene, rng, 24)
     for _ in range(rng.integers(1, count + 1)):
@@ -155,7 +165,7 @@ def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, c
 
 
 def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, strength: Span) -> Image:
-    """A crease: one flank lit, the other in the shade, so that the mean brightness stays."""
+    """A crease: one flank is lit and the other shaded, so that the mean brightness stays."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.25)
     ridge = blur(stroke(points, thick, taper=True), thick * 0.45)
@@ -166,7 +176,7 @@ def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, stre
 
 
 def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span) -> Image:
-    """A clear, raised smear: it blurs and tints what is under it, and shines along its upper edge."""
+    """A clear, raised smear: it blurs and tints the surface, and shines along its upper edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(*aspect))
     alpha = smoothstep(-1.2, 1.2, depth) * scene.region
@@ -178,7 +188,7 @@ def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, a
 
 
 def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int) -> Image:
-    """One to `count` angular chips of foreign matter close together, each with a lit and a dark edge."""
+    """One to `count` angular chips of foreign matter close together, each with a light and a dark edge."""
     picture = scene.render()
     x, y = place(scene, rng, 22)
     for _ in range(rng.integers(1, count + 1)):
@@ -195,7 +205,7 @@ def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...
 
 
 def lettering(scene: Scene, rng: np.random.Generator, colour: Colour, height: Span, opacity: Span) -> Image:
-    """Print that does not belong there, worn in places."""
+    """Two to four random capital letters, partly worn off."""
     text = "".join(chr(65 + letter) for letter in rng.integers(0, 26, rng.integers(2, 5)))
     canvas = np.zeros((SIZE, SIZE), np.uint8)
     scale = rng.uniform(*height) / 21  # FONT_HERSHEY_SIMPLEX is 21 px high at scale 1
@@ -210,7 +220,7 @@ def lettering(scene: Scene, rng: np.random.Generator, colour: Colour, height: Sp
 
 
 def rough_patch(scene: Scene, rng: np.random.Generator, radius: Span, strength: Span) -> Image:
-    """A patch where the polish is gone: light and dark grains about the surface's own colour."""
+    """A patch without polish: light and dark grains around the surface's own colour."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 1.7))
     grain = blur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), 1.1) * 3.5

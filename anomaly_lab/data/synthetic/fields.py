@@ -1,6 +1,6 @@
 """Scalar fields over the image plane: coordinates, smooth noise, cells, blobs and strokes.
 
-All fields are of shape (SIZE, SIZE); lengths are in pixels and angles in radians.
+A field has the shape (SIZE, SIZE). Lengths are in pixels, angles in radians. Positions are measured from the image's centre.
 """
 
 import cv2
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 SIZE = 256
 
 Field = NDArray[np.floating]
-Image = NDArray[np.floating]  # (SIZE, SIZE, 3), RGB, nominally 0..1
+Image = NDArray[np.floating]  # (SIZE, SIZE, 3), RGB, mostly in [0, 1]
 
 
 def coordinates(centre: tuple[float, float] = (0.0, 0.0), angle: float = 0.0) -> tuple[Field, Field]:
-    """Return x and y measured from `centre` (itself measured from the image's middle), turned by `angle`."""
+    """The fields x and y of a coordinate system with its origin at `centre`, turned by `angle`."""
     axis = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
     x, y = axis[None, :] - float(centre[0]), axis[:, None] - float(centre[1])
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -22,13 +22,16 @@ def coordinates(centre: tuple[float, float] = (0.0, 0.0), angle: float = 0.0) ->
 
 
 def smoothstep(low: float, high: float, value: Field) -> Field:
-    """Rise from 0 at `low` to 1 at `high` with flat ends."""
+    """A smooth step: 0 where `value` ≤ `low`, 1 where `value` ≥ `high`; falling where `low` > `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
 def noise(rng: np.random.Generator, period: float, period_y: float | None = None) -> Field:
-    """Smooth noise of about zero mean and unit deviation on a lattice `period` wide and `period_y` high."""
+    """Smooth noise with a mean of about 0 and a standard deviation of about 1.
+
+    Its features are about `period` wide and `period_y` high (None: the same).
+    """
     columns = max(2, round(SIZE / period))
     rows = max(2, round(SIZE / (period_y or period)))
     lattice = rng.standard_normal((rows, columns), dtype=np.float32)
@@ -36,12 +39,12 @@ def noise(rng: np.random.Generator, period: float, period_y: float | None = None
 
 
 def cells(rng: np.random.Generator, x: Field, y: Field, pitch: float) -> tuple[Field, Field, NDArray[np.int32]]:
-    """Distances to the nearest and second nearest of jittered lattice points, and the nearest one's number.
+    """Voronoi cells of jittered lattice points: (distance to the nearest point, to the second nearest, nearest point's number).
 
-    Only the 3 x 3 lattice neighbours are searched, which is many times faster than a k-d tree and right but
-    for rare corner cases that no one sees.
+    `pitch`: the lattice constant. Only the 3 × 3 neighbours in the lattice are searched, which is many times faster than a k-d
+    tree. The second distance is wrong in rare corner cases, which nobody sees.
     """
-    side = 2 * int(SIZE / pitch) + 4  # twice the image's width, so that it may be turned and warped
+    side = 2 * int(SIZE / pitch) + 4  # twice the image's width, since x and y may be turned and warped
     row, column = np.divmod(np.arange(side * side), side)
     jitter = rng.uniform(0.12, 0.88, (2, side * side))
     point_x, point_y = (column + jitter[0]).astype(np.float32), (row + jitter[1]).astype(np.float32)
@@ -66,7 +69,10 @@ def blob(
     aspect: float = 1.0,
     rough: float = 0.12,
 ) -> Field:
-    """Depth inside an irregular closed outline: positive inside, 0 on the outline, negative outside."""
+    """Depth of each pixel inside an irregular closed outline: positive inside, negative outside.
+
+    `radius`: the outline's mean radius. `aspect`: length over width. `rough`: relative amplitude of the outline's waves.
+    """
     x, y = coordinates(centre, rng.uniform(0, np.pi))
     x, y = x / np.sqrt(aspect), y * np.sqrt(aspect)
     theta = np.arctan2(y, x)
@@ -85,7 +91,10 @@ def curve(
     jag: float = 0.0,
     heading: float | None = None,
 ) -> NDArray[np.float32]:
-    """Points (n, 2) along a line that wanders: `bend` is its smooth turning, `jag` its kinks (radians)."""
+    """Points (n, 2), float32, along a wandering line around `centre`.
+
+    `bend`: standard deviation of its smooth turns. `jag`: that of its kinks. `heading`: its first direction; None for any.
+    """
     count = max(8, int(length / 3))
     start = rng.uniform(0, 2 * np.pi) if heading is None else heading
     knots = bend * rng.standard_normal(4)
@@ -96,7 +105,10 @@ def curve(
 
 
 def stroke(points: NDArray[np.float32], width: float, taper: bool = False) -> Field:
-    """Coverage 0..1 of a line through `points`; drawn larger, as widths are fractions of a pixel."""
+    """Coverage in [0, 1] of each pixel by a line through `points`, (n, 2). `taper`: its ends are thinner.
+
+    It is drawn four times larger, since widths are fractions of a pixel.
+    """
     scale = 4
     canvas = np.zeros((SIZE * scale, SIZE * scale), np.uint8)
     pixels = np.round((points + (SIZE - 1) / 2 + 0.5) * scale).astype(np.int32)
@@ -109,21 +121,21 @@ def stroke(points: NDArray[np.float32], width: float, taper: bool = False) -> Fi
 
 
 def blur(field: NDArray[np.floating], sigma: float) -> NDArray[np.floating]:
-    """Gaussian blur of a field or an image, by `sigma` pixels."""
+    """Gaussian blur of a field or an image; `sigma` is the standard deviation in pixels."""
     return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def shifted(field: Field, by: int) -> Field:
-    """Move a field `by` px to the right and down, repeating its edge (np.roll would wrap)."""
+    """The field moved `by` pixels to the right and down; its edge is repeated (np.roll would wrap it around)."""
     return np.pad(field, ((by, 0), (by, 0)), mode="edge")[:SIZE, :SIZE]
 
 
 def shade(height: Field, light: tuple[float, float] = (-0.7, -0.7)) -> Field:
-    """Brightness 0..2 (1 on the flat) of a relief `height` (px), lit from where `light` points."""
+    """Brightness in [0, 2] of a relief with `height` in pixels; 1 where it is flat. `light` (x, y) points towards the lamp."""
     dy, dx = np.gradient(height)
     return np.asarray(np.clip(1 - light[0] * dx - light[1] * dy, 0, 2), np.float32)
 
 
 def mix(under: Image, over: Image | tuple[float, ...], alpha: Field) -> Image:
-    """Lay `over` (an image or a colour) on `under` with opacity `alpha` 0..1."""
+    """Lay `over`, an image or a colour, on `under` with the opacity `alpha`, a field in [0, 1]."""
     return (under + (np.asarray(over, np.float32) - under) * alpha[..., None]).astype(np.float32)

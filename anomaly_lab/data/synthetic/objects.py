@@ -1,4 +1,4 @@
-"""Objects on a plain ground: a bottle seen from above, a hazelnut, a metal nut and a pill."""
+"""Objects on a plain ground (a bottle seen from above, a hazelnut, a metal nut, a pill), and defects of their shape."""
 
 from dataclasses import dataclass, replace
 
@@ -22,9 +22,10 @@ from anomaly_lab.data.synthetic.fields import (
 
 @dataclass(frozen=True)
 class Part:
-    """An object by its looks: `skin` inside `depth` > 0 (px from the outline), `ground` outside.
+    """An object: `skin` where `depth` > 0, `ground` elsewhere.
 
-    `centre` and `angle` are its pose; `fracture` is the colour of a broken face.
+    - `depth`: (SIZE, SIZE), distance from the outline in pixels, positive inside.
+    - `centre`, `angle`: the pose. - `fracture`: RGB in [0, 1] of a broken face.
     """
 
     skin: Image
@@ -36,11 +37,11 @@ class Part:
 
     @property
     def region(self) -> Field:
-        """Where defects may lie: on the object, 0..1."""
+        """(SIZE, SIZE) in [0, 1]: 1 on the object, where defects may lie."""
         return smoothstep(-0.8, 0.8, self.depth)
 
     def render(self) -> Image:
-        """Return the picture, (SIZE, SIZE, 3) in 0..1, with a soft shadow to the lower right."""
+        """The picture, (SIZE, SIZE, 3) in [0, 1], with a soft shadow at the lower right."""
         cover = self.region
         shadow = shifted(blur(cover, 5.0), 5)
         return mix(self.ground * (1 - 0.35 * shadow)[..., None], self.skin, cover)
@@ -55,7 +56,7 @@ def _ground(rng: np.random.Generator, colour: tuple[float, float, float]) -> Ima
 
 
 def sample_hazelnut(rng: np.random.Generator) -> Part:
-    """A drop-shaped nut, striped from tip to cap, at any angle."""
+    """A drop-shaped hazelnut at any angle, with stripes from tip to cap."""
     centre, angle = _pose(rng, np.pi, 8)
     x, y = coordinates(centre, angle)
     length, width = rng.uniform(90, 97), rng.uniform(72, 78)
@@ -80,7 +81,7 @@ def sample_hazelnut(rng: np.random.Generator) -> Part:
 
 
 def sample_metal_nut(rng: np.random.Generator) -> Part:
-    """A hexagonal nut of turned steel with a threaded bore."""
+    """A hexagonal steel nut at any angle, with a threaded bore."""
     centre, angle = _pose(rng, np.pi, 8)
     x, y = coordinates(centre, angle)
     radius, theta = np.hypot(x, y), np.arctan2(y, x)
@@ -103,7 +104,7 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
 
 
 def _imprint(part_x: Field, part_y: Field) -> Field:
-    """The letters FF (0..1), drawn upright in the object's coordinates."""
+    """(SIZE, SIZE) in [0, 1]: the letters FF, upright in the object's coordinates."""
     canvas = np.zeros((SIZE, SIZE), np.uint8)
     text, font, scale, thick = "FF", cv2.FONT_HERSHEY_SIMPLEX, 1.5, 5
     (width, height), _ = cv2.getTextSize(text, font, scale, thick)
@@ -115,7 +116,7 @@ def _imprint(part_x: Field, part_y: Field) -> Field:
 
 
 def sample_pill(rng: np.random.Generator) -> Part:
-    """A cream tablet with red specks and embossed letters, lying nearly level."""
+    """A cream tablet with red specks and embossed letters, turned by up to 25°."""
     centre, angle = _pose(rng, np.radians(25), 10)
     x, y = coordinates(centre, angle)
     a, b = 104.0, 62.0
@@ -137,7 +138,7 @@ def sample_pill(rng: np.random.Generator) -> Part:
 
 
 def sample_bottle(rng: np.random.Generator) -> Part:
-    """An amber bottle from above: shoulder, lip and dark bore as rings, with the lamps' reflections."""
+    """An amber bottle seen from above: shoulder, lip and dark bore are rings that reflect the lamps."""
     centre, angle = _pose(rng, np.pi, 6)
     x, y = coordinates(centre)
     x, y = x + 0.5 * noise(rng, 100), y + 0.5 * noise(rng, 100)
@@ -162,7 +163,7 @@ def sample_bottle(rng: np.random.Generator) -> Part:
 
 
 def chipped(part: Part, rng: np.random.Generator, size: tuple[float, float]) -> Image:
-    """A piece of the rim is missing; its broken face shows as a rough edge."""
+    """A piece of the rim is missing; `size` is the range of its radius in pixels. The broken face is a rough edge."""
     rim = np.argwhere(np.abs(part.depth) < 1.0)
     row, column = rim[rng.integers(len(rim))]
     centre = (column - (SIZE - 1) / 2, row - (SIZE - 1) / 2)
@@ -173,7 +174,7 @@ def chipped(part: Part, rng: np.random.Generator, size: tuple[float, float]) -> 
 
 
 def misprinted(part: Part, rng: np.random.Generator) -> Image:
-    """The tablet's imprint is faint or doubled in places: part of the letters is ground away and smeared."""
+    """The tablet's imprint is faint or doubled in a place, where the letters are ground away and printed again."""
     x, y = coordinates(part.centre, part.angle)
     worn = smoothstep(-3, 3, blob(rng, part.centre, rng.uniform(14, 24), 1.4))
     smooth = blur(part.skin, 7.0)
@@ -184,7 +185,7 @@ def misprinted(part: Part, rng: np.random.Generator) -> Image:
 
 
 def flattened(part: Part, rng: np.random.Generator) -> Image:
-    """A corner of the nut is hammered flat, which leaves a light or dark dent beside it."""
+    """A corner of the nut is hammered flat, with a light or dark dent beside it."""
     x, y = coordinates(part.centre, part.angle)
     corner = (rng.integers(6) + 0.5) * np.pi / 3
     along = x * np.cos(corner) + y * np.sin(corner)

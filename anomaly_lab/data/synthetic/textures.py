@@ -1,4 +1,4 @@
-"""Random textures: leather (pebbled grain), tile (terrazzo) and wood (growth rings along one axis)."""
+"""Random textures: leather with a pebbled grain, a terrazzo tile, and wood with growth rings along one axis."""
 
 from dataclasses import dataclass
 
@@ -20,22 +20,22 @@ from anomaly_lab.data.synthetic.fields import (
 
 @dataclass(frozen=True)
 class Surface:
-    """A finished texture, (SIZE, SIZE, 3) in 0..1."""
+    """A finished texture, (SIZE, SIZE, 3) in [0, 1]."""
 
     albedo: Image
 
     @property
     def region(self) -> Field:
-        """Where defects may lie: everywhere."""
+        """(SIZE, SIZE), all 1: defects may lie everywhere."""
         return np.ones((SIZE, SIZE), np.float32)
 
     def render(self) -> Image:
-        """Return the texture, (SIZE, SIZE, 3) in 0..1."""
+        """The texture, (SIZE, SIZE, 3) in [0, 1]."""
         return self.albedo
 
 
 def sample_leather(rng: np.random.Generator) -> Surface:
-    """Rounded pebbles about 15 px wide, parted by furrows and crossed by faint wrinkles."""
+    """Rounded pebbles about 15 px wide, with furrows between them and faint wrinkles across."""
     x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
     x, y = x + 2.5 * noise(rng, 45), y + 2.5 * noise(rng, 45)
     first, second, number = cells(rng, x, y, 15.0)
@@ -57,12 +57,12 @@ TERRAZZO = np.asarray(
 
 
 def sample_tile(rng: np.random.Generator) -> Surface:
-    """Terrazzo: angular chips of five stones, up to about 20 px wide, in a pale speckled ground."""
+    """Terrazzo: angular chips of five kinds of stone, up to about 20 px wide, in a pale speckled ground."""
     x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
     x, y = x + 0.8 * noise(rng, 14), y + 0.8 * noise(rng, 14)
     speckle = 1 + 0.02 * noise(rng, 2.5) + 0.02 * noise(rng, 12)
     image = np.asarray((0.74, 0.72, 0.69), np.float32) * speckle[..., None]
-    # small chips first, the large ones over them
+    # first small chips, then large ones over them
     for pitch, share, mortar in (
         (11.0, 0.35, 3.0),
         (24.0, 0.75, 3.5),
@@ -80,13 +80,13 @@ def sample_tile(rng: np.random.Generator) -> Surface:
 
 
 def sample_wood(rng: np.random.Generator) -> Surface:
-    """Boards sawn lengthwise: rings about 19 px apart that run upright and drift, with fibres and pores."""
+    """A board sawn lengthwise: nearly vertical rings about 19 px apart, with fibres and pores."""
     tilt = np.radians(rng.uniform(-3, 3))
     x, _ = coordinates((rng.uniform(-50, 50), 0), tilt)
     drift = 5.0 * noise(rng, 80, 128) + 1.0 * noise(rng, 30, 85)
     spacing = 1 + 0.25 * np.sin(2 * np.pi * (x + drift) / rng.uniform(120, 180) + rng.uniform(0, 6.28))
     phase = (x + drift) / 19.0 + 0.6 * (spacing - 1)
-    ring = phase - np.floor(phase)  # early wood rises slowly to the dark late wood, which ends sharply
+    ring = phase - np.floor(phase)  # pale early wood darkens slowly to late wood, which ends sharply
     late = smoothstep(0.2, 0.9, ring) ** 1.5 * smoothstep(1.0, 0.93, ring)
     number = np.floor(phase).astype(int)
     number -= number.min()

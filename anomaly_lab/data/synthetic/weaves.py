@@ -1,4 +1,4 @@
-"""Regular textures of crossing threads: the carpet (a plain weave of yarn) and the grid (a mesh of wire)."""
+"""Regular textures of crossing threads (the carpet, woven of yarn; the grid, a mesh of wire), and defects of their threads."""
 
 from dataclasses import dataclass, replace
 
@@ -22,11 +22,11 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Threads:
-    """One family of parallel threads. Fields over the image; a defect replaces `bend`, `keep` or `colour`."""
+    """One family of parallel threads. Its members are fields; a defect changes `bend`, `keep` or `colour`."""
 
     across: Field  # coordinate across the threads, px
     along: Field  # coordinate along them, px
-    tone: Field  # brightness factor, per thread and slowly along it
+    tone: Field  # factor on the brightness; differs from thread to thread and slowly along each
     colour: Image | Colour
     bend: Field | float = 0.0  # sideways displacement, px
     keep: Field | float = 1.0  # 0 where the thread is missing
@@ -34,27 +34,27 @@ class Threads:
 
 @dataclass(frozen=True)
 class Weave:
-    """Two families of threads that pass over and under each other in turn."""
+    """Two families of threads that pass over and under each other alternately."""
 
     warp: Threads
     weft: Threads
-    pitch: float
+    pitch: float  # distance between neighbouring threads, px
     width: float  # of a thread, px
     gloss: float  # strength of the highlight along a thread's ridge
     ground: Image
-    swap: Field | float = 1.0  # -1 where over and under are exchanged
+    swap: Field | float = 1.0  # -1 where the upper and the lower thread change places
 
     @property
     def region(self) -> Field:
-        """Where defects may lie: everywhere."""
+        """(SIZE, SIZE), all 1: defects may lie everywhere."""
         return np.ones((SIZE, SIZE), np.float32)
 
     def number(self, threads: Threads) -> Field:
-        """The number of the thread whose strip each pixel lies in."""
+        """(SIZE, SIZE): the number of the thread in whose strip a pixel lies."""
         return np.floor(threads.across / self.pitch)
 
     def _layer(self, threads: Threads, side: float) -> tuple[Image, Field, Field]:
-        """Colour, coverage and height (-1 under .. 1 over) of one family."""
+        """(colour, coverage in [0, 1], height from -1 (under) to 1 (over)) of one family of threads."""
         number = self.number(threads)
         middle = (number + 0.5) * self.pitch + threads.bend
         t = (threads.across - middle) / (self.width / 2)  # -1..1 across the thread
@@ -68,7 +68,7 @@ class Weave:
         return colour.astype(np.float32), coverage.astype(np.float32), height
 
     def render(self) -> Image:
-        """Return the texture, (SIZE, SIZE, 3) in 0..1."""
+        """The texture, (SIZE, SIZE, 3) in [0, 1]."""
         warp, warp_cover, warp_height = self._layer(self.warp, 1.0)
         weft, weft_cover, weft_height = self._layer(self.weft, -1.0)
         cover = np.maximum(warp_cover, weft_cover)
@@ -80,7 +80,7 @@ class Weave:
 
 
 def _threads(rng: np.random.Generator, across: Field, along: Field, pitch: float, uneven: float, colour: Colour) -> Threads:
-    """One family whose threads differ a little in tone and sit a little off their places."""
+    """A family of threads that differ slightly in tone and lie slightly beside their places."""
     number = np.floor(across / pitch).astype(int)
     number -= number.min()
     tone = 1 + uneven * np.clip(rng.standard_normal(number.max() + 1), -2, 2)[number]
@@ -90,7 +90,7 @@ def _threads(rng: np.random.Generator, across: Field, along: Field, pitch: float
 
 
 def sample_carpet(rng: np.random.Generator) -> Weave:
-    """A plain weave: indigo warp, sand weft, one over-under period in about 20 px."""
+    """A plain weave of indigo warp and sand weft, with a period of about 20 px."""
     pitch = 10.4 * rng.uniform(0.985, 1.015)
     x, y = coordinates(tuple(rng.uniform(-20, 20, 2)), np.radians(rng.uniform(-2.0, 2.0)))
     x, y = x + 0.8 * noise(rng, 90), y + 0.8 * noise(rng, 90)
@@ -103,7 +103,7 @@ def sample_carpet(rng: np.random.Generator) -> Weave:
 
 
 def sample_grid(rng: np.random.Generator) -> Weave:
-    """A mesh of steel wire set on its corner before a warm ground, one mesh in about 27 px."""
+    """A diagonal mesh of steel wire on a warm ground, with wires about 27 px apart."""
     pitch = 27.0 * rng.uniform(0.985, 1.015)
     x, y = coordinates(tuple(rng.uniform(-30, 30, 2)), np.radians(45 + rng.uniform(-2.0, 2.0)))
     x, y = x + 0.7 * noise(rng, 110), y + 0.7 * noise(rng, 110)
@@ -114,7 +114,7 @@ def sample_grid(rng: np.random.Generator) -> Weave:
 
 
 def _spot(weave: Weave, rng: np.random.Generator) -> tuple[str, Field, Field]:
-    """Choose a place on a thread: its family's name, its strip (0 or 1), and the distance along it."""
+    """A random place on a thread: (its family's name, 1 in the thread's strip and 0 elsewhere, distance along the thread)."""
     name = str(rng.choice(["warp", "weft"]))
     threads: Threads = getattr(weave, name)
     row, column = rng.integers(40, SIZE - 40, 2)
@@ -128,7 +128,7 @@ def _edit(weave: Weave, name: str, **changes) -> Weave:
 
 
 def dyed_thread(weave: Weave, rng: np.random.Generator) -> Image:
-    """A thread that is, for a stretch, of another colour."""
+    """A stretch of one thread has another colour."""
     name, strip, distance = _spot(weave, rng)
     half = rng.uniform(25, 65)
     piece = strip * smoothstep(half + 2, half - 2, distance)
@@ -139,9 +139,9 @@ def dyed_thread(weave: Weave, rng: np.random.Generator) -> Image:
 
 
 def misweave(weave: Weave, rng: np.random.Generator) -> Image:
-    """A patch where about half of the crossings are the wrong way round: over where it should be under."""
+    """A patch where about half of the crossings are inverted: the wrong thread lies above."""
     row, column = rng.integers(50, SIZE - 50, 2)
-    wrong = rng.uniform(size=(9, 9)) < 0.5  # at random, since a whole block turned round is a perfect weave inside
+    wrong = rng.uniform(size=(9, 9)) < 0.5  # random, since a block of inverted crossings is a perfect weave inside
     wrong[4, 4] = True
     indices, inside = [], np.ones((SIZE, SIZE), bool)
     for threads, reach in zip((weave.warp, weave.weft), rng.integers(0, 4, 2), strict=True):
@@ -154,7 +154,10 @@ def misweave(weave: Weave, rng: np.random.Generator) -> Image:
 
 
 def torn(weave: Weave, rng: np.random.Generator, radius: tuple[float, float], aspect: tuple[float, float]) -> Image:
-    """Threads cut off inside an outline (a hole, or a slit where `aspect` is large), with frayed ends."""
+    """Threads are cut off inside an outline, with frayed ends: a hole, or a slit where `aspect` is large.
+
+    `radius` and `aspect`: ranges of the outline's mean radius in pixels and of its length over its width.
+    """
     centre = tuple(rng.uniform(-75, 75, 2))
     depth = blob(rng, centre, rng.uniform(*radius), rng.uniform(*aspect))
     for name in ("warp", "weft"):
@@ -166,16 +169,16 @@ def torn(weave: Weave, rng: np.random.Generator, radius: tuple[float, float], as
 
 
 def bent_wire(weave: Weave, rng: np.random.Generator) -> Image:
-    """One wire pushed sideways, within its mesh, over the length of one to three meshes."""
+    """One wire is pushed sideways by 4 to 8 px, over the length of one to three meshes."""
     name, strip, distance = _spot(weave, rng)
     threads: Threads = getattr(weave, name)
-    push = rng.choice([-1, 1]) * rng.uniform(4.0, 8.0)  # stays within the strip that belongs to the wire
+    push = rng.choice([-1, 1]) * rng.uniform(4.0, 8.0)  # so that it stays in the wire's own strip
     bump = push * strip * np.exp(-((distance / rng.uniform(14, 34)) ** 2))
     return _edit(weave, name, bend=(threads.bend + bump).astype(np.float32)).render()
 
 
 def broken_wire(weave: Weave, rng: np.random.Generator) -> Image:
-    """One wire with a piece missing."""
+    """A piece of one wire is missing."""
     name, strip, distance = _spot(weave, rng)
     half = rng.uniform(8, 25)
     return _edit(weave, name, keep=1 - strip * smoothstep(half + 0.8, half - 0.8, distance)).render()

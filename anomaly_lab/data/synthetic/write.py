@@ -1,4 +1,4 @@
-"""Renders a category's images and masks and puts them on disk, whole or not at all."""
+"""Render a category's images and masks, and write them to disk: all of them or none."""
 
 import contextlib
 import os
@@ -19,16 +19,16 @@ from anomaly_lab.data.synthetic.camera import sample_camera
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE
 from anomaly_lab.errors import UserError
 
-VERSION = 2  # raise it with every change of what is drawn: each version has a folder of its own
-VISIBLE = 6  # grey levels by which a pixel must differ, in some channel, to belong to the defect
-SMALLEST = 60  # px: a defect that shows in fewer is drawn anew
+VERSION = 2  # raise it whenever an image changes: each version has its own folder
+VISIBLE = 6  # grey levels: a pixel that differs by more, in any channel, belongs to the defect
+SMALLEST = 60  # pixels: a defect that shows in fewer is drawn anew
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 
 
 class Counts(NamedTuple):
-    """How many images there are: of each good set, and of each kind of defect."""
+    """Numbers of images: normal training images, normal test images, and test images of each kind of defect."""
 
     train: int = 60
     good: int = 16
@@ -37,7 +37,12 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Item:
-    """One image: `index` counts within its folder, `turn` within the split's normal or defective images."""
+    """One image of a category.
+
+    - `split`: "train" or "test". - `kind`: "good" or a kind of defect.
+    - `index`: its number in its folder, from 0.
+    - `turn`: its number among the split's normal images, or among all defective images, from 0: the camera's exposure.
+    """
 
     split: str
     kind: str
@@ -46,15 +51,17 @@ class Item:
 
     @property
     def image(self) -> str:
+        """The image's path in the category's folder."""
         return f"{self.split}/{self.kind}/{self.index:03d}.png"
 
     @property
     def mask(self) -> str:
+        """The mask's path in the category's folder; a normal image has no such file."""
         return f"ground_truth/{self.kind}/{self.index:03d}_mask.png"
 
 
 def plan(category: str, counts: Counts) -> Iterator[Item]:
-    """Every image of a category, the training images first."""
+    """Every image of `category`, the training images first."""
     yield from (Item("train", "good", index, index) for index in range(counts.train))
     yield from (Item("test", "good", index, index) for index in range(counts.good))
     for number, kind in enumerate(CATALOGUE[category].kinds):
@@ -63,17 +70,17 @@ def plan(category: str, counts: Counts) -> Iterator[Item]:
 
 
 def defect_mask(normal: Pixels, defective: Pixels) -> Pixels:
-    """Mask (0 or 255) of the pixels that show the defect, with the pinholes between them closed."""
+    """(H, W, 3) uint8 without and with the defect → (H, W) uint8: 255 where the defect is visible, with small gaps closed."""
     differs = np.abs(normal.astype(np.int16) - defective).max(axis=2) > VISIBLE
-    mask = np.pad(np.where(differs, 255, 0).astype(np.uint8), 4)  # or the gap to the image's edge would be closed
+    mask = np.pad(np.where(differs, 255, 0).astype(np.uint8), 4)  # without padding, closing would fill gaps to the image's edge
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc), np.uint8)[4:-4, 4:-4].copy()
 
 
 def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
-    """Return uint8 RGB (256, 256, 3) of the scene without its defect and as it is, and the mask (256, 256).
+    """(image without the defect, image, mask): uint8 RGB (256, 256, 3), twice, and uint8 (256, 256) with values 0 and 255.
 
-    The two images are the same and the mask is empty where the item's kind is "good".
+    All three follow from the category and the item alone. For a normal item, both images are equal and the mask is all 0.
     """
     names = [zlib.crc32(name.encode()) for name in (category, f"{item.split}/{item.kind}")]
     seeds = np.random.SeedSequence([*names, item.index]).spawn(3)
@@ -95,7 +102,7 @@ def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
 def _write_png(path: Path, pixels: Pixels) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels)
-    path.write_bytes(data.tobytes())  # not cv2.imwrite, which hides why it failed
+    path.write_bytes(data.tobytes())  # cv2.imwrite would not tell why it failed
 
 
 def _write(folder: Path, category: str, counts: Counts, progress: Progress | None) -> None:
@@ -110,7 +117,7 @@ def _write(folder: Path, category: str, counts: Counts, progress: Progress | Non
 
 
 def _complete(folder: Path, category: str, counts: Counts) -> bool:
-    """Whether every file is there and holds something (a power cut may leave empty ones)."""
+    """Whether every file exists and is not empty (a power cut may leave empty files)."""
     for item in plan(category, counts):
         for name in (item.image, item.mask)[: 1 if item.kind == "good" else 2]:
             path = folder / name
@@ -120,7 +127,7 @@ def _complete(folder: Path, category: str, counts: Counts) -> bool:
 
 
 def _publish(finished: Path, target: Path, category: str, counts: Counts) -> None:
-    """Move `finished` to `target`; leave it where it is if another process was there first."""
+    """Move `finished` to `target`, unless another process has put the whole category there first."""
     while True:
         try:
             os.rename(finished, target)
@@ -130,7 +137,7 @@ def _publish(finished: Path, target: Path, category: str, counts: Counts) -> Non
                 raise
         if _complete(target, category, counts):
             return
-        # what is there lacks files: out of the way with it, unless another process has just done so
+        # `target` lacks files: move it out of the way, unless another process has just done so
         aside = tempfile.TemporaryDirectory(prefix=f".{category}-", suffix=".old", dir=target.parent)
         with aside as folder, contextlib.suppress(FileNotFoundError):
             os.rename(target, Path(folder) / category)
@@ -138,18 +145,19 @@ def _publish(finished: Path, target: Path, category: str, counts: Counts) -> Non
 
 def _unknown(category: str) -> UserError:
     return UserError(
-        f"The synthetic data set has no category {category!r}, only {', '.join(CATALOGUE)}: "
-        "MVTec AD has more, is to be had at https://www.mvtec.com/company/research/datasets/mvtec-ad "
-        "and, unpacked in DIR, is used with data=mvtec data.root=DIR."
+        f"The synthetic data set has no category {category!r}, only {', '.join(CATALOGUE)}: choose one of them, or unpack "
+        "MVTec AD (https://www.mvtec.com/company/research/datasets/mvtec-ad) in DIR and add data=mvtec data.root=DIR"
     )
 
 
 def ensure(root: Path, category: str, progress: Progress | None = None, counts: Counts | None = None) -> Path:
-    """Return the folder of `category` below `root`, after writing it there unless it is there complete.
+    """Write `category` below `root` unless it is there completely, and return its folder, `<root>/v<VERSION>/<category>`.
 
-    The folder is written beside its place and then renamed, so that it is never seen half done. Processes
-    that start together each do the work, and the first one's result stands. `progress` is called after each
-    image with the number of images done and their total.
+    - The folder is written under a temporary name and then renamed, so that nobody sees it half written. If several processes
+      start together, each writes a folder, and the first finished one stays.
+    - `progress(done, total)` is called after each image. `counts`: numbers of images, those of `Counts()` where it is None.
+
+    UserError for an unknown category, where `root` holds other files, and where it cannot be written.
     """
     if category not in CATALOGUE:
         raise _unknown(category)
@@ -160,8 +168,8 @@ def ensure(root: Path, category: str, progress: Progress | None = None, counts: 
     try:
         if any(not re.fullmatch(r"v\d+", path.name) for path in Path(root).glob("[!.]*")):
             raise UserError(
-                f"{root} holds other files, and data=synthetic would write the embedded images among them: for images of your "
-                "own add data=mvtec"
+                f"{root} holds other files, and data=synthetic would write its images among them: to use your own images, "
+                "add data=mvtec"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{category}-", suffix=".part", dir=target.parent))
@@ -172,5 +180,6 @@ def ensure(root: Path, category: str, progress: Progress | None = None, counts: 
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"Cannot write the synthetic data set below {root}: {error}.") from error
+        reason = error.strerror or error
+        raise UserError(f"Cannot write the synthetic data set below {root} ({reason}): choose another data.root") from error
     return target
