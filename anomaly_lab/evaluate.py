@@ -45,7 +45,7 @@ def main() -> None:
     sys.argv[1:] = [command_line.quoted(argument) for argument in sys.argv[1:]]
     failed.clear()
     with ending_in_a_sentence():
-        command_line.require_whole_rule(sys.argv[1:])
+        command_line.require_rule(sys.argv[1:])
     with ending_in_a_sentence("stopped; start it again"):
         job()
     if failed:

@@ -7,7 +7,6 @@ All but trials= (how many there shall be in the end) and study= (their folder) i
 on disk: stopped or killed, the same command goes on, also with the trial that was cut off; several processes may share a study.
 """
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -47,7 +46,7 @@ def search(arguments: list[str]) -> None:
     if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:
         raise UserError(f"trials is {wanted}: it must be a number of at least 1")
     folder = Path(own.get("study") or f"runs/search_{directory.sweep_directory(training)}")
-    if importlib.util.find_spec("optuna") is None:
+    if not command_line.is_installed("optuna"):
         raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'")
     require_searchable(training)
     study = _study(folder)

@@ -83,9 +83,9 @@ def main() -> None:
     failed.clear()
     try:
         with ending_in_a_sentence("stopped; the same command goes on where it was"):
-            command_line.require(sys.argv[1:])
+            command_line.require_launcher(sys.argv[1:])
             command_line.require_multirun(sys.argv[1:])
-            command_line.require_whole_rule(sys.argv[1:])
+            command_line.require_rule(sys.argv[1:])
             job()
     finally:
         well = sweep.conclude()

@@ -1,6 +1,5 @@
 """The search over λ and the corruption's strength: by the validation proxy, and persistent."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from conftest import stripes
 
 from anomaly_lab import files, search
 from anomaly_lab.errors import UserError
+from anomaly_lab.runs import command_line
 from anomaly_lab.runs import directory as runs_directory
 
 
@@ -113,7 +113,7 @@ def test_a_command_that_could_not_train_makes_no_trial(trainings: list[list[str]
 
 
 def test_without_optuna_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(command_line, "is_installed", lambda module: False)
     with pytest.raises(UserError, match=r"pip install 'anomaly_lab\[optuna\]'"):
         search.search([f"study={tmp_path}"])
 

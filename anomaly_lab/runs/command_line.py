@@ -1,58 +1,68 @@
-"""The command line before Hydra reads it: quotes, places, and mistakes that Hydra would answer with its own insides."""
+"""The command line before Hydra reads it: quotes around paths, a directory for the run, and mistakes named in a sentence."""
 
 import importlib.util
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from anomaly_lab.errors import UserError
 
-# hydra/launcher=… → (the module that must be there, what installs it)
-PACKAGES = {
+# the configuration lies in the package if that was installed from a wheel, else beside it
+CONF = next(folder / "conf" for folder in Path(__file__).parents[1:3] if (folder / "conf").is_dir())
+# hydra/launcher=<key> needs a module, which a command installs
+LAUNCHERS = {
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "pip install 'anomaly_lab[joblib]'"),
     "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "pip install 'anomaly_lab[submitit]'"),
     "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "pip install 'anomaly_lab[submitit]'"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "pip install hydra-ray-launcher, in an environment of its own"),
 }
-
-
-def require(arguments: Sequence[str]) -> None:
-    """UserError where a launcher is asked for that is not installed: Hydra would only list those that are."""
-    for argument in arguments:
-        key, _, name = argument.partition("=")
-        if key == "hydra/launcher" and name in PACKAGES:
-            module, remedy = PACKAGES[name]
-            if not _is_there(module):
-                raise UserError(f"hydra/launcher={name} is not installed: {remedy}")
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even hydra_plugins
-        return False
+PATHS = ("resume", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
+NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
+STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
 
 def quoted(argument: str) -> str:
-    """A command-line argument as Hydra understands it: a run directory given as it is called gets quotes around it."""
-    name, equals, value = argument.partition("=")
-    named = name in ("resume", "run", "out", "hydra.run.dir", "hydra.sweep.dir")
-    if not named or not equals or value.startswith(("'", '"')) or "${" in value:
+    """The argument with quotes around its value if that is a run's directory: these names contain "=" and ",", which have a
+    meaning in Hydra. A value that has quotes or an interpolation stays as it is."""
+    option, equals, value = argument.partition("=")
+    if option not in PATHS or not equals or value.startswith(("'", '"')) or "${" in value:
         return argument
     escaped = value.replace("'", r"\'")
-    return f"{name}='{escaped}'"
+    return f"{option}='{escaped}'"
 
 
 def placed(arguments: list[str]) -> list[str]:
-    """The command line with a place for the run where its configuration is another run's config.yaml: it holds none."""
-    given = "--config-name config" in " ".join(arguments).replace("=", " ")
-    if not given or any(argument.startswith("hydra.run.dir=") for argument in arguments):
+    """The arguments with a hydra.run.dir= if they use a run's config.yaml, which doesn't name a directory.
+
+    Hydra takes `--config-name config`, `--config-name=config`, `-cn config` and `-cn=config`.
+    """
+    options = {*pairwise(arguments), *(argument.partition("=")[::2] for argument in arguments)}
+    if not STORED & options or any(argument.startswith("hydra.run.dir=") for argument in arguments):
         return arguments
     return [*arguments, f"hydra.run.dir=runs/{datetime.now():%Y-%m-%d_%H-%M-%S-%f}_again"]
 
 
-def require_whole_rule(arguments: Sequence[str]) -> None:
-    """UserError for the parameter of a rule without the rule, which Hydra would answer with its own insides."""
+def require_launcher(arguments: Sequence[str]) -> None:
+    """UserError if a launcher is not installed: Hydra's own message doesn't say how to install it."""
+    for argument in arguments:
+        key, _, name = argument.partition("=")
+        if key == "hydra/launcher" and name in LAUNCHERS:
+            module, remedy = LAUNCHERS[name]
+            if not is_installed(module):
+                raise UserError(f"hydra/launcher={name} is not installed: {remedy}")
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported; it is not imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent package is missing
+        return False
+
+
+def require_rule(arguments: Sequence[str]) -> None:
+    """UserError if a parameter of a calibration rule is given without the rule: Hydra's own message doesn't name the remedy."""
     keys = [argument.split("=", 1)[0] for argument in arguments]
     for key in keys:
         if key.startswith("calibration.") and "calibration" not in keys:
@@ -60,13 +70,7 @@ def require_whole_rule(arguments: Sequence[str]) -> None:
 
 
 def require_multirun(arguments: Sequence[str]) -> None:
-    """UserError for a grid without -m: Hydra would leave it aside and make one run of the defaults."""
-    grids = [a for a in arguments if a.lstrip("+").startswith("sweep=")]
-    asked = any(a in ("-m", "--multirun") or a.startswith(("hydra.mode=", "-c", "--cfg", "-h", "--h")) for a in arguments)
-    if grids and not asked:
+    """UserError if a grid (sweep=) is given without -m: Hydra would ignore the grid and make one run of the defaults."""
+    grids = [argument for argument in arguments if argument.lstrip("+").startswith("sweep=")]
+    if grids and not any(a in NO_SINGLE_RUN or a.startswith(("hydra.mode=", "--cfg=", "-c=")) for a in arguments):
         raise UserError(f"{grids[0]} is a grid of several runs: add -m")
-
-
-# in a checkout beside the package, in an installed wheel inside it
-PACKAGE = Path(__file__).parent.parent
-CONF = next(p for p in (PACKAGE / "conf", PACKAGE.parent / "conf") if p.is_dir())

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from conftest import Ended, metrics_of, stripes
 
-from anomaly_lab.errors import UserError
 from anomaly_lab.runs import command_line, machine
 
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
@@ -40,16 +39,10 @@ def test_jobs_share_the_cores(launcher: dict[str, Any], available: int, share: i
     assert machine.share(launcher, available) == share
 
 
-@pytest.mark.parametrize("name", sorted(command_line.PACKAGES))
-def test_a_launcher_that_is_not_installed_is_named_with_its_remedy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    command_line.require(["-m", "hydra/launcher=basic", "+category=carpet,grid"])
-    monkeypatch.setattr(command_line, "_is_there", lambda module: False)
-    with pytest.raises(UserError, match=rf"hydra/launcher={name} is not installed: pip install"):
-        command_line.require(["-m", f"hydra/launcher={name}"])
-
-
-def test_the_command_says_so_too(train: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_line, "_is_there", lambda module: False)
+def test_a_launcher_that_is_not_installed_is_named_with_its_remedy(
+    train: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_line, "is_installed", lambda module: False)
     ended = train("-m", "+category=carpet,grid", "hydra/launcher=joblib")
     assert ended.status == 1
     assert ended.err == "error: hydra/launcher=joblib is not installed: pip install 'anomaly_lab[joblib]'\n"
