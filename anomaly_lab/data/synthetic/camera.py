@@ -29,7 +29,7 @@ class Camera:
     grain: Image
 
     def photograph(self, scene: Image, pivot: float) -> NDArray[np.uint8]:
-        """(SIZE, SIZE, 3) in [0, 1] → uint8 RGB of the same shape. The contrast changes around the grey value `pivot`."""
+        """The scene's uint8 RGB image, (SIZE, SIZE, 3). The contrast changes around the grey value `pivot`, in [0, 1]."""
         exposed = (pivot + (scene * self.light[..., None] - pivot) * self.contrast) * self.brightness
         return np.clip(np.rint(blur(exposed, self.sharpness) * 255 + self.grain), 0, 255).astype(np.uint8)
 

@@ -1,8 +1,8 @@
 """Defects on a finished surface: stains, scratches, cracks, threads, holes and the like.
 
-Each function takes a scene and a generator, and returns the scene's picture with the defect, (SIZE, SIZE, 3) in [0, 1], before
-light and camera. Lengths and radii are ranges in pixels, opacities and strengths ranges in [0, 1]; a value is drawn from each.
-`write` makes the masks, from the difference between the images with and without the defect.
+Each function takes a scene and a generator, and returns the scene's picture with the defect, before light and camera. Lengths
+and radii are ranges in pixels, opacities and strengths ranges in [0, 1]; a value is drawn from each. `write` makes the masks,
+from the difference between the images with and without the defect.
 """
 
 from typing import Protocol
@@ -37,11 +37,11 @@ class Scene(Protocol):
         """(SIZE, SIZE) in [0, 1]: 1 where a defect may lie."""
 
     def render(self) -> Image:
-        """The picture without a defect, (SIZE, SIZE, 3) in [0, 1]."""
+        """The picture without a defect, (SIZE, SIZE, 3), nominally in [0, 1]."""
 
 
 def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, float]:
-    """A random point (x, y) of the scene's region, in pixels from the image's centre, at least `margin` px inside its rim.
+    """A random point (x, y) of the scene's region, in pixels from the image's centre, at least `margin` ≥ 1 px inside its rim.
 
     In a region that is too narrow, the point keeps 80 % of the largest possible distance instead.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 SIZE = 256
 
 Field = NDArray[np.floating]
-Image = NDArray[np.floating]  # (SIZE, SIZE, 3), RGB, mostly in [0, 1]
+Image = NDArray[np.floating]  # (SIZE, SIZE, 3), RGB, nominally in [0, 1]: the camera clips the rest
 
 
 def coordinates(centre: tuple[float, float] = (0.0, 0.0), angle: float = 0.0) -> tuple[Field, Field]:
@@ -28,7 +28,7 @@ def smoothstep(low: float, high: float, value: Field) -> Field:
 
 
 def noise(rng: np.random.Generator, period: float, period_y: float | None = None) -> Field:
-    """Smooth noise with a mean of about 0 and a standard deviation of about 1.
+    """Smooth noise with a mean of about 0 and a standard deviation of about 1.2.
 
     Its features are about `period` wide and `period_y` high (None: the same).
     """

@@ -41,7 +41,7 @@ class Part:
         return smoothstep(-0.8, 0.8, self.depth)
 
     def render(self) -> Image:
-        """The picture, (SIZE, SIZE, 3) in [0, 1], with a soft shadow at the lower right."""
+        """The picture, (SIZE, SIZE, 3), nominally in [0, 1], with a soft shadow at the lower right."""
         cover = self.region
         shadow = shifted(blur(cover, 5.0), 5)
         return mix(self.ground * (1 - 0.35 * shadow)[..., None], self.skin, cover)

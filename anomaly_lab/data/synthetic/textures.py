@@ -20,7 +20,7 @@ from anomaly_lab.data.synthetic.fields import (
 
 @dataclass(frozen=True)
 class Surface:
-    """A finished texture, (SIZE, SIZE, 3) in [0, 1]."""
+    """A finished texture, (SIZE, SIZE, 3), nominally in [0, 1]."""
 
     albedo: Image
 
@@ -30,7 +30,7 @@ class Surface:
         return np.ones((SIZE, SIZE), np.float32)
 
     def render(self) -> Image:
-        """The texture, (SIZE, SIZE, 3) in [0, 1]."""
+        """The texture, (SIZE, SIZE, 3), nominally in [0, 1]."""
         return self.albedo
 
 

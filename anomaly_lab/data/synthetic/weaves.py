@@ -68,7 +68,7 @@ class Weave:
         return colour.astype(np.float32), coverage.astype(np.float32), height
 
     def render(self) -> Image:
-        """The texture, (SIZE, SIZE, 3) in [0, 1]."""
+        """The texture, (SIZE, SIZE, 3), nominally in [0, 1]."""
         warp, warp_cover, warp_height = self._layer(self.warp, 1.0)
         weft, weft_cover, weft_height = self._layer(self.weft, -1.0)
         cover = np.maximum(warp_cover, weft_cover)

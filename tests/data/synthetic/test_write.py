@@ -1,59 +1,19 @@
-"""The embedded data set: layout, masks, that nothing trivial solves it, and that it is written safely."""
+"""Writing the embedded data set: layout, masks, the same bytes each time, and safely whatever happens meanwhile."""
 
-import hashlib
 import multiprocessing
-import os
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from anomaly_lab.data.synthetic import CATEGORIES, Counts, ensure
-from anomaly_lab.data.synthetic.camera import radical_inverse
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE
 from anomaly_lab.data.synthetic.write import VERSION, Item, defect_mask, plan, render
 from anomaly_lab.errors import UserError
-
-TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
-COUNTS = Counts(train=8)  # the whole test set, but few training images, which take the time
-TINY = Counts(train=2, good=1, defective=1)
-
-
-@pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where this session's categories are; pytest-xdist's workers share it."""
-    own = tmp_path_factory.getbasetemp()
-    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "synthetic"
-
-
-@pytest.fixture(scope="session", params=CATEGORIES)
-def folder(request: pytest.FixtureRequest, root: Path) -> Path:
-    """Each category in turn."""
-    return ensure(root, request.param, counts=COUNTS)
-
-
-def read(path: Path) -> np.ndarray:
-    """An image as it is in the file: (h, w, 3) BGR or (h, w)."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert image is not None, path
-    return image
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file below `folder`."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def test_categories_are_mvtec_names_with_textures_and_objects() -> None:
-    assert set(TEXTURES) < set(CATEGORIES)
-    assert len(set(CATEGORIES) - set(TEXTURES)) >= 3
-    assert all(len(category.kinds) >= 4 for category in CATALOGUE.values())
+from data.synthetic.files import COUNTS, TINY, digests, read
 
 
 def test_layout_sizes_and_masks(folder: Path) -> None:
@@ -80,45 +40,6 @@ def test_no_two_images_are_the_same(folder: Path) -> None:
     assert len(set(images.values())) == len(images)
 
 
-def test_brightness_and_contrast_do_not_tell_defects(folder: Path) -> None:
-    paths = sorted(folder.glob("test/*/*.png"))
-    defective = [path.parent.name != "good" for path in paths]
-    grey = [read(path).mean(axis=2) for path in paths]
-    for statistic in (np.mean, np.std):
-        area = roc_auc_score(defective, [statistic(image) for image in grey])
-        assert max(area, 1 - area) < 0.7, statistic
-
-
-@pytest.mark.parametrize("category", TEXTURES)
-def test_distance_from_the_mean_colour_does_not_solve_a_texture(category: str, root: Path) -> None:
-    folder = ensure(root, category, counts=COUNTS)
-    usual = np.mean([read(path).mean(axis=(0, 1)) for path in folder.glob("train/good/*.png")], axis=0)
-    masks, smoothed_distance, distance_of_smoothed = [], [], []
-    for path in sorted(folder.glob("test/*/*.png")):
-        image = read(path).astype(np.float32)
-        mask_path = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
-        mask = read(mask_path) if mask_path.exists() else np.zeros(image.shape[:2], np.uint8)
-        distance = np.linalg.norm(image - usual, axis=2)
-        smooth = cv2.GaussianBlur(image, (0, 0), 4)
-        masks.append(mask[::4, ::4] > 0)
-        smoothed_distance.append(cv2.GaussianBlur(distance, (0, 0), 4)[::4, ::4])
-        distance_of_smoothed.append(np.linalg.norm(smooth - usual, axis=2)[::4, ::4])
-    truth = np.ravel(masks)
-    assert roc_auc_score(truth, np.ravel(distance_of_smoothed)) < 0.85
-    assert roc_auc_score(truth, np.ravel(smoothed_distance)) < 0.85
-
-
-@pytest.mark.parametrize("category", ["carpet", "grid"])
-def test_a_regular_texture_repeats(category: str) -> None:
-    """Its spectrum has lines far above the rest, and the strongest one's period is at least 10 px."""
-    grey = render(category, Item("train", "good", 0, 0))[1].mean(axis=2)
-    spectrum = np.abs(np.fft.fft2((grey - grey.mean()) * np.outer(np.hanning(256), np.hanning(256))))
-    row, column = np.unravel_index(spectrum.argmax(), spectrum.shape)
-    frequency = np.hypot(np.fft.fftfreq(256)[row], np.fft.fftfreq(256)[column])
-    assert 1 / frequency >= 10
-    assert spectrum.max() > 100 * np.median(spectrum)
-
-
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_masks_are_tight(data: st.DataObject) -> None:
@@ -143,16 +64,6 @@ def test_defect_mask_finds_a_changed_square(index: int, top: int, left: int, ste
     if abs(step) > 6:
         expected[top : top + 20, left : left + 20] = 255
     np.testing.assert_array_equal(defect_mask(normal, defective), expected)
-
-
-@settings(deadline=None)
-@given(count=st.integers(1, 60), base=st.sampled_from([2, 3]))
-def test_exposures_fill_their_range_evenly(count: int, base: int) -> None:
-    """A van der Corput sequence: its discrepancy is of the order of log(n) / n."""
-    values = np.sort([radical_inverse(index, base) for index in range(count)])
-    assert ((values >= 0) & (values < 1)).all()
-    ranks = np.arange(count) / count
-    assert np.abs(values - ranks).max() <= (np.log2(count) + 2) / count
 
 
 def test_every_category_is_the_same_each_time(folder: Path) -> None:
