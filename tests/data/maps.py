@@ -1,6 +1,6 @@
 """Pictures that are maps of themselves: red is the row, green the column, blue the number of the image.
 
-So a crop tells where it comes from and how it was turned.
+So a crop tells where it comes from and how it is turned.
 """
 
 from pathlib import Path

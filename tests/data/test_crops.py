@@ -1,4 +1,4 @@
-"""Sizes of crops and batches that follow from the working size."""
+"""Sizes of crops and batches that follow from the working size, and the cutting of crops."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_auto_suits_the_network(image_size: int) -> None:
     assert batch_size("auto", crop, image_size) in (4, 8)
 
 
-def test_what_is_given_is_taken_and_whole_images_count_by_their_own_size() -> None:
+def test_a_requested_size_is_used_and_whole_images_count_by_their_own_size() -> None:
     assert [crop_size(given, 512) for given in (0, 96)] == [0, 96]
     assert batch_size(3, 256, 512) == 3
     assert [batch_size("auto", 0, image_size) for image_size in (128, *SIZES)] == [8, *(4 for _ in SIZES)]
@@ -61,11 +61,11 @@ def test_turned_crop_has_its_size_whatever_the_image(
     crop = turned_crop(image, size, rotation, np.random.default_rng(0))
     assert crop.shape == (size, size, channels)
     assert crop.dtype == np.uint16
-    assert (crop == 60_000).all(), "nothing but the image is in it"
+    assert (crop == 60_000).all(), "every pixel comes from the image"
 
 
 def test_a_turned_crop_is_a_square_of_the_image_at_any_angle_up_to_the_range() -> None:
-    """The image holds its own coordinates: those of a crop are turned by one angle, and never leave the image."""
+    """The pixels are their own coordinates: those of a crop are turned by one angle, and never leave the image."""
     image = np.stack([*np.mgrid[:200, :200], np.zeros((200, 200))], -1).astype(np.uint16) * 100
     angles = []
     for seed in range(200):
@@ -73,8 +73,8 @@ def test_a_turned_crop_is_a_square_of_the_image_at_any_angle_up_to_the_range() -
         down, right = np.gradient(crop[..., 0]), np.gradient(crop[..., 1])
         inner = np.s_[2:-2, 2:-2]
         for part in (*down, *right):
-            assert np.ptp(part[inner]) < 0.3, "no fold, no border: coordinates run evenly, but for OpenCV's steps of 1/32 px"
+            assert np.ptp(part[inner]) < 0.3, "even steps, except for OpenCV's 1/32 px: no reflection, no border"
         angles.append(np.degrees(np.arctan2(down[1][inner].mean(), down[0][inner].mean())))
-        assert np.hypot(down[1][inner].mean(), down[0][inner].mean()) == pytest.approx(1, abs=0.01), "neither grown nor shrunk"
+        assert np.hypot(down[1][inner].mean(), down[0][inner].mean()) == pytest.approx(1, abs=0.01), "the scale stays"
     assert min(angles) >= -50.1 and max(angles) <= 50.1
-    assert np.std(angles) == pytest.approx(100 / np.sqrt(12), rel=0.1), "all angles alike"
+    assert np.std(angles) == pytest.approx(100 / np.sqrt(12), rel=0.1), "all angles are equally likely"

@@ -1,4 +1,4 @@
-"""Finding and checking the files of a category: the layouts that are accepted, and each mistake's message."""
+"""Finding and checking the files of a category: the layouts that are accepted, and the message for each mistake."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anomaly_lab.data.folder import Category, Sample, scan, verify
+from anomaly_lab.data.folder import Category, Sample, first_of_each_kind, scan, verify
 from anomaly_lab.errors import UserError
 
 
@@ -26,7 +26,7 @@ def write(path: Path, value: int = 9, size: tuple[int, int] = (6, 8)) -> Path:
 
 @pytest.fixture
 def nut(tmp_path: Path) -> Path:
-    """The folder of a small, complete category "nut", its files made in no particular order."""
+    """The folder of a small, complete category "nut"; its files are made in no particular order."""
     folder = tmp_path / "nut"
     for name in ("train/good/001.png", "train/good/000.JPG", "test/good/000.png"):
         write(folder / name)
@@ -87,7 +87,7 @@ def test_order_is_that_of_posix_paths(nut: Path) -> None:
         "licence.png",
     ],
 )
-def test_what_is_passed_over(nut: Path, name: str) -> None:
+def test_other_files_are_ignored(nut: Path, name: str) -> None:
     before = scan(nut.parent, "nut")
     (nut / name).parent.mkdir(parents=True, exist_ok=True)
     (nut / name).write_bytes(b"no image")
@@ -237,6 +237,17 @@ def test_verify_counts_the_other_bad_files(nut: Path) -> None:
     assert str(caught.value).startswith(f"{first} is empty")
 
 
+def test_the_first_sample_of_each_kind(nut: Path) -> None:
+    """Kinds come in alphabetical order, samples of one kind in the given order."""
+    samples = scan(nut.parent, "nut").test
+    assert names(tuple(first_of_each_kind(reversed(samples), 9)), nut) == [
+        "test/crack/000.TIF",
+        "test/good/000.png",
+        "test/hole/001.png",
+    ]
+    assert first_of_each_kind(samples, 2) == [samples[0], samples[1]]
+
+
 def count(category: Category) -> tuple[int, int, int, int]:
     labels = [sample.label for sample in category.test]
     masks = sum(sample.mask is not None for sample in category.test)
@@ -246,7 +257,7 @@ def count(category: Category) -> tuple[int, int, int, int]:
 @pytest.mark.skipif(real_data() is None, reason="no real data: set ANOMALY_LAB_REAL_DATA to their folder")
 @pytest.mark.parametrize(
     ("name", "counts"),
-    [  # training images; normal, defective and masks of the test, as the data's README says
+    [  # training images; normal test images, defective ones, masks: as in the data's README
         ("grid_mini", (7, 3, 11, 11)),
         ("screw_512", (320, 41, 119, 119)),
         ("aitex_fabric_01", (154, 77, 20, 20)),

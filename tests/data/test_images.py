@@ -1,4 +1,4 @@
-"""Image and mask files of every kind that the reader promises, and the errors for the others."""
+"""Image and mask files of every kind that `read_image` promises to read, and the errors for other files."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ PNG_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:
-    """A PNG written by hand: neither OpenCV nor Pillow can write grey with 16-bit alpha."""
+    """A PNG file made by hand: neither OpenCV nor Pillow can write grey with 16-bit alpha."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = zlib.crc32(kind + content)
@@ -64,7 +64,7 @@ def test_png_comes_back_without_its_alpha(file: Path, pixels: np.ndarray) -> Non
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".TIFF", ".jpg"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_formats(tmp_path: Path, colours: np.ndarray, suffix: str, mode: str) -> None:
-    # JPEG would blur noise, so it gets one plain colour
+    # JPEG would blur noise, so its picture has one plain colour
     pixels = np.full_like(colours, (200, 100, 50)) if suffix == ".jpg" else colours
     picture = Image.fromarray(pixels).convert(mode)
     path = tmp_path / f"Ünïcode 画像{suffix}"

@@ -16,7 +16,7 @@ def pairs(samples: list[Sample], variants: int, seed: int = 0) -> ValidationPair
 
 
 def test_validation_pairs_are_fixed(maps: list[Sample]) -> None:
-    """Whatever was asked before, and for a data set made anew: what is watched has to be comparable between epochs."""
+    """They depend neither on earlier calls nor on the object, so that epochs can be compared."""
     first, second = pairs(maps, 2), pairs(maps, 2)
     assert len(first) == 10
     forward = [first[i] for i in range(10)]

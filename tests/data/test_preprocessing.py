@@ -1,4 +1,4 @@
-"""From stored pixels to what the network sees: by hand on small images."""
+"""From stored pixels to the network's input: by hand on small images."""
 
 from dataclasses import asdict
 
@@ -30,7 +30,7 @@ def test_without_contrast_and_scale_the_pixels_are_only_divided(channels: int, d
 
 
 def test_contrast_of_the_category_by_hand() -> None:
-    """Grey levels 0.4 and 0.5, where the category's mean is 0.4 and its spread 0.1."""
+    """Grey levels 0.4 and 0.5; the category's mean is 0.4 and its standard deviation 0.1."""
     image = np.array([[[102], [102 + 25.5]]]).round().astype(np.uint8)
     prepared = Preprocessing(contrast="category", mean=0.4, std=0.1, spread=0.18).unit(image, (0.4, 0.1))
     expected = 0.5 + 1.8 * (image[..., 0] / 255 - 0.4)
@@ -44,7 +44,7 @@ def test_contrast_of_the_category_is_the_same_map_for_every_image() -> None:
 
 @given(low=st.integers(0, 200), spread=st.integers(2, 55), dtype=st.sampled_from([np.uint8, np.uint16]))
 def test_contrast_of_the_image_brings_each_to_the_same_mean_and_spread(low: int, spread: int, dtype: type) -> None:
-    """However dark and however faint: unless clipped, the mean is one half and the standard deviation `spread`."""
+    """However dark or faint an image is: unless clipped, its mean becomes one half and its standard deviation `spread`."""
     factor = 257 if dtype is np.uint16 else 1
     image = (factor * (low + noise(40, 40).astype(int) % spread)).astype(dtype)
     prepared = Preprocessing(contrast="image", spread=0.1)(image)
@@ -55,7 +55,7 @@ def test_contrast_of_the_image_brings_each_to_the_same_mean_and_spread(low: int,
 @pytest.mark.parametrize("contrast", ["none", "category", "image"])
 @pytest.mark.parametrize("value", [0, 77, 255])
 def test_flat_images(contrast: str, value: int) -> None:
-    """No spread of their own to divide by: still one finite value, and mid grey where the contrast is their own."""
+    """Their standard deviation is 0, and still one finite value comes out: mid grey where the contrast is the image's own."""
     prepared = Preprocessing(contrast=contrast, mean=0.2, std=0.05)(np.full((16, 16, 3), value, np.uint8))
     assert np.isfinite(prepared).all()
     assert np.ptp(prepared) < 1e-6
@@ -72,8 +72,10 @@ def test_flat_images(contrast: str, value: int) -> None:
     channels=st.sampled_from([1, 3]),
     dtype=st.sampled_from([np.uint8, np.uint16]),
 )
-def test_what_comes_out(contrast: str, height: int, width: int, scale: float, std: float, channels: int, dtype: type) -> None:
-    """Three channels of float32 in [0, 1], at the size that `size` announces, for any image."""
+def test_the_output_has_the_announced_size_type_and_range(
+    contrast: str, height: int, width: int, scale: float, std: float, channels: int, dtype: type
+) -> None:
+    """Any image becomes three channels of float32 in [0, 1], at the size that `size` announces."""
     prepare = Preprocessing(scale, contrast, mean=0.4, std=std)
     prepared = prepare(noise(height, width, channels, dtype))
     assert prepared.shape == (*prepare.size((height, width)), 3)
@@ -84,7 +86,7 @@ def test_what_comes_out(contrast: str, height: int, width: int, scale: float, st
 
 @given(height=st.integers(8, 3000), width=st.integers(8, 3000), scale=st.floats(0.01, 4))
 def test_the_aspect_ratio_stays(height: int, width: int, scale: float) -> None:
-    """To half a pixel a side, and no side below the network's stride."""
+    """To half a pixel per side, and no side falls below the network's stride."""
     for side, resized in zip((height, width), Preprocessing(scale).size((height, width)), strict=True):
         assert isinstance(resized, int)
         assert resized == STRIDE if side * scale < STRIDE - 0.5 else abs(resized - side * scale) <= 0.5
@@ -98,7 +100,7 @@ def test_resized_keeps_type_and_channels() -> None:
 
 
 def test_resizing_comes_before_the_stretch() -> None:
-    """`unit` of a crop with the whole image's levels is the crop of the prepared image: training and test see the same."""
+    """A crop that is stretched with the whole image's levels equals the crop of the prepared image: training and test agree."""
     image = noise(64, 48)
     prepare = Preprocessing(0.5, "image")
     small = prepare.resized(image)
@@ -109,8 +111,8 @@ def test_resizing_comes_before_the_stretch() -> None:
 
 
 @pytest.mark.parametrize("contrast", ["none", "category", "image"])
-def test_it_survives_as_primitive_values(contrast: str) -> None:
-    """As it lies in a checkpoint."""
+def test_it_can_be_rebuilt_from_its_primitive_values(contrast: str) -> None:
+    """A checkpoint stores it in this form."""
     prepare = Preprocessing(0.75, contrast, 0.3, 0.1)
     record = asdict(prepare)
     assert all(type(value) in (float, str) for value in record.values())

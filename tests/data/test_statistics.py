@@ -1,4 +1,4 @@
-"""What is read off the normal images: periods that are known, colours that are known."""
+"""Statistics of normal images with known periods, directions and colours."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ from anomaly_lab.data.statistics import (
 
 
 def stored(folder: Path, *images: np.ndarray) -> list[Seen]:
-    """What is seen of images that were written and read again."""
+    """Write RGB images, and look at them."""
     return look(written(folder, *images))
 
 
 def written(folder: Path, *images: np.ndarray) -> list[Sample]:
-    """Write RGB images, and name them as samples."""
+    """Write RGB or grey images, and return them as samples."""
     samples = []
     for i, image in enumerate(images):
         path = folder / f"{i}.png"
@@ -41,7 +41,7 @@ def written(folder: Path, *images: np.ndarray) -> list[Sample]:
 
 
 def stripes(period: float, size: tuple[int, int] = (256, 256), angle: float = 0.0, shading: float = 0.0) -> np.ndarray:
-    """Grey sinusoidal stripes, optionally under light that changes once over the image."""
+    """Grey sinusoidal stripes; `shading` is the amplitude of light with one period over the image."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     place = columns * np.cos(angle) + rows * np.sin(angle)
     light = shading * np.cos(2 * np.pi * rows / size[0])
@@ -62,7 +62,7 @@ def test_the_period_does_not_depend_on_the_images_size(tmp_path: Path, size: tup
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 400), (33, 47)])
 def test_the_period_in_tiny_images(tmp_path: Path, size: tuple[int, int]) -> None:
-    """Few pixels, little resolution: roughly right, and finer is finer."""
+    """With few pixels, the frequency resolution is low: the period is roughly right."""
     fine, coarse = (fine_period(stored(tmp_path, stripes(period, size))) for period in (4, 10))
     assert fine == pytest.approx(4, rel=0.3)
     assert coarse == pytest.approx(10, rel=0.5)
@@ -76,7 +76,7 @@ def test_slow_variation_of_light_does_not_count(tmp_path: Path) -> None:
 
 
 def test_images_count_alike_whatever_their_contrast(tmp_path: Path) -> None:
-    """Two strong images with a coarse period and four faint ones with a fine one: the fine ones are the majority."""
+    """Two strong images have a coarse period and four faint ones a fine period: the majority decides."""
     faint = (127 + (stripes(5).astype(float) - 127) / 20).round().astype(np.uint8)
     samples = stored(tmp_path, stripes(16), stripes(16), faint, faint, faint, faint)
     assert fine_period(samples) < 6
@@ -108,7 +108,7 @@ def test_a_texture_too_fine_for_any_size_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "expected"), [((32, 32), 256), ((200, 300), 320), ((512, 512), 512), ((90, 900), 512)])
 def test_images_without_texture_stay_as_they_are_stored(tmp_path: Path, size: tuple[int, int], expected: int) -> None:
-    """Values that float32 does not represent exactly leave rounding errors, which are no texture."""
+    """float32 rounds some values; rounding errors are no texture."""
     for value in (0, 7, 100, 255):
         assert working_size(stored(tmp_path, np.full(size, value, np.uint8)), max(size))[0] == expected
 
@@ -119,7 +119,7 @@ def test_flat_images_do_not_drown_the_others(tmp_path: Path) -> None:
 
 
 def test_mean_and_std_by_hand(tmp_path: Path) -> None:
-    """The spread is that within an image: two flat images of different grey have none."""
+    """The standard deviation is that within an image: two flat images of different grey have none."""
     half = np.zeros((4, 4, 3), np.uint8)
     half[:2] = 255
     assert mean_and_std(stored(tmp_path, half)) == (pytest.approx(0.5), pytest.approx(0.5))
@@ -144,7 +144,8 @@ def test_images_are_looked_at_evenly_spread(count: int) -> None:
     assert len(picked) == len(set(picked)) == min(count, LOOK_AT)
     assert picked[0] == 0
     assert picked[-1] == count - 1
-    assert np.ptp(np.diff(picked)) <= 1 if count > 1 else True
+    steps = np.diff(picked).tolist()
+    assert max(steps, default=0) - min(steps, default=0) <= 1
 
 
 def turned(*degrees: float) -> list[np.ndarray]:
@@ -156,7 +157,7 @@ def turned(*degrees: float) -> list[np.ndarray]:
     ("degrees", "spread"), [([30, 30, 30, 30], 0), ([0, 4], 4), ([10, 40], 30), ([-80, 80], 20), ([0, 90], 90), ([5, 184], 1)]
 )
 def test_how_far_images_are_turned_against_each_other(tmp_path: Path, degrees: list[float], spread: float) -> None:
-    """Stripes at −80° and 80° are 20° apart: they have no front and back."""
+    """Stripes at −80° and 80° are 20° apart, since a direction is the same after half a turn."""
     assert orientation_spread(stored(tmp_path, *turned(*degrees))) == pytest.approx(spread, abs=1.5)
 
 

@@ -13,8 +13,8 @@ from anomaly_lab.data.stored_images import StoredImages
 from data.maps import map_of_itself, stored
 
 
-def test_test_images_come_as_stored_with_their_truth(tmp_path: Path) -> None:
-    """Truth at the stored resolution: of a defect its mask, of a normal image nothing, and None where it is not known."""
+def test_each_image_comes_with_its_stored_size_and_its_ground_truth(tmp_path: Path) -> None:
+    """The ground truth has the stored size: a defect's mask; all False for a normal image; None where there is no mask."""
     sizes = [(40, 60), (50, 30), (24, 24)]
     files = stored(tmp_path, [map_of_itself(i, *size) for i, size in enumerate(sizes)])
     mask = np.zeros((50, 30), np.uint8)
@@ -35,7 +35,7 @@ def test_test_images_come_as_stored_with_their_truth(tmp_path: Path) -> None:
     assert odd["truth"] is None
 
 
-def test_test_images_are_prepared_as_the_training_images_are(maps: list[Sample]) -> None:
+def test_images_are_prepared_as_the_training_images_are(maps: list[Sample]) -> None:
     prepare = Preprocessing(0.5, "image")
     images = DecodedImages(maps, prepare, in_memory=True)
     for i, image in enumerate(images[i] for i in range(5)):

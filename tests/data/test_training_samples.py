@@ -54,7 +54,7 @@ def test_a_sample_is_a_crop_its_corruption_and_the_mask_of_it(maps: list[Sample]
 
 @pytest.mark.parametrize("flips", [[], list(FLIPS)], ids=["as stored", "flipped"])
 def test_a_crop_is_a_square_of_the_image_perhaps_turned(maps: list[Sample], flips: list[str]) -> None:
-    """Each of its pixels once, from one square of one image."""
+    """It shows each pixel of one square of one image once."""
     samples = training(maps, flips)
     for number in range(30):
         key = Key(0, number, 24)
@@ -62,7 +62,7 @@ def test_a_crop_is_a_square_of_the_image_perhaps_turned(maps: list[Sample], flip
         assert (blue == samples.image_of(key)).all()
         assert np.ptp(red) == np.ptp(green) == 23
         assert len(set(zip(red.ravel().tolist(), green.ravel().tolist(), strict=True))) == 24 * 24
-        for values in (red, green):  # along one side constant, along the other by ones
+        for values in (red, green):  # constant along one side, in steps of one along the other
             down, across = np.diff(values, axis=0)[:, :-1], np.diff(values, axis=1)[:-1]
             steps = set(zip(down.ravel().tolist(), across.ravel().tolist(), strict=True))
             assert len(steps) == 1
@@ -70,7 +70,7 @@ def test_a_crop_is_a_square_of_the_image_perhaps_turned(maps: list[Sample], flip
 
 
 def test_crops_come_from_everywhere(maps: list[Sample]) -> None:
-    """Up to the last row and column."""
+    """Also from the last row and column."""
     samples = training(maps, [])
     corners = np.array([pixels(samples[Key(0, number, 58)]["X"])[0, 0, :2] for number in range(150)])
     assert set(corners[:, 0].tolist()) == {0, 1, 2}
@@ -93,7 +93,7 @@ def test_crops_come_from_everywhere(maps: list[Sample]) -> None:
 def test_the_augmentations_that_the_category_names_are_used_and_no_other(
     maps: list[Sample], flips: list[str], expected: set[str]
 ) -> None:
-    """Each drawn by itself: A.Compose would give all of them one seed, and two flips would always come together."""
+    """Each flip is drawn independently: A.Compose would give all flips the same seed, and two would always come together."""
     samples = training(maps, flips)
     seen = [turned(*np.moveaxis(pixels(samples[Key(0, number, 16)]["X"]), 2, 0)[:2]) for number in range(150)]
     assert set(seen) == expected
@@ -107,7 +107,7 @@ def test_size_0_is_the_whole_image(maps: list[Sample]) -> None:
 
 
 def test_an_image_smaller_than_the_crop_is_enlarged_by_reflection(tmp_path: Path) -> None:
-    """In the direction in which it is too small; in the other the crop stays random."""
+    """Only in the direction in which it is too small; in the other one the crop stays random."""
     samples = training(stored(tmp_path, [map_of_itself(0, 20, 70)]), [])
     lefts = set()
     for number in range(20):
@@ -119,7 +119,7 @@ def test_an_image_smaller_than_the_crop_is_enlarged_by_reflection(tmp_path: Path
     assert len(lefts) > 5
 
 
-def test_samples_are_turned_where_it_is_asked_for(maps: list[Sample]) -> None:
+def test_rotation_turns_samples(maps: list[Sample]) -> None:
     images, corruption = DecodedImages(maps, PLAIN, True), LocalCorruption([Cutout(0.5)])
     plain, turned_ = (TrainingSamples(images, corruption, [], 0, rotation) for rotation in (0.0, 30.0))
     key = Key(0, 0, 24)
@@ -128,7 +128,7 @@ def test_samples_are_turned_where_it_is_asked_for(maps: list[Sample]) -> None:
 
 
 def test_a_sample_follows_from_seed_epoch_and_number_and_from_nothing_before_it(maps: list[Sample]) -> None:
-    """Two data sets, asked in different orders, with global generators in different states, give the same."""
+    """Two data sets return the same samples in different orders and with global generators in different states."""
     first, second = training(maps, list(FLIPS)), training(maps, list(FLIPS))
     keys = [Key(epoch, number, 32) for epoch in range(2) for number in range(6)]
     forward = {key: first[key] for key in keys}
@@ -139,7 +139,7 @@ def test_a_sample_follows_from_seed_epoch_and_number_and_from_nothing_before_it(
 
 
 def test_seed_epoch_and_number_each_make_a_difference(tmp_path: Path) -> None:
-    """With a single image, so that it is the crop and the corruption that differ."""
+    """There is a single image, so that only the crop and the corruption can differ."""
     single = stored(tmp_path, [map_of_itself(0, 90, 90)])
     reference = training(single, [])[Key(1, 1, 32)]
     for seed, key in ((0, Key(2, 1, 32)), (0, Key(1, 2, 32)), (1, Key(1, 1, 32))):
@@ -172,7 +172,7 @@ def test_images_in_memory_are_decoded_once_and_not_changed_by_use(tmp_path: Path
     assert np.array_equal(samples.images[0][0], before)
 
 
-def test_each_image_comes_once_a_round_in_an_order_of_its_own(maps: list[Sample]) -> None:
+def test_each_round_uses_each_image_once_in_its_own_order(maps: list[Sample]) -> None:
     samples = training(maps, [])
     rounds = [[samples.image_of(Key(0, 5 * r + place, 32)) for place in range(5)] for r in range(8)]
     assert all(sorted(order) == list(range(5)) for order in rounds)
@@ -185,7 +185,7 @@ def batches(steps: int, batch_size: int, epoch: int, done: int = 0, size: int = 
     return list(Batches(steps, batch_size, lambda: (epoch, done), lambda step: size))
 
 
-def test_batches_count_the_samples_of_all_epochs_on() -> None:
+def test_batches_count_the_samples_through_all_epochs() -> None:
     assert batches(2, 3, epoch=0) == [[Key(0, i, 32) for i in indices] for indices in ((0, 1, 2), (3, 4, 5))]
     assert batches(2, 3, epoch=1) == [[Key(1, i, 32) for i in indices] for indices in ((6, 7, 8), (9, 10, 11))]
     assert len(Batches(7, 3, lambda: (0, 0), lambda step: 0)) == 7
@@ -196,7 +196,7 @@ def test_in_the_middle_of_an_epoch_exactly_the_remaining_batches_come(done: int)
     assert batches(5, 4, epoch=3, done=done) == batches(5, 4, epoch=3)[done:]
 
 
-def test_position_and_size_are_asked_anew_for_each_epoch() -> None:
+def test_position_and_size_are_called_again_for_each_epoch() -> None:
     now = {"epoch": 0, "size": 32}
     sampler = Batches(1, 1, lambda: (now["epoch"], 0), lambda step: now["size"])
     assert list(sampler) == [[Key(0, 0, 32)]]

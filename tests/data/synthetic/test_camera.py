@@ -15,7 +15,7 @@ from data.synthetic.files import read
 @settings(deadline=None)
 @given(count=st.integers(1, 60), base=st.sampled_from([2, 3]))
 def test_exposures_fill_their_range_evenly(count: int, base: int) -> None:
-    """A van der Corput sequence: its discrepancy is of the order of log(n) / n."""
+    """The discrepancy of a van der Corput sequence is of the order of log(n) / n."""
     values = np.sort([radical_inverse(index, base) for index in range(count)])
     assert ((values >= 0) & (values < 1)).all()
     ranks = np.arange(count) / count

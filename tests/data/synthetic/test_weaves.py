@@ -11,7 +11,7 @@ from anomaly_lab.data.synthetic.write import Item, render
 
 @pytest.mark.parametrize("category", ["carpet", "grid"])
 def test_a_regular_texture_repeats(category: str) -> None:
-    """Its spectrum has lines far above the rest, and the strongest one's period is at least 10 px."""
+    """Its spectrum has strong lines, and the strongest has a period of at least 10 px."""
     grey = render(category, Item("train", "good", 0, 0))[1].mean(axis=2)
     spectrum = np.abs(np.fft.fft2((grey - grey.mean()) * np.outer(np.hanning(256), np.hanning(256))))
     row, column = np.unravel_index(spectrum.argmax(), spectrum.shape)

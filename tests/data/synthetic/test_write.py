@@ -1,4 +1,4 @@
-"""Writing the embedded data set: layout, masks, the same bytes each time, and safely whatever happens meanwhile."""
+"""Writing the embedded data set: layout, masks, the same bytes each time, and never half a data set."""
 
 import multiprocessing
 import re
@@ -43,14 +43,14 @@ def test_no_two_images_are_the_same(folder: Path) -> None:
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_masks_are_tight(data: st.DataObject) -> None:
-    """What visibly differs from the same image without its defect is in the mask, and most of it differs."""
+    """The mask has every pixel that visibly differs from the image without the defect, and few others."""
     category = data.draw(st.sampled_from(CATEGORIES))
     kind = data.draw(st.sampled_from(sorted(CATALOGUE[category].kinds)))
     index = data.draw(st.integers(0, 200))
     normal, defective, mask = render(category, Item("test", kind, index, index))
     difference = np.abs(normal.astype(int) - defective).max(axis=2)
     assert (mask[difference > 8] == 255).all()
-    assert np.mean(difference[mask == 255] > 6) > 0.5  # least where a patch is rough: its grains pass through 0
+    assert np.mean(difference[mask == 255] > 6) > 0.5  # lowest for rough patches: their grains cross 0
     assert difference[mask == 255].max() > 10, "visible to an attentive human"
 
 
@@ -67,7 +67,7 @@ def test_defect_mask_finds_a_changed_square(index: int, top: int, left: int, ste
 
 
 def test_every_category_is_the_same_each_time(folder: Path) -> None:
-    """Files written by another call (and maybe another process) are what `render` draws now."""
+    """Files that another call (or another process) has written equal what `render` draws now."""
     for item in list(plan(folder.name, COUNTS))[:: 3 * COUNTS.defective]:
         _, image, mask = render(folder.name, item)
         np.testing.assert_array_equal(read(folder / item.image)[..., ::-1], image)
@@ -84,7 +84,7 @@ def test_progress_counts_the_images(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     ensure(tmp_path, "wood", lambda done, total: calls.append((done, total)), TINY)
     assert calls == [(done, len(calls)) for done in range(1, len(calls) + 1)]
-    ensure(tmp_path, "wood", lambda done, total: pytest.fail("it is there already"), TINY)
+    ensure(tmp_path, "wood", lambda done, total: pytest.fail("the category exists already"), TINY)
 
 
 def test_the_planned_counts() -> None:
@@ -113,7 +113,7 @@ def test_a_root_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_other_images_is_left_alone(tmp_path: Path) -> None:
-    """Who forgets data=mvtec must not get embedded images among their own."""
+    """A user who forgets data=mvtec must not find embedded images among their own."""
     (tmp_path / "screws/train").mkdir(parents=True)
     with pytest.raises(UserError, match=r"holds other files.*add data=mvtec"):
         ensure(tmp_path, "carpet")
@@ -130,12 +130,12 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
-def test_what_is_damaged_is_made_anew(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_category_is_written_again(damage: str, tmp_path: Path) -> None:
     folder = ensure(tmp_path, "wood", counts=TINY)
     before = digests(folder)
     image = folder / "train/good/001.png"
     image.unlink() if damage == "missing" else image.write_bytes(b"")
-    leftover = folder.parent / ".wood-dead.part"  # of a process that was killed
+    leftover = folder.parent / ".wood-dead.part"  # from a process that was killed
     (leftover / "train").mkdir(parents=True)
     assert digests(ensure(tmp_path, "wood", counts=TINY)) == before
     assert {path.name for path in folder.parent.iterdir()} == {"wood", leftover.name}
