@@ -1,0 +1,1 @@
+"""From image files to training samples, validation pairs and images to be scored."""

@@ -5,9 +5,6 @@ and four objects (bottle, hazelnut, metal_nut, pill). `write.ensure` writes a ca
 kinds of defect of each category.
 """
 
-from anomaly_lab.data.synthetic.catalogue import CATALOGUE
-from anomaly_lab.data.synthetic.write import VERSION, Counts, ensure
+from anomaly_lab.data.synthetic.write import ensure
 
-CATEGORIES: tuple[str, ...] = tuple(CATALOGUE)
-
-__all__ = ["CATEGORIES", "VERSION", "Counts", "ensure"]
+__all__ = ["ensure"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anomaly_lab.data.synthetic import Counts
+from anomaly_lab.data.synthetic.write import Counts
 
 COUNTS = Counts(train=8)  # the whole test set; few training images, since these take most of the time
 TINY = Counts(train=2, good=1, defective=1)

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from anomaly_lab.data.synthetic import CATEGORIES, ensure
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE
+from anomaly_lab.data.synthetic.write import ensure
 from data.synthetic.files import COUNTS, read
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 
 
 def test_categories_are_mvtec_names_with_textures_and_objects() -> None:
-    assert set(TEXTURES) < set(CATEGORIES)
-    assert len(set(CATEGORIES) - set(TEXTURES)) >= 3
+    assert set(TEXTURES) < set(CATALOGUE)
+    assert len(set(CATALOGUE) - set(TEXTURES)) >= 3
     assert all(len(category.kinds) >= 4 for category in CATALOGUE.values())
 
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomaly_lab.data.synthetic import CATEGORIES, Counts, ensure
 from anomaly_lab.data.synthetic.catalogue import CATALOGUE
-from anomaly_lab.data.synthetic.write import VERSION, Item, defect_mask, plan, render
+from anomaly_lab.data.synthetic.write import VERSION, Counts, Item, defect_mask, ensure, plan, render
 from anomaly_lab.errors import UserError
 from data.synthetic.files import COUNTS, TINY, digests, read
 
@@ -44,7 +43,7 @@ def test_no_two_images_are_the_same(folder: Path) -> None:
 @given(data=st.data())
 def test_masks_are_tight(data: st.DataObject) -> None:
     """The mask has every pixel that visibly differs from the image without the defect, and few others."""
-    category = data.draw(st.sampled_from(CATEGORIES))
+    category = data.draw(st.sampled_from(sorted(CATALOGUE)))
     kind = data.draw(st.sampled_from(sorted(CATALOGUE[category].kinds)))
     index = data.draw(st.integers(0, 200))
     normal, defective, mask = render(category, Item("test", kind, index, index))
@@ -88,7 +87,7 @@ def test_progress_counts_the_images(tmp_path: Path) -> None:
 
 
 def test_the_planned_counts() -> None:
-    for category in CATEGORIES:
+    for category in CATALOGUE:
         items = list(plan(category, Counts()))
         assert sum(item.split == "train" for item in items) == 60
         assert sum(item.split == "test" and item.kind == "good" for item in items) == 16
