@@ -168,7 +168,7 @@ def test_an_untrained_run_that_was_cut_off_is_made_again(
         (["scoring.error=neighbours"], "model=knn"),
         (["model=knn", "objective=restore"], "nothing to train"),
         (["model=patch_ae", "objective=none"], "has weights to train"),
-        (["model=patch_ae", "model.decoder=none"], "nothing to train"),
+        (["model=patch_ae", "model.decoder=none"], "model.decoder is none"),
         (["model=knn", "scoring.error=squared"], "scored by its features"),
         (["model=knn", "model.encoder=imagenet"], "model.encoder is imagenet"),
         (["model=knn", "scoring.detector.reduction=pca"], "scoring.detector.reduction is pca"),

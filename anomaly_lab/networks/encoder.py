@@ -1,4 +1,4 @@
-"""A feature encoder: one vector for each patch of the image, from a classifier's maps of strides 8 and 16."""
+"""A feature encoder: one vector for each patch of 8 × 8 pixels, from a classifier's maps of strides 8 and 16."""
 
 import torch
 import torch.nn.functional as F
@@ -6,13 +6,11 @@ from torch import Tensor, nn
 
 from anomaly_lab.networks.efficientnet_lite import EfficientNetLite0
 
-STRIDE = 8  # pixels of a patch's side
-
 
 class Encoder(nn.Module):
-    """(B, 3, H, W) in [0, 1] → (B, C, ⌈H/8⌉, ⌈W/8⌉): the map of stride 16, enlarged, beside that of stride 8.
+    """X (B, 3, H, W) in [0, 1] → vectors (B, 152, ⌈H/8⌉, ⌈W/8⌉).
 
-    The maps are EfficientNet-Lite0's.
+    The two maps are EfficientNet-Lite0's. The map of stride 16 is enlarged and concatenated with the map of stride 8.
     """
 
     def __init__(self) -> None:

