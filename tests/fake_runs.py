@@ -1,4 +1,4 @@
-"""Run directories written by hand, for tests of the report that need no network: records only, and numbers made up."""
+"""Run directories with made-up records, for tests of the report that need no network."""
 
 import csv
 import json
@@ -8,21 +8,29 @@ from typing import Any
 
 import yaml
 
+from anomaly_lab.report.read.collect import collect
+from anomaly_lab.report.read.groups import Group, group
+from anomaly_lab.report.read.official import mvtec_ad
+from anomaly_lab.report.read.records import Records
+
 METRICS: dict[str, Any] = {
     "data": "synthetic", "category": "carpet", "objective": "restore", "lam": 0.5, "corruption": "elastic", "model": "tiny",
     "seed": 0, "image_size": 64, "stored_size": 256, "steps": 10, "train_seconds": 90.0, "device": "cpu",
     "image_auroc": 0.9, "pixel_auroc": 0.8, "pixel_ap": 0.4, "aupro": 0.7, "image_f1": 0.6, "pixel_f1": 0.5,
     "tpr": 0.75, "tnr": 0.8125, "tpr_tnr_mean": 0.78125, "flat_image_auroc": 0.5, "flat_pixel_auroc": 0.6, "flat_aupro": 0.3,
     "threshold": 0.01, "min_area": 4, "score_pooling": "max", "sigma": 4, "proxy_ap": 0.3,
-    "n_train": 51, "n_validation": 9, "n_test": 4, "selection": "the last step", "calibration": "area",
-    "calibration_parameter": None,
+    "n_train": 51, "n_validation": 9, "n_test": 4, "calibration": "area",
 }  # fmt: skip
 SCORES = [("good", 0, 0.1, 0), ("good", 0, 0.2, 1), ("hole", 1, 0.3, 1), ("hole", 1, 0.4, 0)]
 
 
 def fake_run(folder: Path, age: float = 0, scores: Any = SCORES, **changes: Any) -> Path:
-    """A finished run in `folder`; `changes` are of metrics.json, and go to config.yaml where they belong there too. `age`: how
-    many seconds ago it ended."""
+    """Write a finished run to `folder`, which must not exist.
+
+    age:     how many seconds ago the run ended
+    scores:  rows of scores.csv: (defect, label, score, predicted)
+    changes: values of metrics.json that differ from METRICS; config.yaml gets them too where it has such a key
+    """
     m = METRICS | changes
     folder.mkdir(parents=True)
     config = {
@@ -48,12 +56,21 @@ def fake_run(folder: Path, age: float = 0, scores: Any = SCORES, **changes: Any)
 
 
 def official_run(folder: Path, category: str, **changes: Any) -> Path:
-    """A finished run whose records are those of the complete MVTec AD category."""
-    from anomaly_lab.report.read.official import mvtec_ad
-
+    """Write a finished run with the records of a complete MVTec AD category."""
     record = mvtec_ad()[category]
     defects = [record["defects"][i % len(record["defects"])] for i in range(record["defective"])]
     scores = [("good", 0, 0.1, 0)] * record["good"] + [(defect, 1, 0.9, 1) for defect in defects]
     known = {"data": "mvtec", "category": category, "n_train": record["train"] - 30, "n_validation": 30}
     known |= {"n_test": record["good"] + record["defective"], "stored_size": record["side"]}
     return fake_run(folder, **{"scores": scores} | known | changes)
+
+
+def groups_of(folder: Path) -> list[Group]:
+    """The groups of the runs below `folder`."""
+    return group(collect([folder]))
+
+
+def records_of(folder: Path) -> Records:
+    """The records of the runs below `folder`, without curves."""
+    runs = collect([folder])
+    return Records(runs, group(runs), [])

@@ -30,9 +30,11 @@ def test_a_wheel_holds_the_configuration_and_runs_from_anywhere(tmp_path: Path) 
     elsewhere.mkdir()
     shipped = {p.relative_to(installed / "anomaly_lab" / "conf") for p in installed.glob("anomaly_lab/conf/**/*.yaml")}
     assert shipped == {p.relative_to(ROOT / "conf") for p in ROOT.glob("conf/**/*.yaml") if p.parent.name != "local"}
-    beside = {p.name for p in (ROOT / "anomaly_lab/report").iterdir() if p.suffix in (".toml", ".html", ".css", ".js")}
-    assert len(beside) == 5
-    assert beside <= {p.name for p in (installed / "anomaly_lab/report").iterdir()}, "the page and the paper's tables"
+    beside = {
+        p.relative_to(ROOT) for p in (ROOT / "anomaly_lab/report").rglob("*.*") if p.suffix in (".toml", ".html", ".css", ".js")
+    }
+    assert len(beside) == 6
+    assert all((installed / path).is_file() for path in beside), "the page and the paper's tables"
 
     command = [sys.executable, "-c", "import anomaly_lab.train as t; print(t.__file__, t.CONF); t.main()"]
     composed = subprocess.run(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
 from anomaly_lab.report.make import GALLERIES, Options, build_report
-from anomaly_lab.report.read.collect import FINISHED
+from anomaly_lab.report.read.run import FINISHED
 
 KEYS = ("runs", "out", "gallery", "figures")
 
@@ -60,8 +60,9 @@ def main() -> None:
             raise UserError(unwritable) from error
     for note in report.notes:
         print(f"note: {note}")
-    finished = sum(run.state == FINISHED for run in report.runs)
-    print(f"{finished} finished runs of {len(report.runs)}, {len(report.groups)} settings and categories")
+    runs, groups = report.records.runs, report.records.groups
+    finished = sum(run.state == FINISHED for run in runs)
+    print(f"{finished} finished runs of {len(runs)}, {len(groups)} settings and categories")
     print(f"page: {report.out / 'report.html'}")
 
 

@@ -1,5 +1,6 @@
-"""The whole report: tables, plots, figures and the page, from the runs below some folders."""
+"""The whole report: tables, plots, the paper's figures and the page, from the runs below some folders."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,132 +8,120 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.report.read.collect import FINISHED, Run, collect
-from anomaly_lab.report.read.groups import Group, across_categories, group, key, legend, names
-from anomaly_lab.report.read.official import source
-from anomaly_lab.report.tables import comparison, over_lambda, overview, sensitivity
-from anomaly_lab.report.tables.paper import paper_tables
-from anomaly_lab.report.tables.table import Cell, Table, plain, write
-from anomaly_lab.runs.checks import ERRORS
+from anomaly_lab.report.read.collect import collect
+from anomaly_lab.report.read.curves import Curves, curves_of
+from anomaly_lab.report.read.groups import Group, group
+from anomaly_lab.report.read.records import Records, best_by_proxy, chosen
+from anomaly_lab.report.read.run import FINISHED, Run
+from anomaly_lab.report.tables import (
+    comparison,
+    kinds,
+    left_out,
+    legend,
+    over_lambda,
+    paper,
+    results,
+    sensitivity,
+    single_runs,
+)
+from anomaly_lab.report.tables.forms import write
+from anomaly_lab.report.tables.table import Table
 
 if TYPE_CHECKING:
-    from anomaly_lab.report.pictures.plots import Picture
+    from anomaly_lab.report.pictures.picture import Picture
 
-
+# the modules that make tables, in the order of the page; each has a function tables(records), which may return none
+TABLES = (results, paper, over_lambda, comparison, kinds, single_runs, legend, left_out, sensitivity)
 GALLERIES = ("one", "all", "none")
 
 
 @dataclass(frozen=True)
 class Options:
-    """`gallery`: test images of one run a category (that of the highest validation proxy), of all runs, or of none; `figures`:
-    whether the paper's figures are drawn, which loads checkpoints too."""
+    """What a report is made from, and what it shows.
+
+    runs:    folders with runs or multiruns in or below them
+    out:     the folder to write to
+    gallery: the runs with test images: "one" per category (the highest validation proxy), "all" or "none"
+    figures: whether to draw the paper's figures, which takes the runs' checkpoints
+    """
 
     runs: Sequence[Path]
     out: Path
-    gallery: str = "one"
-    figures: bool = True
+    gallery: str
+    figures: bool
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was made, and what could not be."""
+    """What was made; `notes` say what could not be made, and why."""
 
     out: Path
-    runs: Sequence[Run]
-    groups: Sequence[Group]
+    records: Records
     tables: Sequence[Table]
     notes: Sequence[str]
 
 
 def build_report(options: Options) -> Report:
-    """Collect, compute and write everything to `options.out`. UserError where there is no run at all."""
+    """Read the runs and write everything to `options.out`. UserError if there is no run."""
     runs = collect(options.runs)
     groups = group(runs)
-    notes = _summary(runs)
-    tables = tables_of(runs, groups, options.runs)
+    notes = _unfinished(runs)
+    records = Records(runs, groups, _curves(groups, options.gallery == "all", notes))
+    tables = tables_of(records)
+    for table in tables:
+        write(table, options.out / "tables")
     pictures: list[Picture] = []
     galleries: list[dict[str, Any]] = []
     if groups:
-        from anomaly_lab.report.pictures.plots import analysis_plots  # matplotlib takes a second to load
+        from anomaly_lab.report.pictures.plots import plots  # matplotlib takes a second to load
 
-        pictures += list(analysis_plots(groups, options.out / "figures"))
-    if groups and options.gallery != "none":
-        galleries = _galleries(groups, options.gallery, notes)
-    if curves := _curves(groups, options.gallery, notes):
-        from anomaly_lab.report.pictures.plots import sensitivity_plots
-
-        tables += sensitivity.tables(curves)
-        pictures += list(sensitivity_plots(curves, options.out / "figures"))
-    if groups and options.figures:
-        pictures = [*_paper_figures(groups, options.out / "figures", notes), *pictures]
-    for table in tables:
-        write(table, options.out / "tables")
+        if options.gallery != "none":
+            galleries = _galleries(groups, options.gallery == "all", notes)
+        if options.figures:
+            pictures += _paper_figures(groups, options.out / "figures", notes)
+        pictures += plots(records, options.out / "figures")
 
     from anomaly_lab.report.page import write_page
 
     title = f"anomaly_lab report, {datetime.now(UTC):%Y-%m-%d}"
     write_page(options.out / "report.html", title, tables, pictures, galleries, notes)
-    return Report(options.out, runs, groups, tables, notes)
+    return Report(options.out, records, tables, notes)
 
 
-def tables_of(runs: Sequence[Run], groups: Sequence[Group], folders: Sequence[Path]) -> list[Table]:
-    """Every table that needs records only."""
-    found: list[Table | None] = []
-    if groups:
-        found += [overview.results(groups), *paper_tables(groups)]
-        found += [over_lambda.lambda_table(groups), *over_lambda.heat_tables(groups), comparison.comparison_table(groups)]
-        found += [overview.kinds(groups), overview.single_runs(groups, folders), _legend(groups)]
-    found.append(overview.left_out(runs, folders))
-    return [table for table in found if table is not None]
+def tables_of(records: Records) -> list[Table]:
+    """All tables, in the order of the page."""
+    return [table for module in TABLES for table in module.tables(records)]
 
 
-def best_by_proxy(groups: Sequence[Group], told_apart_by: Sequence[str]) -> Iterator[Run]:
-    """Of the runs on the same data and category that agree in these figures of metrics.json, the one whose validation proxy is
-    highest: no test image has a say in what is shown."""
-    found: dict[tuple[Any, ...], Run] = {}
-    for g in groups:
-        for run in g.runs:
-            place = (source(run), g.setting.get("data.root"), g["category"], *(g[name] for name in told_apart_by))
-            if place not in found or _proxy(run) > _proxy(found[place]):
-                found[place] = run
-    yield from found.values()
+def _unfinished(runs: Sequence[Run]) -> list[str]:
+    states = Counter(run.state for run in runs)
+    finished = states.pop(FINISHED, 0)
+    if not states:
+        return []
+    others = ", ".join(f"{count} {state}" for state, count in states.items())
+    return [f"{finished} of {len(runs)} runs have finished; {others}: see “Runs without a result”."]
 
 
-def _shown(groups: Sequence[Group], which: str) -> Iterator[tuple[Run, str]]:
-    """The runs that are looked at closely, with their setting's name."""
-    named = names(groups)
-    chosen = {run.path for run in best_by_proxy(groups, ())}
-    for g in groups:
-        for run in g.runs:
-            if which == "all" or run.path in chosen:
-                yield run, named[key(across_categories(g.setting))]
-
-
-def _curves(groups: Sequence[Group], which: str, notes: list[str]) -> list[dict[str, Any]]:
-    """TPR, TNR and F1 over a_min and α, of those runs."""
+def _curves(groups: Sequence[Group], every: bool, notes: list[str]) -> list[Curves]:
     found = []
-    for run, setting in _shown(groups, which):
-        own = int(run.metrics.get("min_area") or 0)
-        try:
-            levels = sensitivity.by_area(run.levels)
-            rows = {"min_area": sensitivity.over_area(levels), "alpha": sensitivity.over_alpha(levels[own])}
-        except (KeyError, TypeError, ValueError):
-            notes.append(f"{run.path.name} has no levels.csv of its min_area, so no curves over a_min and α.")
-            continue
-        common = {"data": source(run), "category": run.metrics["category"], "setting": setting, "seed": run.metrics["seed"]}
-        found.append(common | {"own": own} | rows)
+    for g, run in chosen(groups, every):
+        curves = curves_of(run, g.name)
+        if curves is None:
+            notes.append(f"{run.path.name} has no curves over a_min and α: its levels.csv does not cover its min_area.")
+        else:
+            found.append(curves)
     return found
 
 
-def _galleries(groups: Sequence[Group], which: str, notes: list[str]) -> list[dict[str, Any]]:
-    """Payloads for the page, of the runs whose checkpoints and images are there."""
+def _galleries(groups: Sequence[Group], every: bool, notes: list[str]) -> list[dict[str, Any]]:
+    """The page's payloads of the chosen runs whose checkpoints and images exist."""
     from anomaly_lab.report.pictures import thumbnails
     from anomaly_lab.runs import trained
 
     payloads = []
-    for run, setting in _shown(groups, which):
+    for g, run in chosen(groups, every):
         try:
-            payloads.append(thumbnails.payload(trained.scorer(run), setting))
+            payloads.append(thumbnails.payload(trained.scorer(run), g.name))
         except UserError as error:
             notes.append(f"No test images of {run.path.name}: {error}.")
             continue
@@ -147,38 +136,16 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
     from anomaly_lab.runs import trained
 
     places: dict[tuple[str, str], list[Shown]] = {}
-    # the paper's figures are of networks that show defects by their error
-    runs = [r for r in best_by_proxy(groups, ("objective", "corruption")) if r.metrics.get("error") in ERRORS]
+    # the paper's networks show defects by their reconstruction error; a detector on features reconstructs no image
+    best = list(
+        best_by_proxy([g for g in groups if g.setting.get("scoring.detector._target_") is None], "objective", "corruption")
+    )
     with bar("Drawing figures") as update:
-        for done, run in enumerate(runs, start=1):
+        for done, (g, run) in enumerate(best, start=1):
             try:
-                place = (source(run), str(run.metrics["category"]))
-                places.setdefault(place, []).append(Shown(trained.scorer(run)))
+                places.setdefault((g.source, str(g["category"])), []).append(Shown(trained.scorer(run)))
             except UserError as error:
                 notes.append(f"{run.path.name} is in no figure: {error}.")
-            update(done, len(runs))
+            update(done, len(best))
         for shown in places.values():
             yield from paper_figures(shown, folder)
-
-
-def _summary(runs: Sequence[Run]) -> list[str]:
-    finished = sum(run.state == FINISHED for run in runs)
-    if finished == len(runs):
-        return []
-    states: dict[str, int] = {}
-    for run in runs:
-        if run.state != FINISHED:
-            states[run.state] = states.get(run.state, 0) + 1
-    others = ", ".join(f"{count} {state}" for state, count in states.items())
-    return [f"{finished} of {len(runs)} runs have finished; {others}: see “Runs without a result”."]
-
-
-def _legend(groups: Sequence[Group]) -> Table | None:
-    """What the letters after a setting's name stand for."""
-    rows = [[Cell(name), Cell(k), plain(str(v))] for name, others in legend(groups).items() for k, v in others.items()]
-    return Table("settings", "What tells the settings apart", ["setting", "key", "value"], rows) if rows else None
-
-
-def _proxy(run: Run) -> float:
-    value = run.metrics.get("proxy_ap")
-    return -1.0 if value is None else float(value)

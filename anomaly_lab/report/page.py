@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, which a browser opens from disk without server or network."""
+"""The page: one HTML file with everything in it. A browser opens it from disk, without a server or a network."""
 
 import base64
 import json
@@ -12,11 +12,11 @@ import numpy as np
 
 from anomaly_lab import __version__
 from anomaly_lab.files import write_text
-from anomaly_lab.report.pictures.plots import Picture
-from anomaly_lab.report.tables.table import DIGITS, Cell, Table
+from anomaly_lab.report.pictures.picture import Picture
+from anomaly_lab.report.tables.table import Cell, Table
 
 HERE = Path(__file__).parent
-LARGE = 300_000  # bytes of a picture
+LARGE = 300_000  # bytes; a larger picture is embedded as JPEG
 
 
 def write_page(
@@ -27,7 +27,7 @@ def write_page(
     galleries: Sequence[dict[str, Any]],
     notes: Sequence[str],
 ) -> None:
-    """Write the page atomically. `galleries` are payloads of `report.gallery`; `notes` what could not be shown, and why."""
+    """Write the page atomically. `galleries`: payloads of `thumbnails`. `notes`: what could not be shown, and why."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -43,22 +43,23 @@ def write_page(
         pictures=[{"name": p.name, "caption": p.caption, "data": inlined(p)} for p in pictures],
         choices=[{k: g[k] for k in ("data", "category", "setting", "seed")} for g in galleries],
         galleries=[embedded(g) for g in galleries],
-        settings=embedded({"magma": colours.tolist(), "digits": DIGITS}),
+        magma=colours.tolist(),
         notes=notes,
         sort_value=sort_value,
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
+        gallery_script=(HERE / "gallery.js").read_text(encoding="utf-8"),
     )
     write_text(path, text)
 
 
 def inlined(picture: Picture) -> str:
-    """A picture as a data URI: in whichever of its two forms is smaller, or as JPEG where both are large. The files beside the
-    page keep every pixel."""
+    """A picture as a data URI: SVG or PNG, whichever is smaller, or JPEG if both are large. The files beside the page keep every
+    pixel."""
     svg, png = picture.svg.read_bytes(), picture.png.read_bytes()
     kind, data = ("svg+xml", svg) if len(svg) < len(png) else ("png", png)
     if len(data) > LARGE:
-        import cv2  # only photographs are that large, and then it has been loaded already
+        import cv2  # only photographs are so large, and they have loaded it already
 
         pixels = np.asarray(cv2.imread(str(picture.png)))
         kind, data = "jpeg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
@@ -66,11 +67,11 @@ def inlined(picture: Picture) -> str:
 
 
 def embedded(record: Any) -> str:
-    """JSON that can stand in a script element: nothing in it ends the element."""
+    """JSON for a script element: nothing in it can end the element."""
     return json.dumps(record, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def sort_value(cell: Cell) -> str:
-    """What a column is sorted by: the full number, or the text; empty for a gap."""
+    """The value that a column is sorted by: the full number, or the text; empty for a gap."""
     value = cell.values[0] if cell.values else cell.text
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)

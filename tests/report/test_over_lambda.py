@@ -1,33 +1,14 @@
-"""What a sweep shows: values over λ, paired comparisons against scipy, plots as files."""
+"""The tables of a sweep over λ."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from fake_runs import fake_run
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
+from fake_runs import fake_run, groups_of
 
-from anomaly_lab.report.pictures import plots
-from anomaly_lab.report.read.collect import collect
-from anomaly_lab.report.read.groups import Group, group
-from anomaly_lab.report.tables.comparison import (
-    PAIRWISE,
-    Comparison,
-    comparison_table,
-    comparisons,
-    signed,
-    t_interval,
-    verdict,
-)
-from anomaly_lab.report.tables.over_lambda import heat_tables, lambda_table, over_lambda
-from anomaly_lab.report.tables.table import to_csv
-
-unhurried = settings(deadline=None)
+from anomaly_lab.report.read.groups import Group
+from anomaly_lab.report.read.records import Records
+from anomaly_lab.report.tables import over_lambda
 
 
 def sweep(folder: Path, value=lambda objective, lam, category, seed: 0.5, lams=(0.3, 0.9), seeds=(0, 1)) -> list[Group]:  # type: ignore[no-untyped-def]
@@ -39,15 +20,12 @@ def sweep(folder: Path, value=lambda objective, lam, category, seed: 0.5, lams=(
                     auroc = value(objective, lam, category, seed)
                     name = f"{objective}{lam}{category}{seed}"
                     fake_run(folder / name, objective=objective, lam=lam, category=category, seed=seed, image_auroc=auroc)
-    return group(collect([folder]))
-
-
-# ---- over λ
+    return groups_of(folder)
 
 
 def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lambda o, lam, c, seed: lam / 2 + seed / 10 + (c == "wood") / 100, lams=(0.9, 0.1, 0.5))
-    series = over_lambda(groups, "image_auroc")
+    series = over_lambda.over_lambda(groups, "image_auroc")
     assert set(series) == {("synthetic", o, c) for o in ("restore", "amplify") for c in ("carpet", "wood")}
     points = series["synthetic", "restore", "wood"]
     assert [p.lam for p in points] == [0.1, 0.5, 0.9]
@@ -58,15 +36,27 @@ def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) 
 def test_a_series_over_lambda_goes_by_its_setting_s_name_without_lambda(tmp_path: Path) -> None:
     for i, (model, lam) in enumerate((m, lam) for m in ("sdc", "tiny") for lam in (0.5, 0.9)):
         fake_run(tmp_path / str(i), model=model, lam=lam, corruption="swap" if model == "sdc" else "elastic")
-    series = over_lambda(group(collect([tmp_path])), "image_auroc")
+    series = over_lambda.over_lambda(groups_of(tmp_path), "image_auroc")
     assert sorted(setting for _, setting, _ in series) == ["sdc, restore, swap", "tiny, restore, elastic"]
+
+
+def test_series_of_different_settings_never_share_a_name(tmp_path: Path) -> None:
+    """No two runs have the same λ, so that no name has a letter."""
+    for lam, size in ((0.3, 9), (0.5, 9), (0.4, 10), (0.6, 10)):
+        run = fake_run(tmp_path / str(lam), lam=lam)
+        text = (run / "config.yaml").read_text() + f"callbacks: {{sizes: {[[0.0, 0.5]] * size}}}\n"
+        (run / "config.yaml").write_text(text)
+    series = over_lambda.over_lambda(groups_of(tmp_path), "image_auroc")
+    assert {setting: [p.lam for p in points] for (_, setting, _), points in series.items()} == {
+        "restore (a)": [0.3, 0.5], "restore (b)": [0.4, 0.6],
+    }  # fmt: skip
 
 
 def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lambda o, lam, c, seed: lam)
-    table = lambda_table(groups)
-    assert table is not None and len(table.rows) == 8
-    heat = {t.name: t for t in heat_tables(groups)}["lambda_category_image_auroc_1"]
+    found = {table.name: table for table in over_lambda.tables(Records([], groups, []))}
+    assert len(found["lambda"].rows) == 8
+    heat = found["lambda_category_image_auroc_1"]
     assert list(heat.columns) == ["setting", "λ", "carpet", "wood"]
     rows = [[s, f"{lam:g}", f"{lam:.3f}", f"{lam:.3f}"] for s in ("amplify", "restore") for lam in (0.3, 0.9)]
     assert [[c.text for c in r] for r in heat.rows] == rows
@@ -74,145 +64,4 @@ def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> Non
 
 def test_without_a_second_lambda_there_is_nothing_over_lambda(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lams=(0.5,))
-    assert lambda_table(groups) is None and heat_tables(groups) == []
-
-
-# ---- paired comparison
-
-
-@unhurried
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=20))
-def test_the_interval_is_that_of_scipys_paired_t_test(differences: list[float]) -> None:
-    interval = t_interval(differences, 0.95)
-    assert interval is not None
-    if np.ptp(differences) > 1e-6:
-        expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
-        assert interval == pytest.approx((expected.low, expected.high), rel=1e-5, abs=1e-9)
-
-
-@pytest.mark.parametrize(("n", "level", "t"), [(2, 0.95, 12.706), (3, 0.95, 4.303), (11, 0.99, 3.169), (31, 0.9, 1.697)])
-def test_the_interval_uses_the_quantiles_of_printed_tables(n: int, level: float, t: float) -> None:
-    values = list(range(n))
-    interval = t_interval(values, level)
-    assert interval is not None
-    assert (interval[1] - interval[0]) / 2 == pytest.approx(t * np.std(values, ddof=1) / np.sqrt(n), rel=2e-4)
-
-
-@pytest.mark.parametrize("few", [[], [0.3]])
-def test_fewer_than_two_units_have_no_interval(few: list[float]) -> None:
-    assert t_interval(few, 0.95) is None
-
-
-def test_seeds_are_averaged_within_a_category_before_categories_are_compared(tmp_path: Path) -> None:
-    """Else twenty seeds on one category would pass for twenty independent findings."""
-    gain = {("carpet", 0): 0.1, ("carpet", 1): 0.3, ("wood", 0): 0.4, ("wood", 1): 0.4}
-    groups = sweep(tmp_path, lambda o, lam, c, s: 0.5 + (o == "restore") * gain[c, s], lams=(0.5,))
-    (found,) = (c for c in comparisons(groups) if c.metric == "image_auroc")
-    assert (found.a, found.b) == ("amplify λ=0.5", "restore λ=0.5")
-    assert sorted(found.differences) == pytest.approx([0.2, 0.4])
-    assert (found.units, found.pairs, found.mean) == ("2 categories: carpet, wood", 4, pytest.approx(0.3))
-    half = stats.t.ppf(0.975, 1) * np.std([0.2, 0.4], ddof=1) / np.sqrt(2)
-    assert found.interval() == pytest.approx((0.3 - half, 0.3 + half))
-
-
-def test_only_what_both_have_run_is_compared(tmp_path: Path) -> None:
-    fake_run(tmp_path / "a", objective="restore", seed=0, image_auroc=0.5)
-    fake_run(tmp_path / "b", objective="restore", seed=1, image_auroc=0.9)
-    fake_run(tmp_path / "c", objective="amplify", seed=1, image_auroc=0.8)
-    fake_run(tmp_path / "d", objective="amplify", seed=2, image_auroc=0.1)
-    groups = group(collect([tmp_path]))
-    (found,) = (c for c in comparisons(groups) if c.metric == "image_auroc")
-    assert (found.pairs, found.mean, found.interval()) == (1, pytest.approx(0.1), None)
-    table = comparison_table(groups)
-    assert table is not None
-    assert {r[6].text for r in table.rows} == {"undecided"}, "one pair decides nothing"
-    assert {r[7].text for r in table.rows} == {"1 seed of carpet"}
-
-
-def test_what_is_compared_is_named_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
-    for i, category in enumerate(("carpet", "grid", "tile", "wood")):
-        fake_run(tmp_path / f"r{category}", objective="restore", category=category)
-        if i < 2:
-            fake_run(tmp_path / f"a{category}", objective="amplify", category=category)
-    fake_run(tmp_path / "zipper", objective="amplify", category="zipper")
-    table = comparison_table(group(collect([tmp_path])))
-    assert table is not None
-    assert {r[7].text for r in table.rows} == {"2 categories: carpet, grid (3 categories left out)"}
-    assert "units,units (which),pairs" in to_csv(table)
-    assert ',2,"2 categories: carpet, grid (3 categories left out)",2\n' in to_csv(table)
-
-
-def test_pairs_from_different_states_of_the_code_are_named(tmp_path: Path) -> None:
-    def note(*commits: str) -> str:
-        for name, commit in zip(("a0", "r0", "a1", "r1"), commits, strict=True):
-            record = {"git": {"commit": commit, "dirty": False}}
-            (tmp_path / name / "environment.json").write_text(json.dumps(record))
-        table = comparison_table(group(collect([tmp_path])))
-        assert table is not None
-        return " ".join(table.notes)
-
-    for seed in (0, 1):
-        fake_run(tmp_path / f"a{seed}", objective="amplify", seed=seed)
-        fake_run(tmp_path / f"r{seed}", objective="restore", seed=seed)
-    assert "different states of the code, which may be why they differ. Against amplify λ=0.5: restore λ=0.5." in note(*"xxxy")
-    assert "different states" not in note(*"xxxx")
-    assert "different states" not in note(*"xxyy"), "each pair is of one state"
-
-
-def test_the_more_is_compared_the_more_it_takes_to_be_better() -> None:
-    c = Comparison("a", "b", "synthetic", "aupro", "categories", (0.010, 0.011, 0.013), 3, 0.0113)
-    interval = c.interval()
-    assert interval is not None and interval[0] > 0
-    assert (verdict(c, 1), verdict(c, 100)) == ("better", "undecided")
-    assert verdict(replace(c, differences=(-0.010, -0.011, -0.013)), 1) == "worse"
-
-
-def test_data_of_different_kinds_are_never_compared(tmp_path: Path) -> None:
-    fake_run(tmp_path / "a", objective="restore", data="synthetic")
-    fake_run(tmp_path / "b", objective="amplify", data="mvtec")
-    assert comparisons(group(collect([tmp_path]))) == []
-
-
-def test_verdicts_follow_the_interval(tmp_path: Path) -> None:
-    for seed in range(4):
-        fake_run(tmp_path / f"a{seed}", objective="amplify", seed=seed, image_auroc=0.5, pixel_auroc=0.5 + seed / 10, aupro=0.9)
-        fake_run(
-            tmp_path / f"r{seed}", objective="restore", seed=seed, image_auroc=0.6 + seed / 100, pixel_auroc=0.6, aupro=0.8
-        )
-    table = comparison_table(group(collect([tmp_path])))
-    assert table is not None
-    verdict = {r[3].text: r[6].text for r in table.rows}
-    assert verdict["image AUROC"] == "better"
-    assert verdict["pixel AUROC"] == "undecided"
-    assert verdict["AUPRO"] == "worse"
-    assert all("4 seeds of carpet" in r[7].text for r in table.rows)
-
-
-def test_many_settings_are_each_compared_with_the_one_that_validation_prefers(tmp_path: Path) -> None:
-    for i in range(PAIRWISE + 2):
-        fake_run(tmp_path / str(i), lam=i / 10, proxy_ap=0.9 if i == 3 else 0.1, image_auroc=i / 10)
-    found = comparisons(group(collect([tmp_path])))
-    assert {c.a for c in found} == {"restore λ=0.3"}
-    assert len({c.b for c in found}) == PAIRWISE + 1
-
-
-def test_signs() -> None:
-    values = (0.0121, -0.0121, 0.0001, -0.0001, -0.0, None)
-    assert [signed(x) for x in values] == ["+0.012", "-0.012", "0.000", "0.000", "0.000", "–"]
-
-
-# ---- plots
-
-
-def test_plots_are_readable_files_in_both_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "over_lambda", lambda groups, m: over_lambda(groups, m) if m == "image_auroc" else {})  # time
-    groups = sweep(tmp_path / "runs", lambda o, lam, c, seed: lam / 2 + seed / 10)
-    pictures = list(plots.analysis_plots(groups, tmp_path / "figures"))
-    assert {"lambda_image_auroc", "lambda_category_image_auroc", "comparisons", "cost"} <= {p.name for p in pictures}
-    for p in pictures:
-        image = cv2.imread(str(p.png))
-        assert image is not None and image.std() > 5
-        text = p.svg.read_text()
-        assert text.startswith("<?xml") and "</svg>" in text
-        assert p.caption
-    assert ">carpet</text>" in (tmp_path / "figures/cost.svg").read_text(), "text stays text"
+    assert over_lambda.tables(Records([], groups, [])) == []

@@ -17,8 +17,8 @@ from anomaly_lab.corruption.local import LocalCorruption
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.folder import first_of_each_kind
 from anomaly_lab.data.images import read_image
-from anomaly_lab.report.pictures.plots import Picture, save  # chooses matplotlib's backend, so before pyplot
-from anomaly_lab.report.read.groups import short
+from anomaly_lab.report.pictures.picture import Picture, save  # chooses matplotlib's backend, so before pyplot
+from anomaly_lab.report.read.names import short
 from anomaly_lab.report.read.official import source
 from anomaly_lab.scored import Scored, Scorer
 from anomaly_lab.scoring.heatmap import error_map

@@ -1,7 +1,7 @@
 """What the page's gallery shows of a run: every test image as thumbnails, and the threshold at which its decision changes."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from anomaly_lab.calibration.levels import quiet_level
 from anomaly_lab.data.folder import NORMAL
+from anomaly_lab.metrics.curves import operating_point
 from anomaly_lab.progress import bar
 from anomaly_lab.report.read.official import source
+from anomaly_lab.report.tables.table import number
 from anomaly_lab.scored import Scored, Scorer
 
 SIDE = 128  # pixels of a thumbnail's longer side
@@ -43,7 +45,7 @@ def payload(scorer: Scorer, setting: str) -> dict[str, Any]:
         "minArea": scorer.min_area,
         "top": top,
         "range": RANGE,
-        "stops": stops([image["flip"] for image in scored], scorer.threshold),
+        "stops": decisions(scored, scorer.threshold),
         "images": scored,
         "changed": sum(a != b for a, b in zip(ours, recorded, strict=False)) + abs(len(ours) - len(recorded)),
     }
@@ -75,6 +77,20 @@ def stops(flips: Sequence[float | None], threshold: float) -> list[float]:
     """Thresholds for the slider, ascending: every one at which some decision changes, the run's own, and even steps between."""
     known = [f for f in flips if f is not None]
     return sorted({*known, threshold, *np.linspace(0.0, max([*known, threshold]), EVEN_STOPS).tolist()})
+
+
+def decisions(images: Sequence[Mapping[str, Any]], own: float) -> list[dict[str, Any]]:
+    """For each stop of the slider its threshold, and the counts and rates as `texts`, by the id of the page's element."""
+    levels = np.array([-np.inf if image["flip"] is None else image["flip"] for image in images])
+    label = np.array([image["label"] for image in images], bool)
+    found = []
+    for t in stops([image["flip"] for image in images], own):
+        predicted, point = levels > t, operating_point(t, levels, label)
+        counts = {"tp": predicted & label, "fn": ~predicted & label, "fp": predicted & ~label, "tn": ~predicted & ~label}
+        rates = {"tpr": point["tpr"], "tnr": point["tnr"], "mean": point["tpr_tnr_mean"], "f1": point["image_f1"]}
+        texts = {name: str(int(of.sum())) for name, of in counts.items()} | {name: number(x) for name, x in rates.items()}
+        found.append({"threshold": t, "texts": texts})
+    return found
 
 
 def quantised(heatmap: NDArray[np.float32], top: float) -> NDArray[np.uint8]:

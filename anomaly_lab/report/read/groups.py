@@ -1,26 +1,23 @@
-"""Runs of equal settings and different seeds as one group, with mean and spread; and the names that settings go by."""
+"""Runs that differ only in their seeds as one group, with mean and spread over the seeds."""
 
-import json
+import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from anomaly_lab.report.read.collect import FINISHED, Run
-from anomaly_lab.runs.fingerprint import NEUTRAL, flatten, is_below
+from anomaly_lab.report.read.names import names
+from anomaly_lab.report.read.official import lacking, source
+from anomaly_lab.report.read.run import FINISHED, Run
+from anomaly_lab.report.read.settings import across_categories, key, setting_of
 
-# parts of a configuration that change no number, or that a group is not told apart by
-OTHER = (*NEUTRAL, "seed", "scoring.detector.seed", "data.root", "test")
-OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the category chosen
-
-UNTRAINED = "none"  # the objective of a model that is taken as it is
-EVALUATION = "evaluated again, trained on"
-INLINE, BRIEF = 2, 24  # so many keys, of so many characters, still read well in the heading of a column
+ORDER = ("data", "category", "objective", "lam", "corruption", "model")
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """Mean and sample standard deviation (None for fewer than two) of the n runs that have the figure; mean None for n = 0."""
+    """A metric over n runs that have it: mean (None for n = 0) and sample standard deviation (None for n < 2)."""
 
     mean: float | None
     spread: float | None
@@ -28,7 +25,7 @@ class Statistic:
 
 
 def statistic(values: Iterable[float | None]) -> Statistic:
-    """Of the values that are not None. One value is returned as it is."""
+    """Mean and spread of the values that are not None."""
     known = [value for value in values if value is not None]
     if not known:
         return Statistic(None, None, 0)
@@ -37,24 +34,49 @@ def statistic(values: Iterable[float | None]) -> Statistic:
     return Statistic(statistics.fmean(known), statistics.stdev(known), len(known))
 
 
+def rank(proxies: Iterable[float | None]) -> float:
+    """The mean of validation proxies, for choosing the highest; −∞ if none is known."""
+    mean = statistic(proxies).mean
+    return -math.inf if mean is None else mean
+
+
 @dataclass(frozen=True)
 class Group:
-    """Finished runs that differ in their seeds only: the newest of each seed, in the order of the seeds. `earlier` are runs
-    that were repeated with the same seed: they are listed, and count nowhere."""
+    """Finished runs of one setting on one category.
+
+    setting:   what the runs have in common, as in `setting_of`
+    name:      the setting's name, the same on all categories
+    differing: the keys of the configuration, with their values, that tell the setting from the others of the report
+    runs:      the newest run of each seed, in the order of the seeds
+    earlier:   older runs with a seed that was run again; tables list them, but no mean includes them
+    """
 
     setting: Mapping[str, Any]
+    name: str
+    differing: Mapping[str, Any]
     runs: tuple[Run, ...]
-    earlier: tuple[Run, ...] = ()
+    earlier: tuple[Run, ...]
 
     def __getitem__(self, name: str) -> Any:
         """A value of metrics.json that all runs share, such as "data", "category", "objective" or "lam"."""
         return self.runs[0].metrics.get(name)
 
+    @cached_property
+    def source(self) -> str:
+        """What its data are called. They are MVTec AD only if those of every run are."""
+        return next((source(run) for run in self.runs if lacking(run) is not None), source(self.runs[0]))
+
+    @property
+    def place(self) -> tuple[str, Any]:
+        """The category, and the root folder of its data. Groups with the same place are on the same images."""
+        return str(self["category"]), self.setting.get("data.root")
+
     def statistic(self, metric: str) -> Statistic:
+        """Mean and spread over the seeds."""
         return statistic(run.metrics.get(metric) for run in self.runs)
 
     def by_seed(self, metric: str) -> dict[int, Run]:
-        """Seed → run, of the runs that have the figure."""
+        """Seed → run, of the runs that have the metric."""
         return {r.metrics["seed"]: r for r in self.runs if r.metrics.get(metric) is not None}
 
     @property
@@ -63,116 +85,23 @@ class Group:
 
 
 def group(runs: Iterable[Run]) -> list[Group]:
-    """The finished ones among `runs`, grouped; in the order of data, category, objective and λ."""
+    """The finished ones among `runs` in groups; ORDER is their order."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         if run.state == FINISHED:
             found.setdefault(key(setting_of(run)), []).append(run)
+    together = sorted(found.values(), key=lambda members: [str(members[0].metrics.get(k)) for k in ORDER])
+    named = names([members[0] for members in together])
     groups = []
-    for members in found.values():
+    for members in together:
         newest = {run.metrics["seed"]: run for run in sorted(members, key=_date)}
         kept = tuple(newest[seed] for seed in sorted(newest, key=str))
-        groups.append(Group(setting_of(kept[0]), kept, tuple(run for run in members if run not in kept)))
-    return sorted(groups, key=lambda g: [str(g[k]) for k in ("data", "category", "objective", "lam", "corruption", "model")])
-
-
-def setting_of(run: Run) -> dict[str, Any]:
-    """What a run was asked to do, but for seed, machine and records: {"objective.lam": 0.5, …}. Where there is no
-    configuration, what metrics.json says of it. Real data are told apart by their folder: their name could be anything's."""
-    known = ("data", "category", "objective", "lam", "corruption", "model", "image_size", "score_pooling", "sigma", "min_area")
-    flat = flatten(run.config) if run.config else {name: run.metrics.get(name) for name in known}
-    setting = {k: v for k, v in flat.items() if not is_below(k, OTHER)}
-    if run.metrics.get("data") != "synthetic":
-        setting["data.root"] = flat.get("data.root")
-    if run.metrics.get("source_run") is not None:  # never taken together with what was measured right after a training
-        setting[EVALUATION] = run.metrics.get("trained_on")
-    return setting
-
-
-def across_categories(setting: Mapping[str, Any]) -> dict[str, Any]:
-    """A setting without what says which category of which data it is."""
-    return {k: v for k, v in setting.items() if not is_below(k, (*OF_CATEGORY, "data.root", "data.name"))}
-
-
-def key(setting: Mapping[str, Any]) -> str:
-    """A setting as a string, equal for equal settings."""
-    return json.dumps(setting, sort_keys=True, default=str)
-
-
-def names(groups: Sequence[Group]) -> dict[str, str]:
-    """A name for the setting of each group, by `key(across_categories(setting))`: model, where models vary, objective and λ,
-    corruption, and what else tells it from the others: one or two short values in words, more as a letter (see `legend`)."""
-    found, several = {}, len({str(g["model"]) for g in groups}) > 1
-    for label, (g, others) in _told_apart(groups).items():
-        words = [f"{k.rpartition('.')[2]}={v}" for k, v in others.items()]
-        words = ["evaluated again", *words] if EVALUATION in g.setting else words
-        brief = len(words) <= INLINE and all(len(w) <= BRIEF for w in words)
-        model = [str(g["model"])] if several else []
-        found[label] = ", ".join([*model, short(g["objective"], g["lam"]), *_corruption(g, groups), *(words if brief else [])])
-    return _distinct(found)
-
-
-def _corruption(g: Group, groups: Sequence[Group]) -> list[str]:
-    """Its name where settings of the same objective, or trainings of the same model, differ in it: else it goes without saying.
-    An untrained model has none to speak of."""
-    untrained = g["objective"] == UNTRAINED
-    trained = [] if untrained else [o for o in groups if o["model"] == g["model"] and o["objective"] != UNTRAINED]
-    alike = [o for o in groups if o["objective"] == g["objective"]]
-    if len({str(o["corruption"]) for o in (*alike, *trained)}) == 1:
-        return []
-    if g["corruption"] == "none":
-        return [] if untrained else ["no corruption"]
-    return [str(g["corruption"])]
-
-
-def legend(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
-    """Name of a setting → the keys of its configuration, and their values, that tell it from the others in these groups."""
-    named = names(groups)
-    return {named[label]: others for label, (_, others) in _told_apart(groups).items()}
-
-
-def _told_apart(groups: Sequence[Group]) -> dict[str, tuple[Group, dict[str, Any]]]:
-    settings = {key(across_categories(g.setting)): across_categories(g.setting) for g in groups}
-    firsts = {key(across_categories(g.setting)): g for g in reversed(groups)}
-    every = list(settings.values())
-    return {label: (firsts[label], {k: s[k] for k in _differing(s, every)}) for label, s in settings.items()}
-
-
-def short(objective: str, lam: float | None) -> str:
-    """amplify λ=0.99; untrained where nothing was asked of the network"""
-    if objective == UNTRAINED:
-        return "untrained"
-    return str(objective) if lam is None else f"{objective} λ={lam:g}"
-
-
-def _differing(setting: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys of `setting` whose value tells it from another one with this key: the parts of a corruption, a model or an
-    objective are only compared with those of the same name."""
-    untold = [k for k in setting if k not in _TOLD]
-    return [k for k in untold if any(k in o and o[k] != setting[k] and _part(o, k) == _part(setting, k) for o in others)]
-
-
-_TOLD = (
-    EVALUATION, "objective", "objective.name", "objective.lam", "lam", "corruption", "corruption.name", "model", "model.name",
-)  # fmt: skip
-
-
-def _part(setting: Mapping[str, Any], name: str) -> Any:
-    head = name.partition(".")[0]
-    return setting.get(f"{head}.name") if head in ("objective", "corruption", "model") else None
-
-
-def _distinct(named: dict[str, str]) -> dict[str, str]:
-    """Names that several settings have get a letter: a, b, …, z, 26, 27, …"""
-    shared = {name for name in named.values() if list(named.values()).count(name) > 1}
-    seen: dict[str, int] = {}
-    result = {}
-    for label, name in named.items():
-        i = seen[name] = seen.get(name, -1) + 1
-        result[label] = f"{name} ({chr(97 + i) if i < 26 else i})" if name in shared else name
-    return result
+        setting = setting_of(kept[0])
+        earlier = tuple(run for run in members if run not in kept)
+        groups.append(Group(setting, *named[key(across_categories(setting))], kept, earlier))
+    return groups
 
 
 def _date(run: Run) -> tuple[float, str]:
-    """When a run ended: its metrics.json is written last."""
+    """When the run ended: a run writes its metrics.json last."""
     return (run.path / "metrics.json").stat().st_mtime, run.path.name

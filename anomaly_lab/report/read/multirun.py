@@ -1,4 +1,4 @@
-"""The jobs of a multirun that have not started: where it ends early, they leave no directory behind."""
+"""The jobs of a multirun that have not started. They have no directory, and never get one if the multirun ends early."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from yaml import YAMLError
 
 
 def unstarted(record: Path) -> Iterator[tuple[str, ...]]:
-    """Of a `multirun.yaml`: the overrides of each job without a directory.
+    """The overrides of each job of the multirun `record` (a multirun.yaml) that has no directory.
 
-    Only Hydra's own sweeper says beforehand what its jobs will be; for others nothing is yielded.
+    Only the jobs of Hydra's BasicSweeper are known beforehand; nothing is yielded for another sweeper or a damaged record.
     """
     try:
         config: Any = OmegaConf.load(record)
@@ -24,7 +24,7 @@ def unstarted(record: Path) -> Iterator[tuple[str, ...]]:
             return
         given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
         jobs = _jobs([*given, *config.hydra.overrides.task])
-        # by what Hydra noted of each job: the names of their directories are shortened
+        # Hydra's own record of a job identifies it; the name of its directory is shortened
         started = {frozenset(OmegaConf.load(path)) for path in record.parent.glob("*/.hydra/overrides.yaml")}
     except (OSError, YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError, KeyError, TypeError):
         return
@@ -34,7 +34,7 @@ def unstarted(record: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _jobs(overrides: list[str]) -> list[tuple[str, ...]]:
-    """The overrides of each job, in Hydra's order: every combination, the last key changing fastest."""
+    """The overrides of each job in Hydra's order: every combination, the last key changing fastest."""
     values: dict[str, list[str]] = {}
     for override in OverridesParser.create().parse_overrides(overrides):
         swept = override.is_sweep_override()

@@ -1,11 +1,11 @@
-"""Whether a run's data are MVTec AD itself, complete: only then its numbers may stand beside published ones."""
+"""Whether a run's data are the complete MVTec AD: only then may its numbers stand beside published ones."""
 
 import functools
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from anomaly_lab.report.read.collect import FINISHED, Run, read
+from anomaly_lab.report.read.run import FINISHED, Run
 
 SYNTHETIC = "synthetic"
 OFFICIAL = "MVTec AD"
@@ -13,53 +13,46 @@ OFFICIAL = "MVTec AD"
 
 @functools.cache
 def mvtec_ad() -> dict[str, Any]:
-    """Each category's counts, size and kinds of defect, as published."""
+    """mvtec_ad.toml: the published counts, image size and kinds of defect of each category."""
     return tomllib.loads(Path(__file__).with_name("mvtec_ad.toml").read_text(encoding="utf-8"))
 
 
 def lacking(run: Run) -> str | None:
-    """Why a finished run's numbers are not those of the complete MVTec AD category; None where they are.
+    """Why a finished run's data are not the complete MVTec AD category; None if they are.
 
-    Established from the run's own records: the name of the data, the numbers of training images (with those held out), of
-    normal and of defective test images that were scored, the kinds of defect, and the stored size.
+    The run's own records decide: the name of the data, the number of training images (with the held-out ones), of normal and
+    of defective test images, the kinds of defect, and the stored size. An evaluation needs a training on the complete data too.
     """
     m = run.metrics
-    if (trained := m.get("source_run")) is not None:  # an evaluation is as good as what its network was trained on
-        source_run = read(Path(trained))
-        reason = lacking(source_run) if source_run.state == FINISHED and source_run.path != run.path else "not to be found"
+    if run.source_run is not None:
+        known = run.source_run.state == FINISHED and run.source_run.path != run.path
+        reason = lacking(run.source_run) if known else "not to be found"
         if reason is not None:
-            return f"the run {Path(trained).name} behind this evaluation is on other data ({reason})"
+            return f"the run {run.source_run.path.name} behind this evaluation is on other data ({reason})"
     if m.get("data") != "mvtec":
         return f"data={m.get('data')}"
     expected = mvtec_ad().get(str(m["category"]))
     if expected is None:
         return f"MVTec AD has no category {m['category']}"
     labels = [row.get("label") for row in run.scores]
-    found = {
-        "training images": _sum(m.get("n_train"), m.get("n_validation")),
-        "normal test images": labels.count("0"),
-        "defective test images": labels.count("1"),
-        "test images": m.get("n_test"),
-        "pixels of the longer side": m.get("stored_size"),
+    counts = {  # what is counted: (in the run, in MVTec AD)
+        "training images": (_sum(m.get("n_train"), m.get("n_validation")), expected["train"]),
+        "normal test images": (labels.count("0"), expected["good"]),
+        "defective test images": (labels.count("1"), expected["defective"]),
+        "test images": (m.get("n_test"), expected["good"] + expected["defective"]),
+        "pixels of the longer side": (m.get("stored_size"), expected["side"]),
     }
-    due = {
-        "training images": expected["train"],
-        "normal test images": expected["good"],
-        "defective test images": expected["defective"],
-        "test images": expected["good"] + expected["defective"],
-        "pixels of the longer side": expected["side"],
-    }
-    for name, count in found.items():
-        if count != due[name]:
-            return f"{'an unknown number of' if count is None else count} {name}, where MVTec AD has {due[name]}"
+    for what, (found, due) in counts.items():
+        if found != due:
+            return f"{'an unknown number of' if found is None else found} {what}; MVTec AD has {due}"
     kinds = {row.get("defect") for row in run.scores if row.get("label") == "1"}
     if kinds != set(expected["defects"]):
-        return f"kinds of defect {', '.join(sorted(map(str, kinds)))}, where MVTec AD has {', '.join(expected['defects'])}"
+        return f"kinds of defect {', '.join(sorted(map(str, kinds)))}; MVTec AD has {', '.join(expected['defects'])}"
     return None
 
 
 def source(run: Run) -> str:
-    """What to call a run's data wherever its numbers or pictures stand."""
+    """The name of a run's data. It stands beside every number and picture of the run."""
     if run.metrics.get("data") == SYNTHETIC:
         return SYNTHETIC
     if lacking(run) is None:

@@ -1,27 +1,32 @@
-"""Paired comparison of two settings over categories and seeds, with a confidence interval, so that "better" means something."""
+"""Paired comparisons of two settings over categories and seeds, with a confidence interval and a verdict."""
 
 import itertools
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from anomaly_lab.report.read.collect import Run
-from anomaly_lab.report.read.groups import Group, across_categories, key, names
-from anomaly_lab.report.read.official import source
-from anomaly_lab.report.tables.over_lambda import SWEPT
+from anomaly_lab.report.read.groups import Group, rank
+from anomaly_lab.report.read.records import Records
+from anomaly_lab.report.read.run import Run
+from anomaly_lab.report.tables.labels import COMPARED, METRICS
 from anomaly_lab.report.tables.table import Cell, Table, number, plain
 
-COMPARED = ("image_auroc", "pixel_auroc", "aupro", "tpr_tnr_mean")
-LEVEL = 0.95
-PAIRWISE = 4  # up to so many settings are compared each with each; more, each with one of them
+LEVEL = 0.95  # of the confidence intervals
+PAIRWISE = 4  # at most so many settings are all compared with each other
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`b` − `a` of a metric, over what both have in common. `differences`: each category's mean over its shared seeds,
-    or those of the seeds where there is one category; `units` says which; `interval` is their paired t interval, None for fewer
-    than two. `one_code`: whether the two runs of each pair come from the same state of the code."""
+    """A metric of setting `b` minus that of setting `a`, on the categories and seeds that both have.
+
+    units:       what the differences are: categories, or the seeds of the only category
+    differences: one per unit; that of a category is the mean over its seeds
+    pairs:       the number of pairs of runs
+    mean:        the mean of the differences
+    one_code:    whether the two runs of each pair come from the same state of the code
+    """
 
     a: str
     b: str
@@ -31,57 +36,60 @@ class Comparison:
     differences: tuple[float, ...]
     pairs: int
     mean: float
-    one_code: bool = True
+    one_code: bool
 
     def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
+        """The confidence interval of the mean difference; None for fewer than two units."""
         return t_interval(self.differences, level)
 
 
 def comparisons(groups: Sequence[Group]) -> list[Comparison]:
-    """Every two settings of the same data with a category and seed in common; where there are more than PAIRWISE settings, each
-    with that of the highest mean validation proxy (which no test image has seen)."""
-    named = names(groups)
+    """Each pair of settings on the same data with a category and a seed in common, in each metric of COMPARED.
+
+    If there are more than PAIRWISE settings, each is compared with only one: that of the highest mean validation proxy, which
+    no test image has influenced.
+    """
     found = []
-    for data in dict.fromkeys(source(g.runs[0]) for g in groups):
+    for data in dict.fromkeys(g.source for g in groups):
         settings: dict[str, list[Group]] = {}
         for g in groups:
-            if source(g.runs[0]) == data:
-                settings.setdefault(named[key(across_categories(g.setting))], []).append(g)
+            if g.source == data:
+                settings.setdefault(g.name, []).append(g)
         pairs = list(itertools.combinations(settings, 2))
         if len(settings) > PAIRWISE:
-            reference = max(settings, key=lambda name: _proxy(settings[name]))
+            reference = max(settings, key=lambda name: rank(g.statistic("proxy_ap").mean for g in settings[name]))
             pairs = [(reference, name) for name in settings if name != reference]
-        for a, b in pairs:
-            for metric in COMPARED:
-                comparison = compare(a, settings[a], b, settings[b], data, metric)
-                if comparison is not None:
-                    found.append(comparison)
+        made = (compare(a, settings[a], b, settings[b], data, metric) for a, b in pairs for metric in COMPARED)
+        found += [comparison for comparison in made if comparison is not None]
     return found
 
 
 def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], data: str, metric: str) -> Comparison | None:
-    """None where the two have no category and seed in common. Seeds of a category share its images, so that they are averaged
-    first and categories are the units; only where there is one category, its seeds are."""
-    by_category: dict[tuple[str, object], list[tuple[Run, Run]]] = {}
+    """The comparison of two settings' groups; None if they have no category and seed in common.
+
+    Seeds of a category share its images. They are averaged first, and categories are the units. Only if there is one category,
+    its seeds are the units.
+    """
+    by_category: dict[tuple[str, Any], list[tuple[Run, Run]]] = {}
     for one, other in itertools.product(first, second):
-        if _place(one) != _place(other):
+        if one.place != other.place:
             continue
         x, y = one.by_seed(metric), other.by_seed(metric)
         shared = [(x[seed], y[seed]) for seed in x if seed in y]
         if shared:
-            by_category.setdefault(_place(one), []).extend(shared)
+            by_category.setdefault(one.place, []).extend(shared)
     if not by_category:
         return None
     pairs = [pair for shared in by_category.values() for pair in shared]
     differences = [[y.metrics[metric] - x.metrics[metric] for x, y in shared] for shared in by_category.values()]
     units = differences[0] if len(differences) == 1 else [statistics.fmean(d) for d in differences]
     one_code = all(x.commit == y.commit for x, y in pairs)
-    what = _what([category for category, _ in by_category], len(pairs), len({_place(g) for g in (*first, *second)}))
+    what = _what([category for category, _ in by_category], len(pairs), len({g.place for g in (*first, *second)}))
     return Comparison(a, b, data, metric, what, tuple(units), len(pairs), statistics.fmean(units), one_code)
 
 
 def _what(compared: Sequence[str], pairs: int, categories: int) -> str:
-    """3 categories: a, b, c (1 left out)"""
+    """3 categories: a, b, c (1 category left out)"""
     if len(compared) > 1:
         text = f"{len(compared)} categories: {', '.join(compared)}"
     else:
@@ -90,24 +98,18 @@ def _what(compared: Sequence[str], pairs: int, categories: int) -> str:
     return f"{text} ({left_out} {'categories' if left_out > 1 else 'category'} left out)" if left_out else text
 
 
-def comparison_table(groups: Sequence[Group]) -> Table | None:
-    """None where no two settings share a category and a seed."""
-    found = comparisons(groups)
+def tables(records: Records) -> list[Table]:
+    """One row per comparison; no table if no two settings share a category and a seed."""
+    found = comparisons(records.groups)
     if not found:
-        return None
-    rows = []
-    for c in found:
-        low, high = c.interval() or (None, None)
-        between = Cell("–" if low is None else f"[{signed(low)}, {signed(high)}]", (low, high))
-        cells = [plain(c.data), plain(c.b), plain(c.a), plain(SWEPT[c.metric]), Cell(signed(c.mean), (c.mean,)), between]
-        rows.append([*cells, Cell(verdict(c, len(found))), Cell(c.units, (len(c.differences), c.units)), plain(c.pairs)])
+        return []
     notes = [
-        f"Difference: mean over the units of (setting − against), where both ran with the same category and seed. {LEVEL:.0%} "
-        "confidence interval of Student's paired t, which takes the units' differences to be normal; none for fewer than two "
-        "units, and a wide one for few. Seeds of a category share its images, so they are averaged first where there are "
-        "several categories; a category is left out where the two have no seed in common. The verdict allows for the "
-        f"{len(rows)} comparisons (Bonferroni): better or worse where the interval of level 1 − {1 - LEVEL:.2g}/{len(rows)} "
-        "does not hold 0, else undecided."
+        "Difference: the metric of “setting” minus that of “against”, for the same category and seed, averaged over the units. "
+        f"Interval: {LEVEL:.0%} confidence interval of the paired Student t, which assumes normally distributed differences. "
+        "It is wide for few units, and fewer than two have none. Units: seeds of a category share its images, so with several "
+        "categories the seeds are averaged first and the categories are the units. A category without a common seed is left "
+        f"out. Verdict: better or worse if the interval of level 1 − {1 - LEVEL:.2g}/{len(found)} does not contain 0 "
+        f"(Bonferroni's correction for {len(found)} comparisons), else undecided."
     ]
     mixed: dict[str, dict[str, None]] = {}  # against → settings, each once
     for c in found:
@@ -115,14 +117,27 @@ def comparison_table(groups: Sequence[Group]) -> Table | None:
             mixed.setdefault(c.a, {})[c.b] = None
     if mixed:
         pairs = " ".join(f"Against {a}: {'; '.join(settings)}." for a, settings in mixed.items())
-        notes.append(f"Of these pairs the runs come from different states of the code, which may be why they differ. {pairs}")
+        notes.append(f"Some pairs of runs come from different states of the code, which may explain their difference. {pairs}")
     columns = ["data", "setting", "against", "metric", "difference", "interval", "verdict", "units", "pairs"]
-    return Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",), "units": ("which",)})
+    rows = [_row(c, len(found)) for c in found]
+    return [Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",), "units": ("which",)})]
 
 
-def verdict(c: Comparison, comparisons_made: int) -> str:
-    """better, worse or undecided: at LEVEL for all comparisons together, else one in twenty would be "better" by chance."""
-    low, high = c.interval(1 - (1 - LEVEL) / comparisons_made) or (-math.inf, math.inf)
+def _row(c: Comparison, made: int) -> list[Cell]:
+    low, high = c.interval() or (None, None)
+    return [
+        *map(plain, (c.data, c.b, c.a, METRICS[c.metric])),
+        Cell(signed(c.mean), (c.mean,)),
+        Cell("–" if low is None else f"[{signed(low)}, {signed(high)}]", (low, high)),
+        Cell(verdict(c, made)),
+        Cell(c.units, (len(c.differences), c.units)),
+        plain(c.pairs),
+    ]
+
+
+def verdict(c: Comparison, made: int) -> str:
+    """ "better", "worse" or "undecided". The level LEVEL holds for all `made` comparisons together (Bonferroni)."""
+    low, high = c.interval(1 - (1 - LEVEL) / made) or (-math.inf, math.inf)
     return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
@@ -138,7 +153,7 @@ def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | N
     """The two-sided interval mean ± t·s/√n of Student's t with n − 1 degrees of freedom.
 
     values: n numbers, taken as independent draws from a normal distribution
-    level:  the probability in (0, 1) with which such an interval holds the true mean
+    level:  the probability in (0, 1) that such an interval contains the true mean
     Returns (lower end, upper end); None for n < 2.
     """
     n = len(values)
@@ -148,12 +163,3 @@ def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | N
 
     mean, half = statistics.fmean(values), float(t.ppf(0.5 + level / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
     return mean - half, mean + half
-
-
-def _place(g: Group) -> tuple[str, object]:
-    return str(g["category"]), g.setting.get("data.root")
-
-
-def _proxy(groups: Iterable[Group]) -> float:
-    values = [s.mean for s in (g.statistic("proxy_ap") for g in groups) if s.mean is not None]
-    return statistics.fmean(values) if values else -math.inf

@@ -1,0 +1,163 @@
+"""One run directory as the report reads it: its state and its records. Nothing here loads a network."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anomaly_lab.runs.directory import FAILURE
+from anomaly_lab.runs.lock import in_use
+
+FINISHED, NOT_STARTED = "finished", "not started"
+STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
+NEEDED = ("data", "category", "objective", "seed")  # no table has a place for a metrics.json without these
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both load plain data only; the one in C is faster
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a state (one of STATES) and the records that its directory has; a missing record is empty.
+
+    path:      the run's directory; for a job that has not started, the directory of its multirun
+    metrics:   metrics.json; a value that is not finite is None
+    config:    config.yaml, nested
+    overrides: what the command line set
+    note:      for a run without a result, what is known about it
+    folder:    the name of its data's root folder, long enough to differ from those of the other runs (`told_apart`)
+    place:     its path below the folder that was searched; None for a job that has not started
+    """
+
+    path: Path
+    state: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    note: str = ""
+    folder: str = ""
+    place: str | None = None
+
+    @cached_property
+    def scores(self) -> list[dict[str, str]]:
+        """The rows of scores.csv; none if there is no such file."""
+        return _rows(self.path / "scores.csv")
+
+    @cached_property
+    def levels(self) -> list[dict[str, str]]:
+        """The rows of levels.csv; none if there is no such file."""
+        return _rows(self.path / "levels.csv")
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """environment.json; empty if there is none."""
+        try:
+            return dict(json.loads((self.path / "environment.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    @cached_property
+    def source_run(self) -> "Run | None":
+        """The run that trained the network, if this one is an evaluation (metrics.json has `source_run`)."""
+        trained = self.metrics.get("source_run")
+        return None if trained is None else read(Path(trained))
+
+    @property
+    def commit(self) -> str:
+        """The state of the code: eight digits of the commit, "(changed)" if there were uncommitted changes, or "unknown"."""
+        git = self.environment.get("git") or {}
+        return str(git.get("commit", "unknown"))[:8] + (" (changed)" if git.get("dirty") else "")
+
+    @property
+    def minutes(self) -> float | None:
+        """The minutes that the training took; None if they are not recorded."""
+        seconds = self.metrics.get("train_seconds")
+        return None if seconds is None else seconds / 60
+
+    @property
+    def root(self) -> str:
+        """The folder of its data (data.root); empty if it is not recorded."""
+        data = self.config.get("data")
+        return str((data.get("root") if isinstance(data, dict) else None) or "")
+
+
+def read(path: Path) -> Run:
+    """The run in the directory `path`, in whatever state it is."""
+    known: dict[str, Any] = {"overrides": _overrides(path)}
+    try:
+        known["config"] = _config(path)
+        if (path / "metrics.json").is_file():
+            return Run(path, FINISHED, metrics=_metrics(path), **known)
+    except ValueError as error:
+        return Run(path, "unreadable", note=str(error), **known)
+    steps = _steps(path)
+    reached = f"at step {steps}" if steps else "before its first logged step"
+    if in_use(path):
+        return Run(path, "running", note=reached, **known)
+    if (failure := _text(path / FAILURE)) is not None:
+        return Run(path, "failed", note=failure, **known)
+    if (path / "source.json").is_file():
+        return Run(path, "stopped", note="an evaluation: start it again", **known)
+    if known["config"]:
+        note = f"{reached}; to continue: python -m anomaly_lab.train resume={path}"
+        return Run(path, "stopped", note=note, **known)
+    return Run(path, "failed", note="before its training started", **known)
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    """metrics.json. ValueError if it is damaged or lacks one of NEEDED."""
+    try:
+        record = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"metrics.json is damaged ({error})") from error
+    if not isinstance(record, dict) or (missing := [name for name in NEEDED if name not in record]):
+        raise ValueError(f"metrics.json lacks {', '.join(missing) if isinstance(record, dict) else 'an object'}")
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """config.yaml; empty if there is none. ValueError if it is damaged."""
+    if not (path / "config.yaml").is_file():
+        return {}
+    try:
+        config = yaml.load((path / "config.yaml").read_text(encoding="utf-8"), _Loader)  # ten times faster than OmegaConf
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"config.yaml is damaged ({' '.join(str(error).split())})") from error
+    if not isinstance(config, dict):
+        raise ValueError("config.yaml is no mapping")
+    return config
+
+
+def _overrides(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(str(line) for line in yaml.safe_load((path / ".hydra/overrides.yaml").read_text(encoding="utf-8")) or ())
+    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        return ()
+
+
+def _steps(path: Path) -> int:
+    """The last step in metrics.csv; 0 if there is none."""
+    try:
+        with (path / "metrics.csv").open(newline="", encoding="utf-8") as file:
+            return max((int(row["step"]) for row in csv.DictReader(file)), default=0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return " ".join(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError):
+        return None

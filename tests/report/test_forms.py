@@ -1,0 +1,57 @@
+"""Markdown, LaTeX and CSV of a table."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+from fake_runs import fake_run, official_run, records_of
+
+from anomaly_lab.report.make import tables_of
+from anomaly_lab.report.tables.forms import latex, latex_text, markdown, to_csv, write
+from anomaly_lab.report.tables.table import Cell, Table, measured, plain
+
+AWKWARD = Table("t", "50 % of a_b & {x}", ["a|b", "v"], [[Cell("x_1 | y", ("x_1 | y",)), Cell("0.5 ± 0.1", (0.5, 0.1), True)]], ["λ ≤ 1"], {"v": ("sd",)})  # fmt: skip  # noqa: E501
+
+
+def test_markdown_escapes_what_would_break_a_table() -> None:
+    lines = markdown(AWKWARD).splitlines()
+    assert lines[2] == "| a\\|b | v |"
+    assert lines[3] == "|---|---:|"
+    assert lines[4] == "| x_1 \\| y | **0.5 ± 0.1** |"
+
+
+def test_latex_escapes_what_it_would_read_as_a_command() -> None:
+    text = latex(AWKWARD)
+    assert r"\caption{50 \% of a\_b \& \{x\}. $\lambda$ $\le$ 1}" in text
+    assert r"x\_1 | y & \textbf{0.5 $\pm$ 0.1} \\" in text
+    assert text.count("{") == text.count("}") and r"\begin{tabular}{lr}" in text
+
+
+def test_csv_has_a_field_a_value() -> None:
+    assert to_csv(AWKWARD) == "a|b,v,v (sd)\nx_1 | y,0.5,0.1\n"
+
+
+def test_csv_rounds_nothing_and_leaves_gaps_empty() -> None:
+    table = Table("t", "", ["name", "v"], [[plain("a"), measured(1 / 3)], [plain("b"), measured(None)]])
+    assert list(csv.reader(io.StringIO(to_csv(table)))) == [["name", "v"], ["a", repr(1 / 3)], ["b", ""]]
+
+
+def test_each_form_is_written_to_a_file_of_its_own(tmp_path: Path) -> None:
+    write(AWKWARD, tmp_path)
+    texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert texts == {"t.md": markdown(AWKWARD), "t.tex": latex(AWKWARD), "t.csv": to_csv(AWKWARD)}
+
+
+def test_latex_opens_and_closes_quotes() -> None:
+    assert latex_text("folder “mine” in MVTec's layout") == "folder ``mine'' in MVTec's layout"
+
+
+def test_latex_of_a_report_holds_ascii_only(tmp_path: Path) -> None:
+    """Else the user's engine decides whether it compiles."""
+    official_run(tmp_path / "a", "carpet")
+    fake_run(tmp_path / "b", objective="amplify", lam=0.99)
+    fake_run(tmp_path / "c", objective="amplify", lam=0.5)
+    fake_run(tmp_path / "d", data="mvtec", root="/pictures/a_b")
+    for table in tables_of(records_of(tmp_path)):
+        assert latex(table).isascii(), set(re.findall(r"[^\x00-\x7f]", latex(table)))

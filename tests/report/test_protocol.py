@@ -1,0 +1,19 @@
+"""The sentences about the protocol."""
+
+from pathlib import Path
+
+from fake_runs import fake_run
+
+from anomaly_lab.report.read.protocol import choices
+from anomaly_lab.report.read.run import read
+
+
+def test_the_rule_and_its_parameters_are_those_of_the_runs_records(tmp_path: Path) -> None:
+    area = read(fake_run(tmp_path / "a"))
+    sentence = "The threshold follows from held-out normal images by calibration=area. Test images choose nothing."
+    assert choices([area]).endswith(sentence)
+    conformal = read(fake_run(tmp_path / "b", calibration="conformal", calibration_alpha=0.05))
+    mine = read(fake_run(tmp_path / "c", calibration="mine", calibration_k=3, calibration_share=0.5))
+    unknown = read(fake_run(tmp_path / "d", calibration=None))
+    rules = "calibration=area or calibration=conformal (alpha=0.05) or calibration=mine (k=3, share=0.5) or calibration=unknown"
+    assert f"by {rules}." in choices([mine, area, unknown, conformal, area])

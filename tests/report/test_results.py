@@ -1,0 +1,62 @@
+"""The table of results."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from fake_runs import fake_run, records_of
+
+from anomaly_lab.report.tables import results
+from anomaly_lab.report.tables.forms import latex, markdown, to_csv
+from anomaly_lab.report.tables.labels import METRICS
+from anomaly_lab.report.tables.table import number
+
+
+def test_seeds_are_averaged_in_one_row(tmp_path: Path) -> None:
+    for seed, value in enumerate((0.91, 0.95, 0.86)):
+        fake_run(tmp_path / str(seed), seed=seed, image_auroc=value, train_seconds=60.0 * seed, steps=10 + seed)
+    (table,) = results.tables(records_of(tmp_path))
+    (row,) = table.rows
+    cells = dict(zip(table.columns, (cell.text for cell in row), strict=True))
+    assert (cells["image AUROC"], cells["n"], cells["seeds"]) == ("0.907 ± 0.045", "3", "0, 1, 2")
+    assert (cells["minutes of training"], cells["steps"], cells["px"]) == ("1.0 ± 1.0", "11", "64")
+
+
+def test_one_run_is_printed_without_spread(tmp_path: Path) -> None:
+    fake_run(tmp_path / "a")
+    (table,) = results.tables(records_of(tmp_path))
+    assert table.rows[0][5].text == "0.900"
+
+
+def test_the_table_prints_what_metrics_json_holds(tmp_path: Path) -> None:
+    fake_run(tmp_path / "a", image_auroc=0.12345678, pixel_ap=None, tnr=0.8125)
+    metrics = json.loads((tmp_path / "a/metrics.json").read_text())
+    (table,) = results.tables(records_of(tmp_path))
+    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    for metric, label in METRICS.items():
+        assert cells[label].text == number(metrics[metric])
+        assert cells[label].values[0] == metrics[metric]
+    read_back = next(csv.DictReader(io.StringIO(to_csv(table))))
+    assert float(read_back["image AUROC"]) == metrics["image_auroc"], "CSV rounds nothing"
+    assert read_back["pixel AP"] == ""
+    assert f"| {number(metrics['image_auroc'])} |" in markdown(table)
+    assert number(metrics["image_auroc"]) in latex(table)
+
+
+def test_the_notes_warn_of_seeds_that_may_not_be_comparable(tmp_path: Path) -> None:
+    def cautions() -> list[str]:
+        (table,) = results.tables(records_of(tmp_path))
+        return list(table.notes[1:])
+
+    fake_run(tmp_path / "a", seed=0)
+    fake_run(tmp_path / "b", seed=1)
+    assert cautions() == []
+    fake_run(tmp_path / "old", seed=1, age=100)
+    (tmp_path / "a/environment.json").write_text(json.dumps({"git": {"commit": "x", "dirty": False}}))
+    (fake_run(tmp_path / "c", category="wood") / "config.yaml").unlink()
+    assert [note.partition(":")[0] for note in cautions()] == [
+        "Rows with seeds from different states of the code",
+        "Runs that were repeated later with the same setting and seed",
+        "Runs without config.yaml",
+    ]
