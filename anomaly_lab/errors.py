@@ -1,21 +1,40 @@
-"""The exceptions that a user's mistake raises; commands print its sentence and exit 1, without a stack trace."""
+"""Errors that a user can mend. A command prints one as a sentence, without a stack trace, and exits with status 1."""
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
+
+# what an operating system's error means for a file, and its remedy
+REMEDIES = {
+    errno.ENOSPC: ("could not be written", "free some space or choose another directory"),
+    errno.EDQUOT: ("could not be written", "free some space or choose another directory"),
+    errno.EROFS: ("could not be written", "choose a directory on another file system"),
+    errno.EACCES: ("can't be read or written", "change its permissions or choose another directory"),
+    errno.EPERM: ("can't be read or written", "change its permissions or choose another directory"),
+}
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: the message names the thing and the remedy in one sentence."""
+    """A mistake that the user can mend. The message is one sentence: the thing, its value and the remedy."""
 
 
 class Refused(UserError):
-    """What is asked for is not what a run's directory holds: the run stays as it is, and nothing is noted in it."""
+    """A command doesn't fit what a run's directory holds. The directory stays as it is."""
 
 
 class InUse(Refused):
-    """Another process is at work in a run's directory: in a sweep that is no failure, since the job is being done."""
+    """Another process works in a run's directory. In a sweep this is no failure: the job is being done."""
+
+
+def as_sentence(error: OSError) -> str | None:
+    """One sentence for a full disk, a quota, a read-only file system or a missing permission; None for any other error."""
+    if error.errno not in REMEDIES:
+        return None
+    what, remedy = REMEDIES[error.errno]
+    return f"{error.filename or 'a file'} {what} ({error.strerror}): {remedy}"
 
 
 def unwritable(folder: Path, error: OSError, key: str) -> UserError:
@@ -25,20 +44,26 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 
 @contextmanager
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
-    """A UserError in the block is printed and ends the program, and so does Ctrl-C where there is a sentence for it.
+    """End the program with a sentence if the block raises a UserError. After Ctrl-C the sentence is `stopped`, if given.
 
-    Needed inside Hydra's callbacks too: no exception but SystemExit gets through, Hydra makes warnings of the others.
+    Hydra's callbacks need this too: Hydra turns every exception in a callback into a warning, except SystemExit.
     """
     try:
         yield
     except UserError as error:
-        _end(str(error))
+        end(str(error))
     except KeyboardInterrupt:
         if stopped is None:
             raise
-        _end(stopped)
+        end(stopped)
 
 
-def _end(sentence: str) -> None:
-    print(f"error: {sentence}", file=sys.stderr)
+def end(sentence: str) -> NoReturn:
+    """Print the sentence as an error and end the program with status 1."""
+    show(sentence)
     raise SystemExit(1) from None
+
+
+def show(sentence: str) -> None:
+    """Print the sentence as an error."""
+    print(f"error: {sentence}", file=sys.stderr)

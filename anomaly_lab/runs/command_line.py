@@ -22,6 +22,14 @@ NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-hel
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
 
+def prepared(arguments: Sequence[str]) -> list[str]:
+    """The arguments as Hydra needs them. UserError for a mistake that Hydra would answer without a remedy."""
+    require_launcher(arguments)
+    require_multirun(arguments)
+    require_rule(arguments)
+    return placed([quoted(argument) for argument in arguments])
+
+
 def quoted(argument: str) -> str:
     """The argument with quotes around its value if that is a run's directory: these names contain "=" and ",", which have a
     meaning in Hydra. A value that has quotes or an interpolation stays as it is."""

@@ -22,7 +22,7 @@ UNCOUNTED = (
     "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
     "report", "search", "evaluate", "pipeline/evaluate",     # other commands, which no training runs
     "runs/trained", "runs/changes",                          # they read runs that have finished
-    "train", "errors", "runs/sweep",                         # they catch and report errors
+    "train", "errors", "runs/job", "runs/sweep",             # they catch and report errors
     "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it
     "runs/command_line", "runs/directory",                   # they make the configuration, which has its own digest
     "runs/lock", "runs/environment", "runs/fingerprint",     # they protect and record a run

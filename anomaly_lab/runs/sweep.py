@@ -1,4 +1,8 @@
-"""A multirun as a whole: how each job ended, wherever it ran, and what that says about the command."""
+"""A multirun as a whole: how each of its jobs ended, in whichever process it ran.
+
+The process that starts the multirun makes a folder for records. Hydra hands the callback, which knows this folder, to the
+process of each job; the callback writes one record per job there.
+"""
 
 import contextlib
 import json
@@ -7,11 +11,13 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -21,70 +27,88 @@ FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of a
 FAILED, CUT_OFF = "failed", "cut off"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ending:
-    """How the job at hand ended; set by the command, read by the callback of the same process."""
+    """How a job ended: one of the words above, a sentence if it failed, and the value that a sweeper may maximise."""
 
-    how: str = CUT_OFF
+    how: str
     why: str = ""
+    value: float | None = None
 
 
-ending = Ending()
-folder: Path | None = None  # of this process's multirun: one file a job, as it ends
+_started: ContextVar[list[Path]] = ContextVar("started")  # the record folders of the multiruns that a `concluded` block starts
 
 
 class Jobs(Callback):
-    """Hydra hands this object to the process of each job, so what they note here reaches the process that launched them."""
+    """Writes a record of each job of a multirun when it starts and when it ends. The job returns an Ending; Hydra's sweeper
+    gets its value."""
 
     def __init__(self) -> None:
-        self.folder: Path | None = None
+        self.folder: Path | None = None  # of the records; None in a single run
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        global folder
         name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
-        self.folder = folder = Path(config.hydra.sweep.dir).resolve() / ".jobs" / name
-        for path in folder.parent.glob("*-*-*"):
+        self.folder = Path(config.hydra.sweep.dir).resolve() / ".jobs" / name
+        for path in self.folder.parent.glob("*-*-*"):
             host, process, _ = path.name.rsplit("-", 2)
-            if host == socket.gethostname() and not _lives(int(process)):  # killed
+            if host == socket.gethostname() and not _lives(int(process)):  # it was killed
                 shutil.rmtree(path, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _started.get([]).append(self.folder)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        ending.how, ending.why = CUT_OFF, "stopped or killed before its end"
-        self._note(config)
+        self._record(config, Ending(CUT_OFF, "stopped or killed before its end"))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        self._note(config)
+        if job_return.status is JobStatus.COMPLETED:
+            ending: Ending = job_return.return_value
+            self._record(config, ending)
+            job_return.return_value = ending.value
 
-    def _note(self, config: DictConfig) -> None:
+    def _record(self, config: DictConfig, ending: Ending) -> None:
         if self.folder is not None:
             record = {"directory": config.hydra.runtime.output_dir, "how": ending.how, "why": ending.why}
             write_text(self.folder / f"{config.hydra.job.num}.json", json.dumps(record))
 
 
 def _lives(process: int) -> bool:
-    """Whether there is a process with this number on this machine."""
+    """Whether this machine has a process with this number."""
+    if os.name == "nt":  # os.kill would send Ctrl-C there
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # another user's
+    except OSError:  # it is another user's
         return True
     return True
 
 
-def conclude() -> bool:
-    """Print how the jobs of this process's multirun ended; whether all ended well. True where there was none."""
-    global folder
-    if folder is None:
-        return True
+@contextlib.contextmanager
+def concluded() -> Iterator[None]:
+    """Print how the jobs of a multirun ended, after the block that runs it, even if that was stopped.
+
+    Raises SystemExit with status 1 if a job failed or was cut off.
+    """
+    folders: list[Path] = []
+    token = _started.set(folders)
+    try:
+        yield
+    finally:
+        _started.reset(token)
+        well = all([_conclude(folder) for folder in folders])
+    if not well:
+        raise SystemExit(1)
+
+
+def _conclude(folder: Path) -> bool:
+    """Print how many jobs ended in which way, remove their records, and return whether none failed or was cut off."""
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("[0-9]*.json"), key=lambda path: int(path.stem))]
     shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # another process's records are still there
+    with contextlib.suppress(OSError):  # it also holds the records of another process
         folder.parent.rmdir()
-    sweep, folder = folder.parent.parent, None
     counts = {how: sum(record["how"] == how for record in records) for how in (FINISHED, SKIPPED, ELSEWHERE, CUT_OFF, FAILED)}
-    print(f"{sweep}: {len(records)} jobs, " + ", ".join(f"{n} {how}" for how, n in counts.items() if n))
+    print(f"{folder.parent.parent}: " + ", ".join([f"{len(records)} jobs", *(f"{n} {how}" for how, n in counts.items() if n)]))
     failures = [record for record in records if record["how"] in (CUT_OFF, FAILED)]
     for record in failures:
         print(f"{record['how']}: {record['directory']}: {record['why']}", file=sys.stderr)

@@ -22,7 +22,7 @@ UNCOUNTED = (
     "show/figures", "show/screen", "report/__main__", "report/read/collect", "report/tables/table", "report/pictures/plots",
     "training/progress_bar", "progress", "errors", "train", "evaluate", "search", "pipeline/evaluate",
     "runs/changes", "runs/checks", "runs/command_line", "runs/directory", "runs/environment", "runs/fingerprint",
-    "runs/lock", "runs/sweep", "runs/trained",
+    "runs/job", "runs/lock", "runs/sweep", "runs/trained",
 )  # fmt: skip
 
 

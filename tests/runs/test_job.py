@@ -1,0 +1,92 @@
+"""How a command starts and how its jobs end: in one sentence for what the user can mend, in a stack trace for a bug."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Ended, Finished, in_process, sentence
+
+Train = Callable[..., Ended]
+CARPET = "+category=carpet"
+
+
+def failing(error: BaseException) -> Callable[[Any], Any]:
+    """A command's way that does nothing but raise `error`."""
+
+    def run(config: Any) -> Any:
+        raise error
+
+    return run
+
+
+def os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number), "/there/file")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM])
+def test_what_the_system_refuses_is_a_sentence(
+    train: Train, tmp_path: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(os_error(number)))
+    monkeypatch.setattr("anomaly_lab.pipeline.evaluate.evaluate", failing(os_error(number)))
+    ended = train(CARPET)
+    said = sentence(ended)
+    assert said.startswith("error: /there/file c") and os.strerror(number) in said and "directory" in said
+    (run,) = ended.directories
+    assert (run / "error.txt").read_text() == f"{said.removeprefix('error: ')}\n"
+
+    from anomaly_lab.evaluate import main
+
+    evaluated = in_process(tmp_path, main, "evaluate", f"run={finished.directory}", "out=out")
+    assert sentence(evaluated) == said
+    assert not (tmp_path / "out/error.txt").exists(), "the directory may be another run's"
+
+
+def test_a_bug_ends_a_single_run_in_a_stack_trace(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(os_error(errno.EIO)))
+    ended = train(CARPET)
+    assert ended.status == 1
+    assert "Traceback" in ended.err and "Input/output error" in ended.err
+    assert "Input/output error" in (ended.directories[0] / "error.txt").read_text()
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_bug_in_one_job_does_not_end_a_multirun(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    seen = []
+
+    def run(config: Any) -> tuple[float, bool]:
+        seen.append(config)
+        if len(seen) == 1:
+            raise ZeroDivisionError("by\nzero")
+        return 0.5, True
+
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", run)
+    monkeypatch.setattr("anomaly_lab.pipeline.evaluate.evaluate", run)
+    if command == "train":
+        ended = train("-m", CARPET, "seed=0,1")
+    else:
+        from anomaly_lab.evaluate import main
+
+        ended = in_process(tmp_path, main, command, "-m", "run=somewhere", "scoring.sigma=1,2")
+    assert (ended.status, len(seen)) == (1, 2)
+    assert "2 jobs, 1 finished, 1 failed\n" in ended.out
+    assert "error: ZeroDivisionError: by zero\n" in ended.err and "Traceback" not in ended.err
+    logs = [log.read_text() for log in ended.directories[0].glob(f"*/{command}.log")]
+    assert ["Traceback" in log for log in sorted(logs, key=len)] == [False, True], "it can be looked up"
+    assert not list(ended.directories[0].glob(".jobs"))
+
+
+def test_ctrl_c_ends_in_a_sentence(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(KeyboardInterrupt()))
+    ended = train(CARPET)
+    assert sentence(ended) == "error: stopped: start the same command again"
+    assert not (ended.directories[0] / "error.txt").exists()
+    several = train("-m", CARPET, "seed=0,1")
+    assert several.status == 1
+    assert "1 jobs, 1 cut off\n" in several.out, "the second one never started"
+    assert several.err.startswith("error: stopped: start the same command again\ncut off: ")
