@@ -1,51 +1,46 @@
-"""After training: calibrate the threshold on held-out normal images, then score the test images and write what came out."""
+"""From scored test images to metrics.json, scores.csv, levels.csv and metrics_by_defect.csv."""
 
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
-import lightning as L
 import numpy as np
 import torch
-from lightning import LightningModule
+from numpy.typing import NDArray
 from omegaconf import DictConfig
-from torch import Tensor
 
+from anomaly_lab.build import TARGET
 from anomaly_lab.calibration.calibrate import LEVELS, level_rows
 from anomaly_lab.calibration.levels import detect
 from anomaly_lab.calibration.rules import p_value
-from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import replacing, write_csv
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.scored import Scored
+from anomaly_lab.scoring.heatmap import resize_heatmap
+from anomaly_lab.scoring.trivial import flat_grey
 
 log = logging.getLogger(__name__)
-SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")
+SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")  # columns of scores.csv
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
+FLAT = ("image_auroc", "pixel_auroc", "aupro")  # metrics of the flat grey baseline, as flat_…
 
 
-def run_test(trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule | ScoringData, results: "TestResults") -> None:
-    """Score the test images; `results`, a callback of the trainer, has the metrics afterwards."""
-    if data.test:
-        trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
-    else:
-        results.conclude()  # Lightning calls no hook of a test without images
+class Results:
+    """Metrics over the test images, and one row per image.
 
-
-class TestResults(L.Callback):
-    """Metrics over the test images, one row an image, and the heatmaps where they are asked for.
-
-    `metrics` after the test: image_auroc, pixel_auroc, … (None where undefined), the same AUROCs of the trivial reference
-    as flat_…; `rows`, one dict an image with the columns of scores.csv; `levels`, the rows of levels.csv.
+    `rows`: one dict per image with the columns of scores.csv; `levels`: rows of levels.csv; `metrics`, after `conclude`:
+    image_auroc, pixel_auroc, … (None where undefined), those of the flat grey baseline as flat_…, and those of `more`,
+    metrics with `update(scored, mask)` and `compute()` → name → value.
     """
 
-    __test__ = False  # not a test for pytest to collect
-
-    def __init__(self, run: Path, samples: list[Sample], root: Path, save_heatmaps: bool) -> None:
-        self.run, self.samples, self.root, self.save_heatmaps = run, samples, root, save_heatmaps
+    def __init__(self, module: AnomalyModule, samples: Sequence[Sample], root: Path, more: Iterable[Any] = ()) -> None:
+        self.module, self.samples, self.root, self.more = module, samples, root, list(more)
+        self.threshold, self.min_area = float(module.threshold), int(module.hparams["min_area"])
         kinds = sorted({sample.defect for sample in samples})
         self.image = {kind: ImageMetrics() for kind in kinds}
         self.pixel = {kind: PixelMetrics() for kind in kinds}
@@ -54,58 +49,60 @@ class TestResults(L.Callback):
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
 
-    def on_test_batch_end(
-        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        sample = self.samples[batch["index"]]
-        heatmap, truth = outputs["heatmap"].float().cpu(), batch["truth"]
-        min_area = pl_module.hparams["min_area"]
-        mask = torch.from_numpy(detect(heatmap.numpy(), float(pl_module.threshold), min_area))
+    def add(self, scored: Scored) -> NDArray[np.bool_]:
+        """Count one image. Returns its mask (H, W): True where a defect is detected."""
+        sample, heatmap = scored.sample, torch.from_numpy(scored.heatmap)
+        mask = detect(scored.heatmap, self.threshold, self.min_area)
         predicted = int(mask.any())
-        self.image[sample.defect].update(outputs["score"], sample.label, predicted)
-        self.flat_image.update(outputs["flat_score"], sample.label, 0)
-        if truth is not None:
-            self.pixel[sample.defect].update(heatmap, truth.cpu(), mask)
-            self.flat_pixel.update(outputs["flat_heatmap"].float().cpu(), truth.cpu(), torch.zeros_like(mask))
-        levels = level_rows("test", sample, self.root, heatmap.numpy(), min_area)
-        level = next(row["level"] for row in levels if row["min_area"] == min_area)
-        normal = pl_module.hparams["calibration"].get("levels")
-        # repr of the double that the float32 score is: what is read back is what the metrics saw
-        score, p = repr(float(outputs["score"].float())), "" if normal is None else f"{p_value(level, normal):.6g}"
-        values = (levels[0]["path"], sample.defect, sample.label, score, predicted, level, p)
+        flat = self._flat(scored)
+        self.image[sample.defect].update(torch.tensor(scored.score), sample.label, predicted)
+        self.flat_image.update(self.module.pooling(flat), sample.label, 0)
+        if scored.truth is not None:
+            truth = torch.from_numpy(scored.truth)
+            self.pixel[sample.defect].update(heatmap, truth, torch.from_numpy(mask))
+            self.flat_pixel.update(flat, truth, torch.zeros_like(truth))
+        for metric in self.more:
+            metric.update(scored, mask)
+        levels = level_rows("test", sample, self.root, scored.heatmap, self.min_area)
+        level = next(row["level"] for row in levels if row["min_area"] == self.min_area)
+        normal = self.module.hparams["calibration"].get("levels")
+        # repr of the double that the float32 score is: a reader of the file gets what the metrics saw
+        row_score, p = repr(scored.score), "" if normal is None else f"{p_value(level, normal):.6g}"
+        values = (levels[0]["path"], sample.defect, sample.label, row_score, predicted, level, p)
         self.rows.append(dict(zip(SCORES, values, strict=True)))
         self.levels += levels
-        if self.save_heatmaps:
-            self._save(sample, heatmap, truth)
+        return mask
 
-    def _save(self, sample: Sample, heatmap: Tensor, truth: Tensor | None) -> None:
-        with replacing(self.run / "heatmaps" / sample.defect / f"{sample.path.stem}.npy") as temporary:
-            np.save(temporary, heatmap.numpy())
-        if truth is not None:
-            with replacing(self.run / "truth" / sample.defect / f"{sample.path.stem}.png") as temporary:
-                cv2.imwrite(str(temporary), truth.cpu().numpy().astype(np.uint8) * 255)
-
-    def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self.conclude()
+    def _flat(self, scored: Scored) -> torch.Tensor:
+        """The heatmap (H, W) of the flat grey baseline, smoothed and resized as the network's."""
+        scoring, color = self.module.hparams["scoring"], torch.tensor(self.module.hparams["mean_color"])
+        flat = flat_grey(scored.X[None], color, getattr(self.module.scorer, "error", None), scoring["sigma"])
+        return resize_heatmap(flat[0], scored.heatmap.shape)
 
     def conclude(self) -> None:
-        """Compute the metrics, say which can't be, and write scores.csv, levels.csv and metrics_by_defect.csv."""
+        """Compute the metrics, and log which cannot be computed."""
         for of_kind in self.pixel.values():
             of_kind.fold()  # else the pixels of normal images would be counted again with each kind of defect
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
         self.metrics = {**image.compute(), **pixel.compute()}
-        self.metrics |= {f"flat_{name}": flat[name] for name in ("image_auroc", "pixel_auroc", "aupro")}
+        bound = self.metrics.pop("pixel_bound", getattr(pixel, "bound", 0.0))
+        self.metrics |= {f"flat_{name}": flat[name] for name in FLAT}
+        for metric in self.more:
+            self.metrics |= metric.compute()
         for name, value in self.metrics.items():
             if value is None:
                 log.warning("%s cannot be computed: the test images lack %s", name, self._lacking(name))
-        self.metrics["pixel_bound"] = pixel.bound
-        write_csv(self.run / "scores.csv", SCORES, self.rows)
-        write_csv(self.run / "levels.csv", LEVELS, self.levels)
-        write_csv(self.run / "metrics_by_defect.csv", BY_DEFECT, self.by_defect())
+        self.metrics["pixel_bound"] = bound
+
+    def write(self, directory: Path, held_out: Sequence[Mapping[str, Any]]) -> None:
+        """Write scores.csv, levels.csv and metrics_by_defect.csv. `held_out`: rows of levels.csv from the calibration."""
+        write_csv(directory / "scores.csv", SCORES, self.rows)
+        write_csv(directory / "levels.csv", LEVELS, [*held_out, *self.levels])
+        write_csv(directory / "metrics_by_defect.csv", BY_DEFECT, self.by_defect())
 
     def by_defect(self) -> list[dict[str, Any]]:
-        """One row a kind of defect: its images against all normal ones, as if there were no others; "" where undefined."""
+        """One row per kind of defect: its images against all normal ones, as if there were no others; "" where undefined."""
         rows = []
         normal = sum(sample.label == 0 for sample in self.samples)
         for kind in self.image:
@@ -129,20 +126,25 @@ class TestResults(L.Callback):
         return "a normal one"
 
 
-class Scored(Protocol):
-    """The images behind the numbers."""
-
-    image_size: int
-    held_out: list[Any]
-    test: list[Any]
+def write_heatmap(scored: Scored, directory: Path) -> None:
+    """Write heatmaps/<defect>/<stem>.npy (float32) and truth/<defect>/<stem>.png (0 or 255), both of the stored size."""
+    sample = scored.sample
+    with replacing(directory / "heatmaps" / sample.defect / f"{sample.path.stem}.npy") as temporary:
+        np.save(temporary, scored.heatmap)
+    if scored.truth is not None:
+        with replacing(directory / "truth" / sample.defect / f"{sample.path.stem}.png") as temporary:
+            cv2.imwrite(str(temporary), scored.truth.astype(np.uint8) * 255)
 
 
 def metrics_record(
-    config: DictConfig, module: LightningModule, data: Scored, results: TestResults, training: dict[str, Any]
+    config: DictConfig, module: AnomalyModule, data: ScoringData, results: Results, training: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One flat object. `training`: what only the training knows: steps, train_seconds, selected_step, n_train, train_size."""
-    hparams = module.hparams
-    rule = hparams["calibration"]
+    """metrics.json, one flat object: the metrics, with their protocol beside them.
+
+    `training`: what only the training knows: steps, train_seconds, device, proxy_ap, n_train, train_size. The rule's own
+    parameters are calibration_<name>.
+    """
+    hparams, rule, scoring = module.hparams, module.hparams["calibration"], module.hparams["scoring"]
     return {
         "data": config.data.name,
         "category": config.category.name,
@@ -155,13 +157,13 @@ def metrics_record(
         "stored_size": round(data.image_size / hparams["preprocessing"]["scale"]),  # longer side of the median image
         **training,
         **results.metrics,
-        "threshold": float(module.threshold),  # type: ignore[arg-type, operator]
+        "threshold": float(module.threshold),
         "min_area": hparams["min_area"],
         "calibration": rule["name"],
-        "calibration_parameter": rule.get("q", rule.get("alpha")),
-        "score_pooling": hparams["scoring"]["pooling"],
-        "error": hparams["scoring"]["error"],
-        "sigma": hparams["scoring"]["sigma"],
+        **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", "levels")},
+        "score_pooling": scoring["pooling"]["name"],
+        "error": scoring["error"] if isinstance(scoring["error"], str) else scoring["error"]["name"],
+        "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),
     }

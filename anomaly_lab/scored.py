@@ -1,4 +1,7 @@
-"""Scores test images of a finished run again, from its checkpoint: what its records hold no pictures of."""
+"""The one path of a scored image: module and images → heatmap, score, ground truth.
+
+Train's test phase, calibration, evaluate, the report and the Python API score images here and nowhere else.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,72 +10,68 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from anomaly_lab.data.folder import Category, Sample
+from anomaly_lab.data.datamodule import ignore_interrupt
+from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.stored_images import StoredImages
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.report.read.collect import Run
-from anomaly_lab.show.gallery import to_image
+from anomaly_lab.scoring.heatmap import resize_heatmap
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One image: `image` and `reconstruction` (h, w, 3) float32 in [0, 1] at the working scale, `heatmap` (H, W) float32 and
-    `truth` (H, W) bool or None at the stored size. A network that gives back no image has no reconstruction: None."""
+class Look:
+    """What the module makes of one image: its heatmap (H, W) float32 at the stored size, its anomaly score, and F(X)
+    (3, h, w) in [0, 1] at the working scale, None where the network does not reconstruct."""
+
+    heatmap: NDArray[np.float32]
+    score: float
+    output: Tensor | None
+
+
+@dataclass(frozen=True)
+class Scored(Look):
+    """A stored image, scored. `X` (3, h, w) in [0, 1], at the working scale. `truth` (H, W) bool, True where a pixel is
+    defective; None for a defective image without a mask."""
 
     sample: Sample
-    image: NDArray[np.float32]
-    reconstruction: NDArray[np.float32] | None
-    heatmap: NDArray[np.float32]
+    X: Tensor
     truth: NDArray[np.bool_] | None
-    score: float
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A run's network and images, ready to score. `held_out`: the normal images that its threshold was calibrated on."""
+def score(
+    module: AnomalyModule, samples: Sequence[Sample], workers: int = 0, scorers: Sequence[Any] | None = None
+) -> Iterator[Scored]:
+    """Score images one by one, as they are asked for. Nothing of an image is kept.
 
-    run: Run
-    module: AnomalyModule
-    found: Category
-    held_out: Sequence[Sample]
-    precision: Any  # Lightning's precision plug-in
+    - `module`: on the device that is to compute; it is put into evaluation mode. - `workers`: processes that decode.
+    - `scorers`: one for each image, in place of the module's (cross-fitting). UserError for a file that can't be read.
+    """
+    module.eval()
+    images = StoredImages(samples, preprocessing_of(module))
+    loader: Any = (images[i] for i in range(len(images)))
+    if workers:
+        loader = DataLoader(images, batch_size=None, num_workers=workers, worker_init_fn=ignore_interrupt)
+    for i, item in enumerate(loader):
+        found = look(module, item["X"], item["size"], module.scorer if scorers is None else scorers[i])
+        truth = None if item["truth"] is None else item["truth"].numpy()
+        yield Scored(found.heatmap, found.score, found.output, samples[i], item["X"], truth)
 
-    @property
-    def threshold(self) -> float:
-        return float(self.module.threshold)
 
-    @property
-    def min_area(self) -> int:
-        return int(self.module.hparams["min_area"])
+def look(module: AnomalyModule, X: Tensor, size: Sequence[int], scorer: Any = None) -> Look:
+    """Score one prepared image X (3, h, w); `size` (H, W) is that of its heatmap. `scorer`: the module's, or another one."""
+    with torch.inference_mode():
+        output, heatmaps, weights = (scorer or module.scorer)(module.F, X[None].to(module.device))
+        heatmap = resize_heatmap(heatmaps[0], size)
+        score = module.pooling(heatmap)
+        if weights is not None:
+            score = score * weights[0]
+    shown = None if output is None else output[0].float().cpu()
+    return Look(heatmap.float().cpu().numpy(), float(score.float()), shown)
 
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return Preprocessing(**self.module.hparams["preprocessing"])
 
-    def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
-        """The samples one after the other, as the run's own test did: same precision, same tiles. A heatmap that the run has
-        saved is taken from there."""
-        images = StoredImages(samples, self.preprocessing)
-        for i, sample in enumerate(samples):
-            item: Any = images[i]
-            truth = None if item["truth"] is None else item["truth"].numpy()
-            item["X"] = self.precision.convert_input(item["X"].to(self.module.device))
-            with torch.inference_mode(), self.precision.forward_context():
-                outputs = self.module.detect(item)
-            heatmap = outputs["heatmap"].float().cpu().numpy()
-            yield Scored(
-                sample,
-                to_image(item["X"]),
-                to_image(outputs["reconstruction"]) if "reconstruction" in outputs else None,
-                self._saved(sample, heatmap),
-                truth,
-                float(outputs["score"]),
-            )
-
-    def _saved(self, sample: Sample, scored: NDArray[np.float32]) -> NDArray[np.float32]:
-        path = self.run.path / "heatmaps" / sample.defect / f"{sample.path.stem}.npy"
-        if sample not in self.found.test or not path.is_file():
-            return scored
-        return np.load(path, allow_pickle=False)
+def preprocessing_of(module: AnomalyModule) -> Preprocessing:
+    """How the module's images are prepared."""
+    return Preprocessing(**module.hparams["preprocessing"])

@@ -7,36 +7,29 @@ import sys
 from pathlib import Path
 
 import cv2
-import torch
-from omegaconf import OmegaConf
 
-from anomaly_lab.module import AnomalyModule
-from anomaly_lab.pipeline.assembly import datamodule
+from anomaly_lab.calibration.levels import detect
+from anomaly_lab.data.folder import first_of_each_kind
+from anomaly_lab.runs.trained import load
+from anomaly_lab.scored import score
 from anomaly_lab.show import figures
-from anomaly_lab.show.gallery import Gallery
+from anomaly_lab.show.gallery import example
 
 KINDS = 5  # rows of the picture
 WIDTH = 830  # pixels: a page of README shows no more
 
 
 def main(run: Path, picture: Path) -> None:
-    config = OmegaConf.load(run / "config.yaml")
+    """Draw the picture of a run. Exits where the run is not on the embedded data."""
+    trained = load(run)
+    config, module = trained.config, trained.module
     if config.data.name != "synthetic":
         sys.exit("only pictures of the embedded data are ours to show")
-    data = datamodule(config)
-    data.prepare_data()
-    data.setup()
-    module = AnomalyModule.load_from_checkpoint(run / "checkpoints" / "best.ckpt", map_location="cpu").eval()
-    gallery = Gallery(run, "", data.test)
-    first = {sample.defect: i for i, sample in reversed(list(enumerate(data.test)))}
-    examples = []
-    with torch.inference_mode():
-        for i in first.values():
-            batch = data.test_dataloader().dataset[i]
-            examples.append(gallery.example(module, i, module.detect(batch), batch))
-    examples = sorted(examples, key=lambda example: example["title"])[:KINDS]
+    threshold, min_area = float(module.threshold), int(module.hparams["min_area"])
+    first = first_of_each_kind(trained.data().test, KINDS)
+    examples = [example(scored, mask=detect(scored.heatmap, threshold, min_area)) for scored in score(module, first)]
     title = f"{config.data.name} {config.category.name}, objective {config.objective.name}, seed {config.seed}"
-    figures.save(figures.detections(examples, float(module.threshold), title), picture)
+    figures.save(figures.detections(examples, threshold, title), picture)
     drawn = cv2.imread(str(picture))
     small = cv2.resize(drawn, (WIDTH, round(WIDTH * drawn.shape[0] / drawn.shape[1])), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(picture), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])

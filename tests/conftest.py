@@ -236,10 +236,33 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
     return Finished(ended.directory, data_root, ended.out)
 
 
+RANGES: dict[str, Any] = {
+    "count": [1, 3],
+    "size": [0.1, 0.5],
+    "shapes": ["blob", "ellipse", "rectangle"],
+    "brightness": [0.05, 0.25],
+    "brightness_share": 0.5,
+    "p": 1.0,
+}
 CUTOUT = {
     "_target_": "anomaly_lab.corruption.local.LocalCorruption",
     "contents": [{"_target_": "anomaly_lab.corruption.contents.Cutout", "fill": 0.0}],
+    **RANGES,
 }
+
+
+def scoring(error: str, sigma: float = 2, **changes: Any) -> dict[str, Any]:
+    """A module's scoring by an error map: squared, absolute or mahalanobis."""
+    maps = {"mahalanobis": "normal_error.NormalError", "squared": "errors.squared", "absolute": "errors.absolute"}
+    found = {
+        "scorer": {"_target_": "anomaly_lab.scoring.scorers.ErrorScorer", "name": "reconstruction"},
+        "error": {"_target_": f"anomaly_lab.scoring.{maps[error]}", "name": error},
+        "pooling": {"_target_": "anomaly_lab.scoring.poolings.maximum", "name": "max"},
+    }
+    return found | {"sigma": sigma, "tile": 0} | changes
+
+
+SQUARED = scoring("squared")
 
 
 def small_data(root: Path, **changes: Any) -> "AnomalyDataModule":
@@ -248,6 +271,7 @@ def small_data(root: Path, **changes: Any) -> "AnomalyDataModule":
 
     options: dict[str, Any] = {
         "name": "mvtec",
+        "reader": {"_target_": "anomaly_lab.data.folder.scan"},
         "root": str(root),
         "category": {"name": "stripes", "kind": "texture", "augmentation": [], "min_area": 6},
         "image_size": 64,
@@ -280,7 +304,7 @@ def small_module(**changes: Any) -> "AnomalyModule":
         "network": SMALL_NETWORK,
         "objective": {"_target_": "anomaly_lab.objectives.l2"},
         "optimizer": {"lr": 1e-2, "weight_decay": 0.01, "warmup": 0.0},
-        "scoring": {"error": "squared", "sigma": 2, "tile": 0, "pooling": "max"},
+        "scoring": SQUARED,
         "preprocessing": {"scale": 1.0, "contrast": "none", "mean": 0.5, "std": 0.18},
         "mean_color": [0.5, 0.4, 0.3],
         "min_area": 6,

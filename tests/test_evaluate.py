@@ -20,9 +20,10 @@ from sklearn.metrics import roc_auc_score
 
 from anomaly_lab.evaluate import main
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.report.pictures.rescored import rescored
 from anomaly_lab.report.read.collect import read
 from anomaly_lab.runs.changes import evaluation_name
-from anomaly_lab.runs.trained import rebuilt, scorer
+from anomaly_lab.runs.trained import load
 
 Evaluate = Callable[..., Ended]
 ADDED = {"source_run", "threshold_from", "trained_on"}  # what the metrics of an evaluation say besides
@@ -93,27 +94,37 @@ def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpo
         top = np.sort(heatmap.ravel())[-round(0.001 * heatmap.size) :].mean()
         assert scores[f"test/{path.parent.name}/{path.stem}.png"] == pytest.approx(float(top), rel=1e-5)
     module = AnomalyModule.load_from_checkpoint(new / "checkpoints/best.ckpt", map_location="cpu", weights_only=True)
-    kept = {"tile": 64, "train_size": 64}
-    assert module.hparams["scoring"] == {"error": "absolute", "sigma": 1, "pooling": "mean_top", **kept}
+    scoring = module.hparams["scoring"]
+    assert (scoring["error"]["name"], scoring["pooling"]["name"], scoring["pooling"]["share"]) == (
+        "absolute",
+        "mean_top",
+        0.001,
+    )
+    assert (scoring["sigma"], scoring["tile"], scoring["train_size"]) == (1, 64, 64)
     assert float(module.threshold) == metrics["threshold"]
     assert OmegaConf.load(new / "config.yaml").scoring.sigma == 1
     assert json.loads((new / "source.json").read_text())["changed"] == changes
 
 
-def test_tiles_return_to_the_size_that_the_training_had_where_it_was_found_by_itself(finished: Finished) -> None:
-    checkpoint = torch.load(finished.directory / "checkpoints/best.ckpt", weights_only=True)
+def test_tiles_return_to_the_size_that_the_training_had_where_it_was_found_by_itself(
+    finished: Finished, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished.directory, tmp_path / "whole")
+    checkpoint = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
     checkpoint["hyper_parameters"]["scoring"]["tile"] = 0  # trained so
-    config = OmegaConf.load(finished.directory / "config.yaml")
+    torch.save(checkpoint, run / "checkpoints/best.ckpt")
+    config = OmegaConf.load(run / "config.yaml")
     config.scoring.tile, config.data.train_size = "train_size", "auto"
     assert isinstance(config, DictConfig)
-    assert rebuilt(checkpoint, config, ["scoring.tile"]).hparams["scoring"]["tile"] == 64
+    assert load(run).module.hparams["scoring"]["tile"] == 0
+    assert load(run, config, ["scoring.tile"]).module.hparams["scoring"]["tile"] == 64
 
 
 def test_there_and_back_the_normal_error_is_learnt_again_from_the_same_images(evaluate: Evaluate, finished: Finished) -> None:
     """The plain error has no model of the normal one; asked for again, it comes out as it was."""
     plain = evaluate(f"run={finished.directory}", "scoring.error=squared").directory
     weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
-    assert not [name for name in weights if name.startswith("scorer.residuals.")]
+    assert not [name for name in weights if name.startswith("scorer.error.")]
     back = metrics_of(evaluate(f"run={plain}", "scoring.error=mahalanobis").directory)
     once = metrics_of(finished.directory)
     assert once["error"] == back["error"] == "mahalanobis"
@@ -182,7 +193,7 @@ def test_real_images_never_count_as_the_embedded_ones(evaluate: Evaluate, finish
 def test_a_rule_can_be_chosen_and_travels_on(evaluate: Evaluate, finished: Finished) -> None:
     new = evaluate(f"run={finished.directory}", "calibration=conformal", "calibration.alpha=0.5").directory
     metrics = metrics_of(new)
-    assert (metrics["calibration"], metrics["calibration_parameter"]) == ("conformal", 0.5)
+    assert (metrics["calibration"], metrics["calibration_alpha"]) == ("conformal", 0.5)
     rule = torch.load(new / "checkpoints/best.ckpt", weights_only=True)["hyper_parameters"]["calibration"]
     assert (rule["name"], rule["alpha"], len(rule["levels"])) == ("conformal", 0.5, metrics["n_validation"])
     for row in rows_of(new / "scores.csv"):
@@ -208,7 +219,7 @@ def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
     new = evaluate(f"run={run}").directory
     metrics, once = metrics_of(new), metrics_of(finished.directory)
     assert (metrics["threshold"], metrics["pixel_auroc"]) == (once["threshold"], once["pixel_auroc"])
-    assert (metrics["steps"], metrics["selected_step"]) == (None, once["selected_step"])
+    assert (metrics["steps"], metrics["train_seconds"]) == (once["steps"], None)
     assert not json.loads((new / "source.json").read_text())["finished"]
     assert "has not finished: the last weights that it kept are scored" in (new / "evaluate.log").read_text()
 
@@ -282,9 +293,9 @@ def test_a_report_can_show_an_evaluation_of_images_without_training_ones(
 ) -> None:
     write_category(tmp_path / "photographs/stripes", train=0, good=0, defects=("new",), each=1, masks=False)
     new = evaluate(f"run={finished.directory}", "data=mvtec", f"data.root={tmp_path / 'photographs'}").directory
-    found = scorer(read(new))
-    (shown,) = found.score(found.found.test)
-    assert (shown.sample.defect, shown.truth, found.held_out) == ("new", None, [])
+    found = rescored(read(new))
+    (shown,) = found.score(found.data.test)
+    assert (shown.sample.defect, shown.truth, found.data.held_out) == ("new", None, [])
 
 
 def test_an_evaluation_can_be_evaluated_but_not_resumed(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:

@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SMALL_NETWORK, small_data, small_module, small_trainer
+from conftest import scoring, small_data, small_module, small_trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-
-from anomaly_lab.scoring.heatmap import smooth
-from anomaly_lab.scoring.normal_error import observed
 
 
 class Identity(nn.Module):
@@ -37,7 +34,7 @@ def pairs(count: int = 3) -> list[dict[str, Tensor]]:
 
 
 def validated(network: nn.Module, tmp_path: Path) -> dict[str, float]:
-    module = small_module(scoring={"error": "squared", "sigma": 0, "tile": 0, "pooling": "max"})
+    module = small_module(scoring=scoring("squared", 0))
     module.network = network
     loader: Any = DataLoader(pairs())  # type: ignore[arg-type]
     (figures,) = small_trainer(tmp_path).validate(module, loader, verbose=False)
@@ -137,53 +134,6 @@ def test_hyper_parameters_are_primitive() -> None:
     assert {name for name, value in hparams.items() if not primitive(value)} == set()
 
 
-def test_detection_gives_heatmap_and_score_at_the_stored_size() -> None:
-    module = small_module(scoring={"error": "absolute", "sigma": 1.5, "tile": 0, "pooling": "max"})
-    module.network = MeanColour()
-    X = pairs(1)[0]["X"]
-    with torch.no_grad():
-        found = module.detect({"X": X, "size": (64, 48), "truth": None, "index": 0})
-    expected = smooth((X - X.mean((-2, -1), keepdim=True)).abs().mean(0)[None], 1.5)
-    resized = nn.functional.interpolate(expected[None], size=(64, 48), mode="bilinear")[0, 0]
-    assert found["heatmap"].shape == found["flat_heatmap"].shape == (64, 48)
-    torch.testing.assert_close(found["heatmap"], resized)
-    assert found["score"] == found["heatmap"].max()
-    grey = (X - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)).abs().mean(0)[None]
-    flat = nn.functional.interpolate(smooth(grey, 1.5)[None], size=(64, 48), mode="bilinear")[0, 0]
-    torch.testing.assert_close(found["flat_heatmap"], flat)
-    torch.testing.assert_close(found["reconstruction"], MeanColour()(X[None])[0])
-
-
-def test_the_default_heatmap_is_the_residual_models_and_the_flat_one_stays_a_squared_distance() -> None:
-    module = small_module(scoring={"error": "mahalanobis", "sigma": 1.5, "tile": 0, "pooling": "max"})
-    module.network = MeanColour()
-    images = [pair["X"] for pair in pairs()]
-    assert module.scorer.residuals is not None
-    module.scorer.residuals.fit([observed(X, X.mean((-2, -1), keepdim=True).expand_as(X)) for X in images])
-    with torch.no_grad():
-        found = module.detect({"X": images[0], "size": (32, 32), "truth": None, "index": 0})
-    output = images[0].mean((-2, -1), keepdim=True).expand_as(images[0])
-    torch.testing.assert_close(
-        found["heatmap"], module.scorer.residuals(images[0][None], output[None], 1.5)[0], rtol=1e-4, atol=1e-4
-    )
-    grey = (images[0] - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)).square().mean(0)[None]
-    torch.testing.assert_close(found["flat_heatmap"], smooth(grey, 1.5)[0])
-
-
-def test_bf16_gives_nearly_the_heatmaps_of_fp32() -> None:
-    torch.manual_seed(0)
-    module = small_module(network=SMALL_NETWORK | {"width": 0.25}).eval()
-    item = {"X": torch.rand(3, 48, 48), "size": (48, 48), "truth": None, "index": 0}
-    with torch.no_grad():
-        exact = module.detect(item)["heatmap"]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            rough = module.detect(item)["heatmap"]
-    assert rough.dtype == torch.float32, "the signal is a small residual: 8 bits would make ties of it"
-    assert len(rough.unique()) > 0.99 * len(exact.unique())
-    assert not torch.equal(rough, exact), "bf16 was used at all"
-    assert float((rough - exact).abs().max() / exact.mean()) < 0.05
-
-
 def test_a_new_module_has_no_threshold_and_keeps_the_one_it_gets(data_root: Path, tmp_path: Path) -> None:
     module = small_module()
     assert module.threshold.isnan()
@@ -193,7 +143,7 @@ def test_a_new_module_has_no_threshold_and_keeps_the_one_it_gets(data_root: Path
     assert float(module.state_dict()["threshold"]) == value
 
 
-def test_a_fit_logs_what_early_stopping_and_the_best_checkpoint_watch(data_root: Path, tmp_path: Path) -> None:
+def test_a_fit_logs_what_early_stopping_watches_and_what_the_screen_shows(data_root: Path, tmp_path: Path) -> None:
     data = small_data(data_root)
     data.prepare_data()
     data.setup()

@@ -1,7 +1,7 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.build import build
-from anomaly_lab.data import synthetic
 from anomaly_lab.data.cache import ImageCache, can_keep_open
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
-from anomaly_lab.data.folder import Category, Sample, scan, verify
+from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.pairs import ValidationPairs
-from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
-from anomaly_lab.data.statistics import Seen, evenly, look, mean_and_std, mean_color, rotation_range, working_size
-from anomaly_lab.data.stored_images import StoredImages
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.reading import check, read, split
+from anomaly_lab.data.scoring_data import ScoringData
+from anomaly_lab.data.statistics import Seen, look, mean_and_std, mean_color, rotation_range, working_size
 from anomaly_lab.data.training_samples import FLIPS, Batches, Key, TrainingSamples
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import of_files
@@ -33,7 +33,7 @@ VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
 class AnomalyDataModule(L.LightningDataModule):
     """One category: corrupted training samples, validation pairs, validation normals for calibration, test images.
 
-    - `name`: "synthetic" (generated below `root` where it is not yet) or any other name for the images found there.
+    - `name`: what the images are called in every result. - `reader`: lists the files below `root`, see `reading`.
     - `category`: name, kind, augmentation, min_area, as in conf/category.
     - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
     - `rotation`: degrees by which training crops are turned at most to either side, or "auto": from the images.
@@ -49,6 +49,7 @@ class AnomalyDataModule(L.LightningDataModule):
     def __init__(
         self,
         name: str,
+        reader: Mapping[str, Any],
         root: str,
         category: Mapping[str, Any],
         image_size: int | str,
@@ -65,7 +66,7 @@ class AnomalyDataModule(L.LightningDataModule):
         rotation: float | str = 0.0,
     ) -> None:
         super().__init__()
-        self.name, self.root, self.category = name, Path(root).expanduser(), dict(category)
+        self.name, self.reader, self.root, self.category = name, reader, Path(root).expanduser(), dict(category)
         self.requested_size, self.contrast, self.requested_rotation = image_size, contrast, rotation
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.requested_batch, self.requested_crop, self.steps_per_epoch = batch_size, train_size, steps_per_epoch
@@ -73,17 +74,16 @@ class AnomalyDataModule(L.LightningDataModule):
         self.num_workers = num_workers
         self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
         self.listed: Category | None = None
-        self.found: Category | None = None
+        self.scoring_data: ScoringData | None = None  # set by `setup`
 
     def prepare_data(self) -> None:
-        """Generate the embedded data set where it is missing; on one process of a machine."""
-        if self.name == "synthetic":
-            self.files()
+        """List the files, which generates the embedded data where they are missing."""
+        self.files()
 
     def files(self) -> Category:
         """The category's files as they are listed the first time, before any is opened."""
         if self.listed is None:
-            self.listed = files(self.name, self.root, self.category["name"])
+            self.listed = read(self.reader, self.root, self.category["name"])
         return self.listed
 
     def fingerprint(self) -> str:
@@ -96,58 +96,61 @@ class AnomalyDataModule(L.LightningDataModule):
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): restore or remove it") from error
 
     def setup(self, stage: str | None = None) -> None:
-        """Find, check and split the files, and choose the working scale. Once: later calls return at once."""
-        if self.found is not None:
+        """Check and split the files, and choose the working scale; only the first call does. UserError for what is wrong."""
+        if self.scoring_data is not None:
             return
         if unknown := set(self.category["augmentation"]) - set(FLIPS):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = self.files()
         cache = None if not self.cache or not self.cache["gib"] else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
         self._check(found, cache)
-        train, self.held_out = split(found.train, self.validation_share, self.seed)
-        self.test = list(found.test)
+        train, held_out = split(found.train, self.validation_share, self.seed)
         seen = look(train)
         longest = int(np.median([max(stored_size(sample.path)) for sample in found.train]))
+        self._choose(seen, longest)
+        self.preprocessing = self._preprocessing(seen, self.image_size / longest)
+        self.min_area = self.category["min_area"]
+        if self.min_area is None:
+            self.min_area = max(4, round(5e-4 * median_area(found.train)))
+        self._require_room(held_out)
+        self._require_one_shape(found.train)
+        pixels = sum(int(np.prod(self.preprocessing.size(stored_size(s.path)))) for s in found.train)
+        size = pixels * max(image.pixel_bytes for image in seen)
+        self.image_cache = cache if cache is not None and cache.fits(size) and can_keep_open(len(found.train)) else None
+        with bar("Decoding images") as update:
+            decoded = DecodedImages(train, self.preprocessing, cache=self.image_cache, progress=update)
+        validation = DecodedImages(held_out, self.preprocessing, cache=self.image_cache)
+        self.mean_color = mean_color(decoded)
+        # last: a second call after a failure starts anew
+        self.scoring_data = ScoringData(found, decoded, validation, found.test, self.image_size)
+
+    def _choose(self, seen: Sequence[Seen], longest: int) -> None:
+        """Choose working scale, crops, batches and rotation, where they are left to the images."""
         if self.requested_size == "auto":
             self.image_size, self.why_size = working_size(seen, longest)
         else:
             self.image_size, self.why_size = int(self.requested_size), "as configured"
         self.train_size = crop_size(self.requested_crop, self.image_size)
         self.batch_size = size_of_batch(self.requested_batch, self.train_size, self.image_size)
-        self.rotation, self.why_rotation = self._rotation(seen)
-        scale = self.image_size / longest
+        if self.requested_rotation == "auto":
+            whole = 0.0, "whole images are not turned"
+            self.rotation, self.why_rotation = rotation_range(seen) if self.train_size else whole
+        elif not self.train_size and float(self.requested_rotation):
+            raise UserError("data.rotation turns crops: train on crops with data.train_size=auto, or set data.rotation=0")
+        else:
+            self.rotation, self.why_rotation = float(self.requested_rotation), "as configured"
+
+    def _preprocessing(self, seen: Sequence[Seen], scale: float) -> Preprocessing:
         mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
-        self.preprocessing = Preprocessing(scale, self.contrast, mean, std)
-        pixels = sum(int(np.prod(self.preprocessing.size(stored_size(s.path)))) for s in found.train)
-        size = pixels * max(image.pixel_bytes for image in seen)
-        if cache is not None and not (cache.fits(size) and can_keep_open(len(found.train))):
-            cache = None
-        with bar("Decoding images") as update:
-            self.train_images = DecodedImages(train, self.preprocessing, cache=cache, progress=update)
-        self.validation_images = DecodedImages(self.held_out, self.preprocessing, cache=cache)
-        self.image_cache = cache
-        self.mean_color = mean_color(self.train_images)
-        self.min_area = self.category["min_area"]
-        if self.min_area is None:
-            self.min_area = max(4, round(5e-4 * median_area(found.train)))
-        self._require_room(self.held_out)
-        self._require_one_shape(found.train)
-        self.found = found  # last: a second call after a failure starts anew
+        return Preprocessing(scale, self.contrast, mean, std)
 
     def _check(self, found: Category, cache: ImageCache | None) -> None:
         """Decode every file once, or not at all where the same bytes were in order before. UserError for what is not."""
         data = self.fingerprint() if cache is not None else ""
         if cache is None or not cache.checked(data):
-            with_progress("Checking images", [*found.train, *found.test])
+            check([*found.train, *found.test])
             if cache is not None:
                 cache.note_checked(data)
-
-    def _rotation(self, seen: Sequence[Seen]) -> tuple[float, str]:
-        if self.requested_rotation == "auto":
-            return rotation_range(seen) if self.train_size else (0.0, "whole images are not turned")
-        if not self.train_size and float(self.requested_rotation):
-            raise UserError("data.rotation turns crops: train on crops with data.train_size=auto, or set data.rotation=0")
-        return float(self.requested_rotation), "as configured"
 
     def _require_room(self, samples: Sequence[Sample]) -> None:
         """The threshold comes from these images: no component in them can be larger than they are."""
@@ -166,6 +169,12 @@ class AnomalyDataModule(L.LightningDataModule):
                 "whole: train on crops with data.train_size=auto"
             )
 
+    @property
+    def images(self) -> ScoringData:
+        """The category's images, after `setup`."""
+        assert self.scoring_data is not None, "setup() comes first"
+        return self.scoring_data
+
     def train_dataloader(self) -> DataLoader:
         samples = self._training_samples()
         batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size)
@@ -175,7 +184,7 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def _training_samples(self) -> TrainingSamples:
         flips = self.category["augmentation"]
-        return TrainingSamples(self.train_images, build(self.corruption), flips, self.seed, self.rotation)
+        return TrainingSamples(self.images.train, build(self.corruption), flips, self.seed, self.rotation)
 
     def training_pairs(self, count: int) -> list[dict[str, Tensor]]:
         """The first samples of the training: {"X", "X_hat": (3, s, s), "M": (1, s, s)} each."""
@@ -183,31 +192,10 @@ class AnomalyDataModule(L.LightningDataModule):
         return [samples[Key(0, i, self.train_size)] for i in range(count)]
 
     def val_dataloader(self) -> DataLoader:
-        images = self.validation_images
+        images = self.images.validation
         chosen = DecodedImages(images.samples[:VALIDATION_PAIRS], images.preprocessing, in_memory=True, cache=self.image_cache)
         variants = -(-VALIDATION_PAIRS // len(chosen))
         return DataLoader(ValidationPairs(chosen, build(self.validation_corruption), variants, self.seed))
-
-    def calibration_dataloader(self) -> DataLoader:
-        """The held-out normal images as test images: what the threshold is calibrated on."""
-        return self._one_by_one(self.held_out)
-
-    def test_dataloader(self) -> DataLoader:
-        return self._one_by_one(self.test)
-
-    def clean_images(self, count: int) -> Iterator[Tensor]:
-        """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
-        images = self.validation_images
-        return (to_tensor(images.preprocessing.unit(*images[i])) for i in evenly(len(images), count))
-
-    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
-        """At most `count` training images, None for all, one by one as `clean_images` gives the held-out ones; and how many."""
-        images = self.train_images
-        chosen = evenly(len(images), count or len(images))
-        return (to_tensor(images.preprocessing.unit(*images[i])) for i in chosen), len(chosen)
-
-    def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
-        return DataLoader(StoredImages(samples, self.preprocessing), batch_size=None, **self._workers(min(1, self.num_workers)))
 
     def _position(self) -> tuple[int, int]:
         """(epoch, steps of it already done): more than 0 where a training goes on in the middle of an epoch."""
@@ -237,34 +225,6 @@ def default_workers(cores: int, gpu: bool = False) -> int:
     return max(0, min(16 if gpu else 4, cores - 2))
 
 
-def files(name: str | None, root: str | Path, category: str, need_training: bool = True) -> Category:
-    """The category's files in `root`, the embedded data (`name` is synthetic) generated where they are missing. UserError as
-    for a training."""
-    folder = Path(root).expanduser()
-    if name == "synthetic":
-        with bar(f"Generating {category}") as update:
-            folder = synthetic.ensure(folder, category, update).parent
-    return scan(folder, category, need_training=need_training)
-
-
-def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(training, held out): a seeded draw; both have at least one image. UserError where there is but one image."""
-    if len(samples) < 2:
-        raise UserError(
-            f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
-            "calibrate the threshold"
-        )
-    count = min(len(samples) - 1, max(1, round(share * len(samples))))
-    held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
-    return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
-
-
 def median_area(samples: Sequence[Sample]) -> float:
     """The median number of pixels of the stored images."""
     return float(np.median([np.prod(stored_size(sample.path)) for sample in samples]))
-
-
-def with_progress(what: str, samples: Sequence[Sample]) -> None:
-    """`verify` with a progress bar that goes away when it is done."""
-    with bar(what) as update:
-        verify(samples, update)

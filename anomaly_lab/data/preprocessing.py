@@ -9,6 +9,8 @@ from anomaly_lab.data.images import resize, to_unit
 
 STRIDE = 8  # pixels: the network shrinks its input so many times; from a shorter side nothing would be left
 
+CONTRASTS = ("none", "category", "image")
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -30,8 +32,8 @@ class Preprocessing:
     spread: float = 0.14
 
     def __post_init__(self) -> None:
-        if self.contrast not in ("none", "category", "image"):
-            raise ValueError(f"contrast must be none, category or image, got {self.contrast!r}")
+        if self.contrast not in CONTRASTS:
+            raise ValueError(f"contrast must be one of {', '.join(CONTRASTS)}, got {self.contrast!r}")
 
     def size(self, stored: tuple[int, int]) -> tuple[int, int]:
         """(H, W) of a stored image → (h, w) at the working scale, no side below `STRIDE`."""

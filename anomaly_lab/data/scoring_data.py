@@ -1,51 +1,55 @@
-"""Images for a detector that is trained already: what is tested, and the held-out normal images."""
+"""The images around a trained network: training and held-out normal images that scorers learn from, and images to score."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from anomaly_lab.data.datamodule import files, split, with_progress
+from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample
-from anomaly_lab.data.images import image_size, read_image
+from anomaly_lab.data.images import image_size
 from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
+from anomaly_lab.data.reading import check, read, split
 from anomaly_lab.data.statistics import evenly
-from anomaly_lab.data.stored_images import StoredImages
 
 
-@dataclass
+@dataclass(frozen=True)
 class ScoringData:
-    """One category as `AnomalyDataModule` finds it, prepared as the checkpoint says; nothing is measured on the images anew.
+    """One category, prepared as the training prepared it. Nothing is measured on the images anew.
 
-    `found.train` may be empty: then there are no held-out images either. `image_size`: the longer side in pixels of the median
-    image at the working scale.
+    - `train`, `validation`: normal images for training and held out; both may be empty where only new images are scored.
+    - `test`: images to score. - `image_size`: the longer side of the median image at the working scale, in pixels.
     """
 
     found: Category
-    held_out: list[Sample]
-    test: list[Sample]
-    preprocessing: Preprocessing
+    train: DecodedImages
+    validation: DecodedImages
+    test: Sequence[Sample]
     image_size: int
 
-    def clean_images(self, count: int) -> Iterator[Tensor]:
-        """At most `count` held-out normal images as the network sees them: whole, (3, h, w) in [0, 1], evenly spread."""
-        chosen = [self.held_out[i].path for i in evenly(len(self.held_out), count)]
-        return (to_tensor(self.preprocessing(read_image(path))) for path in chosen)
+    @property
+    def held_out(self) -> list[Sample]:
+        """The held-out normal images, on which the threshold is calibrated."""
+        return self.validation.samples
 
-    def calibration_dataloader(self) -> DataLoader:
-        return self._one_by_one(self.held_out)
+    def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+        """At most `count` held-out images, evenly spread: (place in `held_out`, (3, h, w) in [0, 1] at the working scale)."""
+        return ((i, _whole(self.validation, i)) for i in evenly(len(self.validation), count))
 
-    def test_dataloader(self) -> DataLoader:
-        return self._one_by_one(self.test)
+    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
+        """At most `count` training images, evenly spread (all for None), (3, h, w) in [0, 1]; and how many they are."""
+        chosen = evenly(len(self.train), len(self.train) if count is None else count)
+        return (_whole(self.train, i) for i in chosen), len(chosen)
 
-    def _one_by_one(self, samples: Sequence[Sample]) -> DataLoader:
-        return DataLoader(StoredImages(samples, self.preprocessing), batch_size=None)
+
+def _whole(images: DecodedImages, i: int) -> Tensor:
+    return to_tensor(images.preprocessing.unit(*images[i]))
 
 
 def scoring_data(
-    name: str,
+    reader: Mapping[str, Any],
     root: str,
     category: str,
     preprocessing: Preprocessing,
@@ -55,15 +59,16 @@ def scoring_data(
 ) -> ScoringData:
     """Find and check the files. UserError as for a training, except that the folder train may be missing.
 
-    `known`: paths, from the category's folder, of the images that the training held out. Those of them that are there are
-    held out again, whatever has come to the folder since; where there are none, as many as `share` and `seed` say.
+    `known`: paths, below the category's folder, of the images that the training held out. Those that are still there are held
+    out again, whatever came to the folder since. Where none is there, `share` and `seed` draw anew.
     """
-    found = files(name, root, category, need_training=False)
+    found = read(reader, root, category, need_training=False)
     held_out = [sample for sample in found.train if sample.path.relative_to(found.root).as_posix() in known]
     if not held_out and len(found.train) > 1:
         held_out = split(found.train, share, seed)[1]
-    test = list(found.test)
-    with_progress("Checking images", [*held_out, *test])
+    train = [sample for sample in found.train if sample not in held_out]
+    check([*held_out, *found.test])
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]
     size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
-    return ScoringData(found, held_out, test, preprocessing, size)
+    decoded, validation = (DecodedImages(samples, preprocessing) for samples in (train, held_out))
+    return ScoringData(found, decoded, validation, found.test, size)

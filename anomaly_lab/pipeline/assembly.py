@@ -1,4 +1,4 @@
-"""A configuration's parts as objects: data module, LightningModule, loggers, Trainer."""
+"""A configuration's parts as objects: the data module and the LightningModule."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs import machine
+from anomaly_lab.runs.choices import NAMED, record
+from anomaly_lab.training.trainer import precision_of
 
 BEGIN = 8  # training images that a network may take its first weights from: hundreds of patches each
 
@@ -43,6 +45,10 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
     scoring = {**plain["scoring"], "train_size": data.train_size}  # what `evaluate scoring.tile=train_size` goes back to
     if scoring["tile"] == "train_size":
         scoring["tile"] = data.train_size
+    for key in NAMED:
+        name = key.removeprefix("scoring.")
+        if not (name == "error" and "detector" in scoring):  # there it is the name of the detector's distances
+            scoring[name] = record(key, scoring[name])
     try:
         module = AnomalyModule(
             network=plain["model"],
@@ -56,8 +62,9 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+    module.precision = precision_of(config.trainer.precision, config.trainer.accelerator)
     if hasattr(module.network, "begin"):
-        module.network.begin(data.training_images(BEGIN)[0])
+        module.network.begin(data.images.training_images(BEGIN)[0])
     if config.trainer.get("compile"):
         module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
     return module

@@ -1,4 +1,4 @@
-"""A trained run scored again: other images, smoothing, pooling or threshold, the same weights, a directory of its own."""
+"""A trained run scored again: other images, scoring or threshold; the same weights; a directory of its own."""
 
 import hashlib
 import logging
@@ -10,36 +10,33 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import files
-from anomaly_lab.calibration.calibrate import calibrate
-from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.scoring_data import ScoringData, scoring_data
+from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import UserError
-from anomaly_lab.files import write_text
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.files import write_json, write_text
 from anomaly_lab.pipeline.assembly import check_calibration
-from anomaly_lab.results import TestResults, metrics_record, run_test
-from anomaly_lab.runs import changes, environment, lock, trained
+from anomaly_lab.pipeline.ending import end
+from anomaly_lab.pipeline.train import calibrated
+from anomaly_lab.runs import changes, environment, lock
 from anomaly_lab.runs.checks import check
+from anomaly_lab.runs.finished import best_checkpoint, finished_metrics, require_run
 from anomaly_lab.runs.machine import keep_freed_memory
-from anomaly_lab.runs.trained import rebuilt, stored_levels
-from anomaly_lab.show.gallery import Gallery
-from anomaly_lab.show.screen import heading, print_metrics, print_source
-from anomaly_lab.training.checkpoints import AtomicCheckpointIO
-from anomaly_lab.training.trainer import make_tester, quiet
+from anomaly_lab.runs.trained import load
+from anomaly_lab.show.screen import print_source
+from anomaly_lab.training.trainer import quiet
 
 log = logging.getLogger(__name__)
+OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size")  # taken over from the run's metrics.json
 
 
 def evaluate(given: DictConfig) -> None:
     """Score `given.run` again as `given` says, in Hydra's output directory. The run itself is only read."""
     hydra = HydraConfig.get()
-    directory, source = Path(hydra.runtime.output_dir), trained.require_run(given.run).resolve()
+    directory, source = Path(hydra.runtime.output_dir), require_run(given.run).resolve()
     keys = changes.changed_keys(hydra.overrides.task)
     config = changes.overlaid(OmegaConf.load(source / "config.yaml"), given, keys)
     check(config)
     changed = changes.changes(hydra.overrides.task, keys)
-    changes.require_new(directory, source, changed)  # of a multirun's jobs Hydra tells nobody before
+    changes.require_new(directory, source, changed)  # Hydra calls the guard for a multirun as a whole, not for its jobs
     with lock.held(directory):
         evaluate_in(directory, source, config, keys, changed)
 
@@ -49,26 +46,27 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[st
     quiet()
     keep_freed_memory()
     L.seed_everything(config.seed, workers=True, verbose=False)
-    checkpoint = trained.load_checkpoint(source)
-    module = rebuilt(checkpoint, config, keys)
-    preprocessing = Preprocessing(**module.hparams["preprocessing"])
-    share, levels = config.data.validation_share, stored_levels(source)
-    held_out = {row["path"] for row in levels}
-    data = scoring_data(config.data.name, config.data.root, config.category.name, preprocessing, share, config.seed, held_out)
-    anew = not bool(torch.isfinite(module.threshold)) or any(key.split(".")[0] in changes.DECISIVE for key in keys)
+    trained = load(source, config, keys)
+    data = trained.data()
+    anew = not bool(torch.isfinite(trained.module.threshold)) or any(key.split(".")[0] in changes.DECISIVE for key in keys)
     if anew:
         require_normal_images(data, source)
         check_calibration(config, len(data.held_out))
-    title = heading(config)
-    results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)
-    trainer = make_tester(config, directory, [results, Gallery(directory, title, data.test)])
     origin = record(source, changed)
-    files.write_json(directory / changes.RECORD, origin)  # first: cut off, it is known for what it is
+    write_json(directory / changes.RECORD, origin)  # first: cut off, it is known for what it is
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
-    files.write_json(directory / "environment.json", environment.environment())
+    write_json(directory / "environment.json", environment.environment())
     print_source(origin, config.data.name, data, anew, directory)
-    results.levels += calibrate(trainer, module, data) if anew else levels
-    score(config, trainer, module, data, results, checkpoint, source, anew)
+    levels = calibrated(trained.module, data) if anew else trained.levels
+    finished = finished_metrics(source) or {}
+    of_training = {name: finished.get(name) for name in OF_TRAINING} | {
+        "steps": trained.step,
+        "device": str(trained.module.device),
+        "source_run": str(source),
+        "trained_on": OmegaConf.load(source / "config.yaml").data.name,
+        "threshold_from": str(data.found.root) if anew else str(source),
+    }
+    end(config, directory, trained.module, data, levels, trained.epoch, of_training)
 
 
 def require_normal_images(data: ScoringData, source: Path) -> None:
@@ -80,40 +78,10 @@ def require_normal_images(data: ScoringData, source: Path) -> None:
         )
 
 
-def score(
-    config: DictConfig,
-    trainer: L.Trainer,
-    module: AnomalyModule,
-    data: ScoringData,
-    results: TestResults,
-    checkpoint: dict[str, Any],
-    source: Path,
-    anew: bool,
-) -> None:
-    """Write the checkpoint with its threshold, test, and write metrics.json, last of all: it says that the evaluation has
-    finished."""
-    weights = {k: v.cpu() for k, v in module.state_dict().items()}
-    kept = checkpoint | {"state_dict": weights, "hyper_parameters": dict(module.hparams)}
-    AtomicCheckpointIO().save_checkpoint(kept, trained.best_checkpoint(results.run))
-    run_test(trainer, module, data, results)
-    finished = trained.finished_metrics(source)
-    of_training = ("steps", "train_seconds", "proxy_ap", "selection", "n_train", "train_size")
-    training = {name: (finished or {}).get(name) for name in of_training}
-    training |= {"device": str(trainer.strategy.root_device), "selected_step": checkpoint["global_step"]}
-    metrics = metrics_record(config, module, data, results, training)
-    metrics["source_run"] = str(source)
-    metrics["trained_on"] = OmegaConf.load(source / "config.yaml").data.name
-    metrics["threshold_from"] = str(data.found.root) if anew else str(source)
-    if not anew and finished is not None:
-        metrics["n_validation"] = finished["n_validation"]
-    files.write_json(results.run / "metrics.json", metrics)
-    print_metrics(metrics, results.run)
-
-
 def record(source: Path, changed: list[str]) -> dict[str, Any]:
     """source.json: which run, whether it had finished, which weights, and what was changed."""
     finished = (source / "metrics.json").is_file()
     if not finished:
         log.warning("%s has not finished: the last weights that it kept are scored", source)
-    digest = hashlib.sha256(trained.best_checkpoint(source).read_bytes()).hexdigest()
+    digest = hashlib.sha256(best_checkpoint(source).read_bytes()).hexdigest()
     return {"run": str(source), "finished": finished, "checkpoint_sha256": digest, "changed": changed}

@@ -12,13 +12,14 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import files
 from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import write_text
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.pipeline.assembly import check_calibration, datamodule, lightning_module
-from anomaly_lab.results import TestResults, metrics_record, run_test
+from anomaly_lab.pipeline.ending import end
+from anomaly_lab.progress import bar, watched
 from anomaly_lab.runs import directory as runs_directory
 from anomaly_lab.runs import environment, lock, machine, resume
 from anomaly_lab.runs.checks import check
@@ -26,12 +27,14 @@ from anomaly_lab.runs.machine import keep_freed_memory
 from anomaly_lab.runs.resume import State
 from anomaly_lab.show import figures
 from anomaly_lab.show import loggers as show_loggers
-from anomaly_lab.show.gallery import Gallery
+from anomaly_lab.show.gallery import publish, training_pairs
 from anomaly_lab.show.loggers import close, make_loggers
 from anomaly_lab.show.panels import Panels
-from anomaly_lab.show.screen import heading, print_metrics, print_start
+from anomaly_lab.show.screen import heading, print_start
 from anomaly_lab.training.checkpoints import LAST, SaveRegularly, newest
 from anomaly_lab.training.trainer import make_trainer, quiet
+
+SHOWN = 6  # training pairs in figures/training_pairs.png
 
 
 def run(config: DictConfig) -> tuple[float | None, bool]:
@@ -55,7 +58,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
             resume.require_same_data(directory, prints)
             state = State.CUT_OFF
         else:
-            state = resume.state(directory, config, prints, runs_directory.in_multirun())
+            state = resume.settle(directory, config, prints, runs_directory.in_multirun())
         if state is State.FINISHED:
             return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
         keep_freed_memory()
@@ -63,7 +66,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         L.seed_everything(config.seed, workers=True, verbose=False)
         (directory / runs_directory.FAILURE).unlink(missing_ok=True)  # of an attempt before this one
         data.setup()  # before config.yaml: a mistake in the data leaves no directory that looks like a run
-        check_calibration(config, len(data.held_out))
+        check_calibration(config, len(data.images.held_out))
         environment.write_environment(directory, prints, resuming=state is State.CUT_OFF)
         # also where a run goes on: workers, loggers and the like may be others now
         write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
@@ -74,36 +77,54 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
             raise SystemExit(1) from None  # of a multirun too
 
 
+def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
+    """Fit, calibrate and test in `directory`; end every logger whatever happens. Returns the last validation proxy."""
+    module, title = lightning_module(config, data), heading(config)
+    loggers = make_loggers(config, directory)
+    try:
+        trainer = make_trainer(config, directory, loggers, [Panels(title)])
+        print_start(config, data, module, trainer, directory)
+        show_loggers.begin(loggers, config)
+        fit(config, trainer, module, data, directory, resuming)
+        module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
+        workers = min(1, data.num_workers)
+        levels = calibrated(module, data.images, workers)
+        timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
+        training = {
+            "steps": trainer.global_step,  # the weights are those of the last step, where the schedule ends
+            "train_seconds": round(timer.time_elapsed(), 1),
+            "device": str(trainer.strategy.root_device),
+            "proxy_ap": float(module.last_proxy) if torch.isfinite(module.last_proxy) else None,
+            "n_train": len(data.images.train),
+            "train_size": data.train_size,  # pixels of the crops; 0: whole images
+        }
+        end(config, directory, module, data.images, levels, trainer.current_epoch, training, loggers, workers)
+        return training["proxy_ap"]  # type: ignore[return-value]
+    finally:
+        close(loggers)
+
+
 def fit(
     config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
 ) -> None:
-    """Train, from the last checkpoint on where `resuming`. A module with nothing to train is validated: a run of no steps."""
-    show_loggers.begin(trainer.loggers, config)
+    """Train, from the last checkpoint where `resuming`. A module with nothing to train is validated: a run of no steps."""
+    history: Any = trainer.loggers[0]
+    pictures, title = directory / "figures", heading(config)
     if not module.trainable:
-        trainer.loggers[0].forget_after(-1)  # type: ignore[attr-defined]
+        history.forget_after(-1)
         trainer.validate(module, datamodule=data, verbose=False)
         trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
         return
     start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
+    publish(training_pairs(data.training_pairs(SHOWN), title), pictures / "training_pairs.png", trainer.loggers, 0)
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
+    publish(figures.history(history.rows, title), pictures / "history.png", trainer.loggers, trainer.global_step)
 
 
-def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
-    """Fit, calibrate and test in `directory`; end every logger whatever happens."""
-    module = lightning_module(config, data)
-    print_start(config, data, module, make_trainer(config, directory, [], []), directory)
-    loggers = make_loggers(config, directory)
-    title = heading(config)
-    results = TestResults(directory, data.test, data.found.root, config.test.save_heatmaps)  # type: ignore[union-attr]
-    gallery = Gallery(directory, title, data.test)
-    trainer = make_trainer(config, directory, loggers, [results, gallery, Panels(title)])
-    try:
-        fit(config, trainer, module, data, directory, resuming)
-        if module.trainable:
-            gallery.publish(trainer, "history", figures.history(loggers[0].rows, title))  # type: ignore[attr-defined]
-        return finish(config, trainer, module, data, results, directory)
-    finally:
-        close(loggers)
+def calibrated(module: AnomalyModule, data: ScoringData, workers: int = 0) -> list[dict[str, Any]]:
+    """`calibrate` with progress bars."""
+    with bar("Learning what is normal") as update:
+        return calibrate(module, data, workers, update, lambda scored, total: watched(scored, "Calibrating", total))
 
 
 def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:
@@ -116,45 +137,6 @@ def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:
     path, checkpoint = found
     step = checkpoint["global_step"]
     history.forget_after(step)
-    if figures := SaveRegularly.figures_in(checkpoint):
-        history.log_metrics(figures, step - 1)  # as Lightning counts: the first step is number 0
+    if values := SaveRegularly.figures_in(checkpoint):
+        history.log_metrics(values, step - 1)  # as Lightning counts: the first step is number 0
     return path
-
-
-def finish(
-    config: DictConfig,
-    trainer: L.Trainer,
-    module: AnomalyModule,
-    data: AnomalyDataModule,
-    results: TestResults,
-    directory: Path,
-) -> float | None:
-    """Calibrate the trained network, test it, and write metrics.json, last of all: it says that the run has finished.
-
-    The weights are those of the last step: the schedule has brought the learning rate to zero there. The proxy chooses none of
-    them: it rates network and scoring together, and was seen to be highest while the network still gave back nothing but grey.
-    """
-    timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
-    steps, seconds = trainer.global_step, timer.time_elapsed()
-    module.trainer = trainer
-    module.scorer.after_training(module, data)
-    results.levels += calibrate(trainer, module, data)
-    # complete: with the threshold, and what it was chosen from. Written by us, read back as data only
-    trainer.save_checkpoint(directory / "checkpoints" / "best.ckpt", weights_only=False)
-    run_test(trainer, module, data, results)
-    proxy = float(module.last_proxy) if torch.isfinite(module.last_proxy) else None
-    training = {
-        "steps": steps,
-        "train_seconds": round(seconds, 1),
-        "device": str(trainer.strategy.root_device),
-        "proxy_ap": proxy,
-        "selected_step": steps,
-        "selection": "the last step" if module.trainable else "nothing is trained",
-        "n_train": len(data.train_images),
-        "train_size": data.train_size,  # pixels of the crops; 0: whole images
-    }
-    metrics = metrics_record(config, module, data, results, training)
-    show_loggers.conclude(trainer.loggers, config, metrics, results)
-    files.write_json(directory / "metrics.json", metrics)
-    print_metrics(metrics, directory)
-    return proxy

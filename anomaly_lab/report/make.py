@@ -116,12 +116,12 @@ def _curves(groups: Sequence[Group], every: bool, notes: list[str]) -> list[Curv
 def _galleries(groups: Sequence[Group], every: bool, notes: list[str]) -> list[dict[str, Any]]:
     """The page's payloads of the chosen runs whose checkpoints and images exist."""
     from anomaly_lab.report.pictures import thumbnails
-    from anomaly_lab.runs import trained
+    from anomaly_lab.report.pictures.rescored import rescored
 
     payloads = []
     for g, run in chosen(groups, every):
         try:
-            payloads.append(thumbnails.payload(trained.scorer(run), g.name))
+            payloads.append(thumbnails.payload(rescored(run), g.name))
         except UserError as error:
             notes.append(f"No test images of {run.path.name}: {error}.")
             continue
@@ -133,7 +133,7 @@ def _galleries(groups: Sequence[Group], every: bool, notes: list[str]) -> list[d
 def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> Iterator["Picture"]:
     from anomaly_lab.progress import bar
     from anomaly_lab.report.pictures.paper_figures import Shown, paper_figures
-    from anomaly_lab.runs import trained
+    from anomaly_lab.report.pictures.rescored import rescored
 
     places: dict[tuple[str, str], list[Shown]] = {}
     # the paper's networks show defects by their reconstruction error; a detector on features reconstructs no image
@@ -143,7 +143,7 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
     with bar("Drawing figures") as update:
         for done, (g, run) in enumerate(best, start=1):
             try:
-                places.setdefault((g.source, str(g["category"])), []).append(Shown(trained.scorer(run)))
+                places.setdefault((g.source, str(g["category"])), []).append(Shown(rescored(run)))
             except UserError as error:
                 notes.append(f"{run.path.name} is in no figure: {error}.")
             update(done, len(best))

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
 from anomaly_lab.runs import directory
-from anomaly_lab.runs.trained import require_run
+from anomaly_lab.runs.finished import require_run
 
 RECORD = "source.json"  # in the directory of an evaluation: which run it comes from
 # What may differ from the training; all else is in the weights, or chose them.
@@ -88,7 +88,7 @@ def overlaid(stored: Any, given: DictConfig, keys: Sequence[str]) -> Any:
     config: Any = OmegaConf.create(OmegaConf.to_container(stored))
     for key in keys:
         if key == "data":
-            config.data.name, config.data.root = given.data.name, given.data.root
+            config.data.name, config.data.root, config.data.reader = given.data.name, given.data.root, given.data.reader
         elif key.startswith("calibration"):
             config.calibration = given.calibration
         else:

@@ -7,14 +7,9 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
+from anomaly_lab.runs.choices import names, record
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
-ERRORS = ("mahalanobis", "squared", "absolute")  # of a reconstruction; other names are those of a model's own detector
-CHOICES = {
-    "data.contrast": ("none", "category", "image"),
-    "objective.norm": ("l2", "squared"),
-    "scoring.pooling": ("max", "mean_top"),
-}
 
 
 class Numbers(NamedTuple):
@@ -94,10 +89,15 @@ def check(config: DictConfig) -> None:
         within = OmegaConf.select(config, part) if part else config
         if within is not None and last in within and not numbers.hold(within[last]):
             raise UserError(f"{name} is {_shown(within[last])}: {numbers.sentence()}")
-    for name, known in CHOICES.items():
+    from anomaly_lab.data.preprocessing import CONTRASTS  # here: --help needs neither NumPy nor torch
+    from anomaly_lab.objectives import NORMS
+
+    for name, known in (("data.contrast", CONTRASTS), ("objective.norm", NORMS)):
         value = OmegaConf.select(config, name)
         if value is not None and value not in known:
             raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+    for key in ("scoring.scorer", "scoring.pooling"):
+        record(key, OmegaConf.select(config, key))
     if not isinstance(category.get("augmentation", ListConfig([])), ListConfig):
         raise UserError(f"category.augmentation is {_shown(category.augmentation)}: write a list, such as '[horizontal_flip]'")
     check_trainer(config)
@@ -121,7 +121,7 @@ def _shown(value: Any) -> str:
 
 
 def not_by_error(error: str, model: str) -> str:
-    """What is said to who asks for an error where a detector compares features."""
+    """The sentence for an error map where a detector compares features."""
     return f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out"
 
 
@@ -131,13 +131,13 @@ def check_system(config: DictConfig) -> None:
     kinds, kept = (OmegaConf.select(config, f"{key}.name") for key in ("corruption", "validation_corruption"))
     if kinds is not None and kinds == kept:
         raise UserError(f"corruption={kinds} is what validation goes by, which no training may have seen: use another one")
-    by_features = bool(config.scoring.get("detector"))
-    if not by_features and error not in ERRORS:
+    by_features, maps = bool(config.scoring.get("detector")), names("scoring.error")
+    if not by_features and isinstance(error, str) and error not in maps:
         raise UserError(
-            f"scoring.error is {error}: it must be one of {', '.join(ERRORS)}, as model={model} has no features to compare; "
+            f"scoring.error is {error}: it must be one of {', '.join(maps)}, as model={model} has no features to compare; "
             "model=knn and patch_ae have"
         )
-    if by_features and error in ERRORS:
+    if by_features and error in maps:
         raise UserError(not_by_error(error, model))
     if objective.get("target") == "X_hat" and not by_features:
         raise UserError(

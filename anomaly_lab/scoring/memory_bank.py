@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.progress import bar
-from anomaly_lab.scoring.coreset import greedy_coreset, k_means, nearest, random_subset
+from anomaly_lab.scoring.coreset import Progress, greedy_coreset, k_means, nearest, random_subset
 
 REDUCTIONS = ("random", "coreset", "k_means")
 CANDIDATES = 5  # times the bank's size: so many vectors, drawn at random, a coreset or k-means chooses from
@@ -48,32 +47,34 @@ class MemoryBank(nn.Module):
 
     @torch.inference_mode(False)  # what a validation makes in inference mode could not be sent among processes afterwards
     @torch.no_grad()
-    def fit(self, features: Iterable[Tensor], images: int) -> None:
-        """Remember vectors of `images` maps (1, C, h', w'), an equal share of each. ValueError where there is none."""
+    def fit(self, features: Iterable[Tensor], images: int, progress: Progress | None = None) -> None:
+        """Keep vectors of `images` maps (1, C, h', w'), an equal share of each. Raises ValueError without any map.
+
+        `progress(done, total)` follows each map, then the choice among the vectors.
+        """
         generator = torch.Generator().manual_seed(self.seed)
         wanted = self.size if self.reduction == "random" else CANDIDATES * self.size
         share = -(-wanted // max(1, images))
         drawn = []
-        with bar("Remembering normal images") as update:
-            for done, found in enumerate(features, 1):
-                drawn.append(random_subset(found[0].flatten(1).T, share, generator))
-                update(done, images)
+        for done, found in enumerate(features, 1):
+            drawn.append(random_subset(found[0].flatten(1).T, share, generator))
+            if progress is not None:
+                progress(done, images)
         if not drawn:
             raise ValueError("there is no normal image to remember")
         vectors = random_subset(torch.cat(drawn).float(), wanted, generator)
         with torch.autocast(vectors.device.type, enabled=False):  # bf16 would blur the distances between near vectors
-            self.vectors = self._chosen(vectors, generator).contiguous()
+            self.vectors = self._chosen(vectors, generator, progress).contiguous()
 
-    def _chosen(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
-        """What is kept of the vectors that were drawn, whitened where that is asked for."""
+    def _chosen(self, vectors: Tensor, generator: torch.Generator, progress: Progress | None) -> Tensor:
+        """The vectors to keep among those drawn, whitened where `whiten` says so."""
         if self.whiten:
             self.whitening = whitening(vectors, self.whiten)
             vectors = vectors @ self.whitening
         if self.reduction == "random":
             return vectors
-        with bar("Choosing vectors") as update:
-            choose = greedy_coreset if self.reduction == "coreset" else k_means
-            return choose(vectors, self.size, generator, update)
+        choose = greedy_coreset if self.reduction == "coreset" else k_means
+        return choose(vectors, self.size, generator, progress)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h', w') → distances (B, h', w') and the weights of the image scores (B,), 1 without re-weighting."""

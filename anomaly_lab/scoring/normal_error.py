@@ -1,55 +1,40 @@
-"""What reconstruction error is normal, and where: a model of the error's local energy given the reconstruction.
+"""What reconstruction error is normal, and where: a model of the error's local energy, given the reconstruction.
 
-No network restores everything: along edges and in fine structure a normal image has errors too, in flat places nearly none,
-and slow errors are far rarer than fine ones. A plain squared error lets the largest of these hide the others. Here the error
-is split into octave bands, its local energy in each is compared, on a logarithmic scale, with what held-out normal images
-showed where the reconstruction looked alike, and the result is a Mahalanobis distance. (Held-out: the images that a network
-was trained on have smaller errors, by half where there were seven.) More error than normal counts, and so does less: a blurred
-place is reconstructed too well.
+No network restores everything. A normal image has errors along edges and in fine structure, nearly none in flat places, and
+slow errors are far rarer than fine ones. In a plain squared error the largest of these hide the others. Here the error is
+split into octave bands. The local energy of each band is compared, on a logarithmic scale, with held-out normal images where
+the reconstruction looks alike. The result is a Mahalanobis distance.
+
+Fit on held-out images: errors on training images are smaller (half, with seven images). Unusually small errors count too: a
+blurred defect is reconstructed too well.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
-from anomaly_lab.scoring.heatmap import reflected, smooth
+from anomaly_lab.scoring.bands import BANDS, LEVEL, Observed, band_energies, brightness, halved, observed
+from anomaly_lab.scoring.forward import Forward, NormalImages
+from anomaly_lab.scoring.heatmap import smooth
+from anomaly_lab.scoring.light import lit_differently
 
-BANDS = 5  # octaves: from single pixels to what is wider than 16 px
-LEVEL = 2  # energies are compared on a grid of 2² = 4 px: they are averaged over about that anyway
-SPREAD = 0.75  # grid points: energies are averaged over a Gaussian of this σ, 3 px
+FIT = 16  # held-out images of a fit: at 512² they hold 3·10⁵ places, more change nothing
+BRIEF = 4  # held-out images of a fit during training, where more would only cost time
+FOLDS = 4  # parts of the held-out images, each scored by a model of the others: with nine images a model keeps six at least
 FLOOR = 0.01  # of a band's mean energy: below it, differences on the logarithmic scale mean nothing
 SMALLEST = 1e-7  # least mean energy of a band: a tenth of what rounding to 8 bits leaves, above the noise of arithmetic
 RIDGE = 1e-3  # on the regression's normal equations, for each pixel
 VARIANCE = 0.01  # added to the variances: a band that hardly varies must not decide alone
 
 
-class Observed(NamedTuple):
-    """What a fit needs of an image and its reconstruction, on a grid of 4 px: a tenth of their memory."""
+class NormalError(nn.Module):
+    """scoring.error=mahalanobis: mean and covariance of the log band energies of F(X) − X.
 
-    error: Tensor  # (1, BANDS, h', w'), band energies of F(X) − X
-    output: Tensor  # (1, BANDS, h', w'), of F(X)
-    brightness: Tensor  # (1, 1, h', w'), of F(X)
-
-
-def observed(X: Tensor, output: Tensor) -> Observed:
-    """Of a pair of (3, h, w) in [0, 1]."""
-    return Observed(band_energies((output - X)[None]), band_energies(output[None]), _brightness(output[None]))
-
-
-def halved(seen: Observed) -> tuple[Observed, Observed]:
-    """Of an image's left and of its right half."""
-    middle = seen.brightness.shape[-1] // 2
-    return Observed(*(x[..., :middle] for x in seen)), Observed(*(x[..., middle:] for x in seen))
-
-
-class ResidualModel(nn.Module):
-    """Mean and covariance of log band energies of F(X) − X, the mean a quadratic function of what F(X) looks like there.
-
-    `fit` on clean images first; then (X, F(X)) → Mahalanobis distance over √bands, its mean square 1 on what it was fitted to.
+    The mean is a quadratic function of what F(X) looks like at the place. After `fit` on normal images, (X, F(X)) gives the
+    Mahalanobis distance, divided by √bands: its mean square is 1 on the images of the fit.
     """
 
     error_scale: Tensor
@@ -68,9 +53,9 @@ class ResidualModel(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Sequence[Observed]) -> None:
-        """Learn from what was observed of clean images; sizes may differ.
+        """Ridge regression of the log energies on normal images, and the covariance of the residuals. Sizes may differ.
 
-        Ridge regression of the log energies, and the covariance of what it leaves. ValueError without any image.
+        Raises ValueError without any image.
         """
         if not images:
             raise ValueError("there is no normal image to learn the normal error from")
@@ -88,15 +73,51 @@ class ResidualModel(nn.Module):
         self.weights.copy_(W)
         self.precision.copy_(torch.linalg.inv(covariance + VARIANCE * torch.eye(BANDS)))
 
+    def learn(self, F: Forward, normal: NormalImages, brief: bool) -> list["NormalError | Halves"]:
+        """Fit on held-out normal images; returns one model for each of them, which was not fitted on it (cross-fitting).
+
+        An image looks too normal to a model fitted on it: thresholds from nine images scored by their own model flagged a
+        third of new normal images. A single image is scored half by half, each half by the model of the other one.
+        `brief`, during training: fit on `BRIEF` images, without copies in other light; returns nothing.
+        """
+        if brief:
+            self.fit([self._seen(F, X) for _, X in normal.held_out_images(BRIEF)])
+            return []
+        random, seen = torch.Generator().manual_seed(0), {}
+        for place, X in normal.held_out_images(FIT):
+            seen[place] = [self._seen(F, x) for x in (X, *lit_differently(X, random))]
+        self.fit([image for images in seen.values() for image in images])
+        if len(normal.held_out) == 1:
+            left, right = zip(*(halved(image) for image in seen[0]), strict=True)
+            return [Halves(self._fitted(left), self._fitted(right))]
+        models: list[NormalError | Halves] = [self] * len(normal.held_out)  # right for those that it was not fitted on
+        folds, places = min(FOLDS, len(seen)), list(seen)
+        for fold in range(folds):
+            others = self._fitted([image for i, place in enumerate(places) if i % folds != fold for image in seen[place]])
+            for place in places[fold::folds]:
+                models[place] = others
+        return models
+
+    def _seen(self, F: Forward, X: Tensor) -> Observed:
+        """X (3, h, w) and its reconstruction, where this model is."""
+        X = X.to(self.weights.device)
+        return observed(X, F(X[None])[0])
+
+    def _fitted(self, images: Sequence[Observed]) -> "NormalError":
+        """Another model, fitted on these images."""
+        model = NormalError().to(self.weights.device)
+        model.fit(images)
+        return model
+
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
-        """(B, 3, h, w) and its reconstruction → (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
-        expected = torch.einsum("bchw,ck->bkhw", self._conditions(_brightness(output), band_energies(output)), self.weights)
+        """X and F(X), (B, 3, h, w) → distance (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
+        expected = torch.einsum("bchw,ck->bkhw", self._conditions(brightness(output), band_energies(output)), self.weights)
         z = _log(band_energies(output - X), self.error_scale) - expected
         squared = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
         distance = squared.clamp_min(0).sqrt()  # squares, smoothed, spread a defect's peak over its surroundings
         rows, columns = (-(-side // 2**LEVEL) for side in X.shape[-2:])
         distance = _smoothed(distance[..., :rows, :columns], sigma / 2**LEVEL)
-        full = F.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
+        full = functional.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
         return full[..., : X.shape[-2], : X.shape[-1]]
 
     def _conditions(self, brightness: Tensor, energies: Tensor) -> Tensor:
@@ -108,70 +129,36 @@ class ResidualModel(nn.Module):
 
 
 class Halves(nn.Module):
-    """Scores the left half of an image by what `right` was fitted to, and the right half by what `left` was: where there is but
-    one image, neither is scored by itself."""
+    """Scores the left half of an image by the model fitted on its right half, and the right half by that of the left."""
 
-    def __init__(self, left: ResidualModel, right: ResidualModel) -> None:
+    def __init__(self, left: NormalError, right: NormalError) -> None:
         super().__init__()
         self.left, self.right = left, right
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
-        """As of a ResidualModel."""
+        """As `NormalError.forward`."""
         middle = X.shape[-1] // 2
         halves = self.right(X, output, sigma)[..., :middle], self.left(X, output, sigma)[..., middle:]
         return torch.cat(halves, dim=-1)
 
 
-def _brightness(output: Tensor) -> Tensor:
-    """(B, 3, h, w) → (B, 1, h', w')."""
-    return F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
-
-
 def _exact(x: Tensor) -> Tensor:
-    """(1, C, h', w') → (C, h'·w') in double precision, on the processor: not every device has it."""
+    """(1, C, h', w') → (C, h'·w') in double precision, on the CPU, since not every device has doubles."""
     return x[0].flatten(1).cpu().double()
 
 
-def band_energies(x: Tensor) -> Tensor:
-    """(B, C, h, w) → (B, BANDS, h', w'): local mean squares of the octave bands, averaged over channels, on a grid of 4 px
-    over the image, enlarged by reflection to multiples of 16.
-
-    Each band is what averaging over 2 × 2 pixels takes away (a Laplacian pyramid); the last is what is left.
-    """
-    x = _padded(x)
-    grid = [side // 2**LEVEL for side in x.shape[-2:]]
-    energies = []
-    for level in range(BANDS):
-        last = level == BANDS - 1
-        coarse = x if last else F.avg_pool2d(x, 2)
-        band = x if last else x - F.interpolate(coarse, scale_factor=2, mode="bilinear")
-        energy = F.avg_pool2d(band.square().mean(1), 2 ** max(0, LEVEL - level))
-        energies.append(F.interpolate(energy[:, None], size=grid, mode="bilinear"))
-        x = coarse
-    return smooth(torch.cat(energies, 1).flatten(0, 1), SPREAD).unflatten(0, (-1, BANDS))
-
-
 def _smoothed(distance: Tensor, sigma: float) -> Tensor:
-    """(B, h', w') by a Gaussian of `sigma` grid points, with the normal distance, 1, outside of the image.
+    """Smooth (B, h', w') by a Gaussian of `sigma` grid points, with the normal distance, 1, outside the image.
 
-    Reflection, usual for images, counts what lies at a border twice: most of the highest values in normal images were there.
+    Reflection would count errors at a border twice: most of the highest values in normal images were there.
     """
     margin = math.ceil(4 * sigma)
-    padded = smooth(F.pad(distance - 1, (margin,) * 4), sigma)
+    padded = smooth(functional.pad(distance - 1, (margin,) * 4), sigma)
     return 1 + padded[..., margin : margin + distance.shape[-2], margin : margin + distance.shape[-1]]
 
 
-def _padded(x: Tensor) -> Tensor:
-    """Whole blocks at every level: a remainder at the edge would shift the coarse bands against the fine ones."""
-    block = 2 ** (BANDS - 1)
-    if all(side % block == 0 for side in x.shape[-2:]):
-        return x
-    rows, columns = (reflected(torch.arange(-(-side // block) * block, device=x.device), side) for side in x.shape[-2:])
-    return x[..., rows, :][..., columns]
-
-
 def _mean(energies: Sequence[Tensor]) -> Tensor:
-    """(BANDS,): over images and places; at least `SMALLEST`."""
+    """(BANDS,): the mean over images and places, at least `SMALLEST`."""
     return torch.stack([e.mean((0, 2, 3)) for e in energies]).mean(0).clamp_min(SMALLEST)
 
 

@@ -1,4 +1,4 @@
-"""What W&B and TensorBoard need to compare the runs of a study: whose run it is, columns, final figures, a table of images."""
+"""The loggers of a run: metrics.csv, and W&B or TensorBoard with what they need to compare the runs of a study."""
 
 import os
 import secrets
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import lightning as L
 import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -18,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import write_text
-from anomaly_lab.results import TestResults
 from anomaly_lab.show.history import History
 
 
@@ -74,18 +72,24 @@ def begin(loggers: Sequence[Logger], config: DictConfig) -> None:
         logger.log_hyperparams({**OmegaConf.to_container(config), **columns(config)})  # type: ignore[dict-item, arg-type]
 
 
-def conclude(loggers: Sequence[Logger], config: DictConfig, metrics: Mapping[str, Any], results: TestResults) -> None:
-    """The test's figures, and a table with a row a test image. `metrics`: what metrics.json holds."""
-    step, rows = metrics["steps"], results.rows
-    figures = {f"test/{name}": value for name, value in results.metrics.items() if value is not None}
+def conclude(
+    loggers: Sequence[Logger],
+    config: DictConfig,
+    record: Mapping[str, Any],
+    metrics: Mapping[str, float | None],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Log the test's metrics and a table with one row per test image. `record`: what metrics.json holds."""
+    step = record["steps"]
+    tested = {f"test/{name}": value for name, value in metrics.items() if value is not None}
     for logger in loggers:
-        logger.log_metrics(figures, step)
+        logger.log_metrics(tested, step)
         if hasattr(logger, "log_table"):  # W&B
-            logger.experiment.summary.update({k: v for k, v in metrics.items() if v is not None})  # type: ignore[attr-defined]
+            logger.experiment.summary.update({k: v for k, v in record.items() if v is not None})  # type: ignore[attr-defined]
             if rows:
                 logger.log_table("test/images", columns=list(rows[0]), data=[list(row.values()) for row in rows], step=step)
         elif isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams({k: "none" if v is None else v for k, v in columns(config).items()}, figures, step)
+            logger.log_hyperparams({k: "none" if v is None else v for k, v in columns(config).items()}, tested, step)
             if rows:
                 logger.experiment.add_text("test/images", markdown(list(rows[0]), rows), step)
 
@@ -101,15 +105,15 @@ def takes_pictures(logger: Logger) -> bool:
     return hasattr(logger, "log_image") or isinstance(logger, TensorBoardLogger)
 
 
-def log_figure(trainer: L.Trainer, name: str, figure: Figure) -> None:
+def log_figure(loggers: Sequence[Logger], name: str, figure: Figure, step: int) -> None:
     """Show a figure in every logger that takes pictures."""
-    for logger in trainer.loggers:
+    for logger in loggers:
         if hasattr(logger, "log_image"):  # W&B
             figure.canvas.draw()
             picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
-            logger.log_image(name, [picture], step=trainer.global_step)
+            logger.log_image(name, [picture], step=step)
         elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_figure(name, figure, trainer.global_step, close=False)
+            logger.experiment.add_figure(name, figure, step, close=False)
 
 
 def close(loggers: list[Logger]) -> None:

@@ -7,17 +7,19 @@ import logging
 from typing import Any
 
 import lightning as L
+import torch
 from matplotlib import pyplot as plt
 
-from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.data.folder import first_of_each_kind
+from anomaly_lab.scored import score
 from anomaly_lab.show import figures
-from anomaly_lab.show.gallery import row
+from anomaly_lab.show.gallery import example, row
 from anomaly_lab.show.loggers import log_figure, takes_pictures
 
 log = logging.getLogger(__name__)
 
 PAIRS = 3  # corrupted validation images
-KINDS = 4  # test images, the first of so many kinds
+KINDS = 4  # kinds of test images; the first image of each is shown
 
 
 class Panels(L.Callback):
@@ -27,44 +29,34 @@ class Panels(L.Callback):
         self.title = title
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show both panels in the loggers that take pictures."""
         if trainer.sanity_checking or not any(takes_pictures(logger) for logger in trainer.loggers):
             return
-        data: AnomalyDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        with trainer.precision_plugin.forward_context():
-            shown = {"validation": self.validation(trainer, pl_module), "test": self.test(data, pl_module)}
+        shown = {"validation": self.validation(trainer, pl_module), "test": self.test(trainer, pl_module)}
         for name, examples in shown.items():
             if examples:
                 figure = figures.panels(examples, f"{self.title}: {name} images after {trainer.global_step} steps")
                 try:
-                    log_figure(trainer, f"panels/{name}", figure)
+                    log_figure(trainer.loggers, f"panels/{name}", figure, trainer.global_step)
                 except OSError as error:  # a picture is never worth a run
                     log.warning("panels/%s could not be written: %s", name, error)
                 plt.close(figure)
 
     @staticmethod
     def validation(trainer: L.Trainer, module: Any) -> list[dict[str, Any]]:
+        """Rows of the first validation pairs."""
         pairs: Any = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
         examples = []
         for i in range(min(PAIRS, len(pairs))):
             X_hat = pairs[i]["X_hat"][None].to(module.device)
-            output, heatmap, _ = module.look(X_hat)
+            with torch.no_grad():
+                output, heatmap, _ = module.scorer(module.F, X_hat)
             shown = None if output is None else output[0]
             examples.append(row(X_hat[0], shown, f"pair {i}", heatmap=heatmap[0].float(), truth=pairs[i]["M"][0]))
         return examples
 
     @staticmethod
-    def test(data: AnomalyDataModule, module: Any) -> list[dict[str, Any]]:
-        images: Any = data.test_dataloader().dataset
-        examples = []
-        for i in first_of_each_kind([sample.defect for sample in data.test])[:KINDS]:
-            item, sample = images[i], data.test[i]
-            found = module.detect(item | {"X": item["X"].to(module.device)})
-            title = f"{sample.defect}\n{sample.path.stem}"
-            maps = {"heatmap": found["heatmap"].float(), "truth": item["truth"]}
-            examples.append(row(item["X"], found.get("reconstruction"), title, **maps))
-        return examples
-
-
-def first_of_each_kind(kinds: list[str]) -> list[int]:
-    """The index of the first of each kind."""
-    return [kinds.index(kind) for kind in dict.fromkeys(kinds)]
+    def test(trainer: L.Trainer, module: Any) -> list[dict[str, Any]]:
+        """Rows of the first test image of each kind."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        return [example(scored) for scored in score(module, first_of_each_kind(data.images.test, KINDS))]

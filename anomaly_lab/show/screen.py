@@ -37,7 +37,8 @@ def print_start(
     config: DictConfig, data: AnomalyDataModule, module: AnomalyModule, trainer: L.Trainer, directory: Path
 ) -> None:
     """Data source, counts, sizes, network, objective, steps, device, directory."""
-    defective = sum(sample.label for sample in data.test)
+    test = data.images.test
+    defective = sum(sample.label for sample in test)
     parameters = sum(p.numel() for p in module.network.parameters()) / 1e6
     objective = config.objective
     lam = f", λ = {objective.lam:g}" if objective.get("lam") is not None else ""
@@ -50,10 +51,10 @@ def print_start(
     limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""
     course = f"{steps} steps of {data.batch_size}{limit}" if module.trainable else "none: it is shown the training images"
     rows = {
-        "data": f"{data.name} ({source}), {data.found.root if data.found else data.root}",
+        "data": f"{data.name} ({source}), {data.images.found.root}",
         "category": f"{config.category.name} ({config.category.kind})",
-        "images": f"{len(data.train_images)} train, {len(data.held_out)} validation (both normal), "
-        f"{len(data.test) - defective} normal and {defective} defective test",
+        "images": f"{len(data.images.train)} train, {len(data.images.held_out)} validation (both normal), "
+        f"{len(test) - defective} normal and {defective} defective test",
         "image size": f"{data.image_size} px ({data.why_size})" + (f"; trained on {crops}" if module.trainable else ""),
         "network": f"{config.model.name}, {parameters:.2f} M parameters",
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
@@ -90,11 +91,11 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
         table.add_row(label, _number(metrics[name]), _number(metrics[f"flat_{name}"]) if f"flat_{name}" in metrics else "")
     console = Console()
     console.print(table)
-    rule, parameter = metrics["calibration"], metrics["calibration_parameter"]
-    rule = rule if parameter is None else f"{rule} {parameter:g}"
-    unfinished = metrics["steps"] is None  # the run that is scored again
-    course = "" if unfinished else f"{metrics['steps']} steps in {metrics['train_seconds'] / 60:.1f} min, "
-    weights = f"{course}weights of step {metrics['selected_step']}" if metrics["objective"] != "none" else "nothing is trained"
+    parameters = {k.removeprefix("calibration_"): v for k, v in metrics.items() if k.startswith("calibration_")}
+    rule = " ".join([metrics["calibration"], *(f"{name}={value:g}" for name, value in parameters.items())])
+    unfinished = metrics["train_seconds"] is None  # the run that is scored again
+    minutes = "" if unfinished else f" in {metrics['train_seconds'] / 60:.1f} min"
+    weights = f"weights of step {metrics['steps']}{minutes}" if metrics["objective"] != "none" else "nothing is trained"
     console.print(
         f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), defects from "
         f"{metrics['min_area']} px on; {weights}\n[dim]flat grey: the distance "

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.training.schedule import time_share
+from anomaly_lab.training.schedule import share_done
 
 
 class ProgressiveSize(L.Callback):
@@ -31,14 +31,10 @@ class ProgressiveSize(L.Callback):
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             data.size_schedule = lambda step: self.size(data.train_size, self.done(trainer, step, data.steps_per_epoch))
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Early stopping waits from the last size on: smaller crops teach little about tiles of the final size, whose error may
-        rise for long before it falls."""
+    def growing(self, trainer: L.Trainer) -> bool:
+        """Whether crops are still smaller than at the end of the training."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if self.done(trainer, trainer.global_step, data.steps_per_epoch) < self.sizes[-1][0]:
-            for callback in trainer.early_stopping_callbacks:
-                callback.wait_count = 0
-                callback.best_score = torch.tensor(math.inf if callback.mode == "min" else -math.inf)
+        return self.done(trainer, trainer.global_step, data.steps_per_epoch) < self.sizes[-1][0]
 
     def size(self, final: int, done: float) -> int:
         """Pixels at the share `done` of the training; a final size of 0, for whole images, stays 0."""
@@ -50,7 +46,7 @@ class ProgressiveSize(L.Callback):
         """Share of the training before batch number `step`: in steps or, with `max_time`, in time. Not by Lightning's count of
         steps: workers ask for their first batches before there is one."""
         ends = [(trainer.max_epochs or -1) * steps_per_epoch, trainer.max_steps]
-        return max(step / min((end for end in ends if end > 0), default=math.inf), time_share(trainer))
+        return share_done(trainer, step, min((end for end in ends if end > 0), default=math.inf))
 
 
 class StopOnDivergence(L.Callback):
@@ -65,7 +61,7 @@ class StopOnDivergence(L.Callback):
     def on_validation_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._require_finite(trainer, "validation error", float(outputs))
+        self._require_finite(trainer, "mean of a validation heatmap", float(outputs))
 
     @staticmethod
     def _require_finite(trainer: L.Trainer, what: str, value: float) -> None:
@@ -74,7 +70,8 @@ class StopOnDivergence(L.Callback):
         folder = Path(trainer.checkpoint_callback.dirpath)  # type: ignore[union-attr, arg-type]
         kept = f"the last good checkpoint is kept in {folder}" if any(folder.glob("*.ckpt")) else "there is no checkpoint yet"
         raise UserError(
-            f"the {what} is {value} at step {trainer.global_step}: training has diverged, try a smaller optimizer.lr; {kept}"
+            f"the {what} is {value} at step {trainer.global_step}: the training has diverged, try a smaller optimizer.lr, or "
+            f"trainer.precision=32-true; {kept}"
         )
 
 
@@ -87,12 +84,3 @@ class SeedEachStep(L.Callback):
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
         stream = np.random.SeedSequence([self.seed, trainer.global_step])
         torch.manual_seed(int(stream.generate_state(1, np.uint64)[0]))  # of every device
-
-
-class StayStopped(L.Callback):
-    """A run that early stopping had ended trains no further when it is resumed: Lightning restores how long early stopping
-    has waited, but not that it had enough."""
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if any(callback.wait_count >= callback.patience for callback in trainer.early_stopping_callbacks):
-            trainer.should_stop = True

@@ -1,4 +1,4 @@
-"""The progress bar of a training: one over all of it rather than one an epoch, and one each for calibration and test."""
+"""The progress bar of a training: one over all of it, rather than one per epoch."""
 
 from typing import Any
 
@@ -54,35 +54,6 @@ class TrainingProgress(ProgressBar):
         names = {"train/loss": "loss", "val/proxy_ap": "proxy AP", "val/relative_error": "relative error"}
         found = trainer.callback_metrics
         return "  ".join(f"{label} {float(found[name]):.4g}" for name, label in names.items() if name in found)
-
-    def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._count("Calibrating", trainer.num_predict_batches)
-
-    def on_test_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._count("Testing", trainer.num_test_batches)
-
-    def _count(self, what: str, batches: Any) -> None:
-        if self.enabled:
-            columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-            self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
-            self.task = self.progress.add_task("", total=sum(batches))
-            self.progress.start()
-
-    def on_predict_batch_end(self, *args: Any) -> None:
-        self._advance()
-
-    def on_test_batch_end(self, *args: Any) -> None:
-        self._advance()
-
-    def _advance(self) -> None:
-        if self.progress is not None:
-            self.progress.advance(self.task)
-
-    def on_predict_end(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._close()
-
-    def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._close()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._close()

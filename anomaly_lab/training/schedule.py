@@ -15,6 +15,11 @@ def time_share(trainer: Trainer) -> float:
     return 0.0
 
 
+def share_done(trainer: Trainer, step: int, steps: float) -> float:
+    """The share of the training before batch number `step` of `steps`, in [0, 1]: in steps or, with `max_time`, in time."""
+    return min(1.0, max(step / max(1, steps), time_share(trainer)))
+
+
 def warmup_cosine(done: float, warmup: float) -> float:
     """The factor on the learning rate at the share `done` of the training: a linear rise over the share `warmup`, then half a
     cosine down to zero. Where a time limit ends the training, the schedule is made for that time."""

@@ -16,7 +16,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.training.callbacks import SeedEachStep, StayStopped, StopOnDivergence
+from anomaly_lab.scoring.forward import AUTOCAST
+from anomaly_lab.training.callbacks import SeedEachStep, StopOnDivergence
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly
 from anomaly_lab.training.progress_bar import TrainingProgress
 
@@ -25,12 +26,11 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
     options: Any = OmegaConf.to_container(config.trainer, resolve=True)
     options.pop("compile", None)  # of the network, see lightning_module
-    if options["precision"] == "auto":
-        options["precision"] = best_precision(options["accelerator"])
+    options["precision"] = precision_of(options["precision"], options["accelerator"])
     common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
     last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
     saving = SaveRegularly(config.checkpoint_minutes)
-    ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), StayStopped(), saving, SaveOnInterrupt(saving)]
+    ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), saving, SaveOnInterrupt(saving)]
     try:
         callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
     except InstantiationException as error:
@@ -50,25 +50,23 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
-def make_tester(config: DictConfig, directory: Path, callbacks: list[Callback]) -> L.Trainer:
-    """A Trainer that only tests and predicts, with the run's device and precision, and writes nothing itself."""
-    options = {"accelerator": config.trainer.accelerator, "devices": 1, "precision": config.trainer.precision}
-    if options["precision"] == "auto":
-        options["precision"] = best_precision(options["accelerator"])
-    silent: Any = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+def device_of(accelerator: str) -> torch.device:
+    """The one device that trainer.accelerator names. UserError where it isn't there."""
     try:
-        return L.Trainer(
-            **options,
-            **silent,
-            default_root_dir=directory,
-            callbacks=[TrainingProgress(), *callbacks],
-            use_distributed_sampler=False,
-        )
-    except (MisconfigurationException, TypeError, ValueError) as error:
-        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        return L.Fabric(accelerator=accelerator, devices=1).device
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise UserError(f"trainer.accelerator is {accelerator}: {' '.join(str(error).split())}") from error
 
 
-def best_precision(accelerator: str = "auto") -> str:
+def precision_of(precision: str, accelerator: str) -> str:
+    """trainer.precision, with "auto" resolved for the accelerator. UserError for one that scoring can't compute with."""
+    found = best_precision(accelerator) if precision == "auto" else str(precision)
+    if found not in AUTOCAST:
+        raise UserError(f"trainer.precision is {found}: it must be one of auto, {', '.join(AUTOCAST)}")
+    return found
+
+
+def best_precision(accelerator: str) -> str:
     """bf16 where the processor computes with it, else float32: on others bf16 is emulated, several times slower."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
-from anomaly_lab.scoring.heatmap import reconstruct
+from anomaly_lab.scoring.tiles import reconstruct
 
 CASES = [  # width, batch, side, tile
     (0.25, 1, 256, 0), (0.25, 1, 512, 0), (0.25, 8, 256, 0), (0.25, 1, 512, 128), (1.0, 1, 256, 0), (1.0, 1, 512, 0),

@@ -18,13 +18,12 @@ from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.pipeline.assembly import datamodule, lightning_module
-from anomaly_lab.results import TestResults, run_test
+from anomaly_lab.pipeline.ending import end
 from anomaly_lab.runs import directory  # noqa: F401 # registers what the configuration computes
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.show.gallery import Gallery
+from anomaly_lab.scored import score
 from anomaly_lab.show.loggers import make_loggers
-from anomaly_lab.show.panels import Panels
-from anomaly_lab.training.trainer import make_tester, make_trainer, quiet
+from anomaly_lab.training.trainer import make_trainer, quiet
 
 WARM = 5  # steps before the clock starts
 
@@ -127,18 +126,15 @@ def rows(short: bool) -> list[Row]:
 
 def _test_phase(config: Any, module: AnomalyModule, data: AnomalyDataModule, folder: Path) -> Row:
     """Calibration aside: inference, heatmaps, metrics, figures and tables, against inference on images in memory."""
-    results = TestResults(folder, data.test, data.found.root, False)  # type: ignore[union-attr]
-    trainer = make_tester(config, folder, [results, Gallery(folder, "benchmark", data.test), Panels("benchmark")])
-    calibrate(trainer, module, data)
+    levels = calibrate(module, data.images)
+    training = {"steps": 1, "train_seconds": 1.0, "device": "cpu", "proxy_ap": None, "n_train": 1, "train_size": 0}
     start = time.perf_counter()
-    run_test(trainer, module, data, results)
+    end(config, folder, module, data.images, levels, 0, training)
     whole = time.perf_counter() - start
-    images = [item["X"][None] for item in data.test_dataloader()]
-    module.eval()
+    images = [scored.X[None] for scored in score(module, data.images.test)]
     start = time.perf_counter()
-    with torch.inference_mode(), trainer.precision_plugin.forward_context():
-        for X in images:
-            module.reconstruct(X)
+    for X in images:
+        module.F(X)
     alone = time.perf_counter() - start
     each = f"{1000 * whole / len(images):.0f} against {1000 * alone / len(images):.0f} ms an image"
     how = f"{each}, {len(images)} of {config.image_size}²"

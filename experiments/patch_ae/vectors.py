@@ -6,16 +6,13 @@ From held-out normal images alone. dimensions: (Σ λ)² / Σ λ² of the bank's
 one from held-out vectors to the bank, over √(2 Σ λ), that between two vectors of the bank drawn at random (root mean square).
 """
 
+import itertools
 import sys
 from pathlib import Path
 
 import torch
-from omegaconf import OmegaConf
 
-from anomaly_lab.data.images import read_image
-from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
-from anomaly_lab.data.scoring_data import scoring_data
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.runs.trained import load
 from anomaly_lab.scoring.coreset import nearest
 
 IMAGES = 4  # held-out ones
@@ -33,16 +30,10 @@ def main() -> None:
 def measured(run: Path) -> tuple[float, float]:
     """(dimensions, distance) of a finished run."""
     assert (run / "metrics.json").is_file(), f"{run} has not finished"
-    config = OmegaConf.load(run / "config.yaml")
-    module = AnomalyModule.load_from_checkpoint(run / "checkpoints/best.ckpt", map_location="cpu", weights_only=True).eval()
-    preprocessing = Preprocessing(**module.hparams["preprocessing"])
-    share = config.data.validation_share
-    data = scoring_data(config.data.name, config.data.root, config.category.name, preprocessing, share, config.seed)
+    trained = load(run)
+    module, data = trained.module, trained.data()
     bank = module.scorer.detector.vectors
-    found = []
-    for sample in data.held_out[:IMAGES]:
-        X = to_tensor(preprocessing(read_image(sample.path)))[None]
-        found.append(module.network.features(module.network.encode(X))[0].flatten(1).T)
+    found = [module.F.features(X[None])[0].flatten(1).T for _, X in itertools.islice(data.held_out_images(len(data.held_out)), IMAGES)]
     spectrum = torch.linalg.eigvalsh(torch.cov(bank.T.double()))
     distance = nearest(torch.cat(found), bank)[0].median() / (2 * spectrum.sum()).sqrt()
     return float(spectrum.sum() ** 2 / spectrum.square().sum()), float(distance)

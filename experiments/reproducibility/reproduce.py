@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("commit", nargs="?", help="what the code at hand is compared with")
     parser.add_argument("--real", type=Path, help="folder that holds the category hazelnut_toy")
     parser.add_argument("--store", type=Path, help="write the results of the code at hand to this file")
+    parser.add_argument("--gone", nargs="*", default=[], help="values that are left out on purpose, such as metrics.selection")
     options = parser.parse_args()
     if not options.commit and not options.store:
         parser.error("give a commit to compare with, or --store FILE")
@@ -63,7 +65,7 @@ def main() -> None:
     if options.store:
         options.store.write_text(json.dumps(here, indent=1) + "\n", encoding="utf-8")
     if options.commit:
-        found = differences(stored(options.commit, options.real), here)
+        found = differences(stored(options.commit, options.real), here, options.gone)
         print("\n".join(found) or f"the same, bit for bit: {len(here)} runs, {sum(map(len, here.values()))} values")
         raise SystemExit(bool(found))
 
@@ -117,7 +119,11 @@ def results(tree: Path, folder: Path, real: Path | None) -> dict[str, dict[str, 
     for path in sorted(runs.rglob("metrics.json")):
         name = path.parent.relative_to(runs).as_posix()
         found[_without_digest(name)] = of_run(path.parent)
-    found["report"] = {path.name: of_table(path) for path in sorted((folder / "report/tables").glob("*.csv"))}
+    found["report"] = {
+        path.name: of_table(path)
+        for path in sorted((folder / "report/tables").glob("*.csv"))
+        if path.stem != "settings"  # it lists configurations, whose keys may change
+    }
     shutil.rmtree(folder)
     return found
 
@@ -162,14 +168,16 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """One line for each value of `before` that is another one now, or gone. New values are no difference."""
+def differences(before: dict[str, Any], now: dict[str, Any], gone: Collection[str] = ()) -> list[str]:
+    """One line for each value of `before` that is another one now, or is missing and not in `gone`. New values pass."""
     found = []
     for run, values in before.items():
         if run not in now:
             found.append(f"{run} is gone")
             continue
         for name, value in values.items():
+            if name in gone:
+                continue
             if name not in now[run]:
                 found.append(f"{run}: {name} is gone")
             elif now[run][name] != value:

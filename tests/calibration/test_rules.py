@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from conftest import small_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -151,4 +150,3 @@ def test_operating_points_by_hand():
 def test_a_rule_is_a_record_that_a_checkpoint_can_hold():
     assert build({"_target_": "anomaly_lab.calibration.rules.area", "name": "area"})([1.0, 3.0]) == 3
     assert build({"_target_": "anomaly_lab.calibration.rules.quantile", "name": "quantile", "q": 0.5})([1.0, 3.0]) == 1
-    assert small_module().hparams["calibration"] is None

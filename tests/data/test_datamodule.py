@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import RANGES
 from torch import Tensor
 
-from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, default_workers, median_area, split
+from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, default_workers, median_area
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.statistics import SIZES
+from anomaly_lab.data.stored_images import StoredImages
 from anomaly_lab.errors import UserError
 
 SIDE = 64
@@ -24,8 +26,10 @@ CUTOUT = {
     "_target_": "anomaly_lab.corruption.local.LocalCorruption",
     "name": "cutout",
     "contents": [{"_target_": "anomaly_lab.corruption.contents.Cutout", "fill": 0.5}],
+    **RANGES,
 }
-ELASTIC = CUTOUT | {"contents": [{"_target_": "anomaly_lab.corruption.contents.Elastic"}]}
+MOVED = {"_target_": "anomaly_lab.corruption.contents.Elastic", "amplitude": [2.0, 8.0], "smoothness": [4.0, 16.0]}
+ELASTIC = CUTOUT | {"contents": [MOVED]}
 
 
 def write(path: Path, image: np.ndarray) -> Path:
@@ -62,6 +66,7 @@ def module(root: Path, name: str = "noise", *, ready: bool = True, **settings: A
     category |= settings.pop("category", {})
     arguments: dict[str, Any] = {
         "name": "mvtec",
+        "reader": {"_target_": "anomaly_lab.data.folder.scan"},
         "root": str(root),
         "category": category,
         "image_size": SIDE,
@@ -157,7 +162,7 @@ def test_no_corruption_comes_twice_within_or_between_epochs(reference: list[Epoc
 
 def test_another_seed_gives_other_samples(root: Path, reference: list[Epoch]) -> None:
     data = module(root, seed=1)
-    data.train_images = module(root).train_images  # the same split: it is the samples that differ
+    data.scoring_data = module(root).images  # the same split: it is the samples that differ
     (other,) = epochs(data, [(0, 0)])
     assert not {M.numpy().tobytes() for M in each(other, "M")} & {M.numpy().tobytes() for M in each(reference[0], "M")}
 
@@ -206,40 +211,6 @@ def test_training_and_validation_use_the_corruption_each_is_given(root: Path) ->
     assert len(training["X_hat"][M].unique()) > 100
 
 
-# -------------------------------------------------------------------------------------------------------------- split
-
-
-def named(count: int) -> list[Sample]:
-    return [Sample(Path(f"train/good/{i:03d}.png"), "good", None) for i in range(count)]
-
-
-@pytest.mark.parametrize("count", [2, 3, 7, 20, 101])
-@pytest.mark.parametrize("share", [1e-6, 0.15, 0.5, 0.999])
-def test_the_split_is_disjoint_complete_and_has_its_share(count: int, share: float) -> None:
-    samples = named(count)
-    train, held_out = split(samples, share, seed=0)
-    assert sorted([*train, *held_out], key=samples.index) == samples
-    assert train == sorted(train, key=samples.index)
-    assert held_out == sorted(held_out, key=samples.index)
-    assert train
-    assert held_out
-    wanted = round(share * count)
-    assert len(held_out) == (wanted if 1 <= wanted < count else 1 if wanted < 1 else count - 1)
-
-
-def test_the_split_follows_from_the_seed() -> None:
-    samples = named(40)
-    assert split(samples, 0.2, 3) == split(samples, 0.2, 3)
-    drawn = [split(samples, 0.2, seed)[1] for seed in range(10)]
-    assert len({tuple(s.path for s in held_out) for held_out in drawn}) == 10
-    assert len({sample.path for held_out in drawn for sample in held_out}) > 25, "always the same part is held out"
-
-
-def test_a_single_image_cannot_be_split() -> None:
-    with pytest.raises(UserError, match=r"train.good holds a single image: at least two"):
-        split(named(1), 0.2, 0)
-
-
 def test_a_category_with_a_single_image_is_refused(tmp_path: Path) -> None:
     write_category(tmp_path / "one", [noise(0)])
     with pytest.raises(UserError, match="single image"):
@@ -249,15 +220,12 @@ def test_a_category_with_a_single_image_is_refused(tmp_path: Path) -> None:
 def test_what_is_served_where(root: Path) -> None:
     """Training and calibration never share an image; the test images are those of the folder, and nothing else sees them."""
     data = module(root)
-    trained, held_out = {s.path for s in data.train_images.samples}, {s.path for s in data.held_out}
+    trained, held_out = {s.path for s in data.images.train.samples}, {s.path for s in data.images.held_out}
     assert len(held_out) == 2
     assert trained | held_out == set((root / "noise/train/good").iterdir())
     assert not trained & held_out
-    assert {s.path for s in data.validation_images.samples} == held_out
-    calibration = list(data.calibration_dataloader())
-    assert len(calibration) == 2
-    assert not any(image["truth"].any() for image in calibration)
-    good, hole = data.test_dataloader()
+    assert {s.path for s in data.images.validation.samples} == held_out
+    good, hole = StoredImages(data.images.test, data.preprocessing)  # type: ignore[misc]
     assert not good["truth"].any()
     assert hole["truth"].sum() == 4 * 13
     for image, number in ((good, 100), (hole, 101)):
@@ -266,19 +234,12 @@ def test_what_is_served_where(root: Path) -> None:
         assert torch.equal((image["X"] * 255).round().to(torch.uint8), torch.from_numpy(rgb).permute(2, 0, 1))
 
 
-@many_workers
-def test_test_images_are_the_same_from_a_worker(root: Path) -> None:
-    here, there = (list(module(root, num_workers=workers).test_dataloader()) for workers in (0, 2))
-    assert all(torch.equal(a["X"], b["X"]) and torch.equal(a["truth"], b["truth"]) for a, b in zip(here, there, strict=True))
-    assert [image["index"] for image in there] == [0, 1]
-
-
 @pytest.mark.parametrize(("held_out", "expected"), [(1, VALIDATION_PAIRS), (5, 15), (VALIDATION_PAIRS + 3, VALIDATION_PAIRS)])
 def test_there_are_enough_validation_pairs_and_not_many_more(tmp_path: Path, held_out: int, expected: int) -> None:
     """Few held-out images are corrupted several times each; of many, the first are taken. One pair a batch: sizes differ."""
     write_category(tmp_path / "some", [noise(i) for i in range(held_out + 2)])
     data = module(tmp_path, "some", validation_share=held_out / (held_out + 2))
-    assert len(data.held_out) == held_out
+    assert len(data.images.held_out) == held_out
     first, second = list(data.val_dataloader()), list(data.val_dataloader())
     assert len(first) == expected
     assert same(first, second), "validation pairs change from epoch to epoch"
@@ -303,7 +264,7 @@ def test_the_scale_is_that_of_the_median_longer_side(mixed: Path) -> None:
     assert data.image_size == 100
     assert data.preprocessing.scale == 0.5
     assert data.why_size == "as configured"
-    shapes = {image.shape[:2] for image, _ in (data.train_images[i] for i in range(len(data.train_images)))}
+    shapes = {image.shape[:2] for image, _ in (data.images.train[i] for i in range(len(data.images.train)))}
     assert shapes <= {(50, 100), (130, 50), (25, 50), (100, 50), (45, 100)}
 
 
@@ -311,7 +272,7 @@ def test_crops_are_batched_and_whole_images_validated_where_sizes_differ(mixed: 
     data = module(mixed, "mixed", image_size=100)
     assert all(X.shape == (3, 32, 32) for X in each(list(data.train_dataloader()), "X"))
     sizes = {tuple(pair["X"].shape[2:]) for pair in data.val_dataloader()}
-    stored = {cv2.imread(str(sample.path)).shape[:2] for sample in data.held_out}
+    stored = {cv2.imread(str(sample.path)).shape[:2] for sample in data.images.held_out}
     assert sizes == {data.preprocessing.size(size) for size in stored}
 
 
@@ -372,7 +333,7 @@ def test_a_damaged_file_is_named_before_training_and_mended_without_a_new_start(
         data.setup("fit")
     victim.write_bytes(whole)
     data.setup("fit")
-    assert len(data.train_images) + len(data.held_out) == 4
+    assert len(data.images.train) + len(data.images.held_out) == 4
 
 
 def test_a_mask_of_another_size_is_named_before_training(tmp_path: Path) -> None:
@@ -394,9 +355,9 @@ def test_an_unknown_augmentation_is_refused(root: Path) -> None:
 
 def test_setup_is_done_once(root: Path) -> None:
     data = module(root)
-    images = data.train_images
+    images = data.images
     data.setup("test")
-    assert data.train_images is images
+    assert data.images is images
 
 
 def test_a_home_directory_may_be_given_by_its_sign() -> None:
@@ -409,5 +370,4 @@ def test_a_category_without_test_images_has_an_empty_test(tmp_path: Path, caplog
         write(tmp_path / f"plain/train/good/{i}.png", noise(i))
     with caplog.at_level(logging.ERROR):
         data = module(tmp_path, "plain")
-    assert len(list(data.test_dataloader())) == 0
-    assert len(list(data.calibration_dataloader())) == 1
+    assert (len(data.images.test), len(data.images.held_out)) == (0, 1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from conftest import RANGES
 
 from anomaly_lab.corruption.contents import Cutout
 from anomaly_lab.corruption.local import LocalCorruption
@@ -12,7 +13,7 @@ from data.maps import PLAIN, map_of_itself, pixels, same
 
 
 def pairs(samples: list[Sample], variants: int, seed: int = 0) -> ValidationPairs:
-    return ValidationPairs(DecodedImages(samples, PLAIN, True), LocalCorruption([Cutout(0.5)]), variants, seed)
+    return ValidationPairs(DecodedImages(samples, PLAIN, True), LocalCorruption([Cutout(0.5)], **RANGES), variants, seed)
 
 
 def test_validation_pairs_are_fixed(maps: list[Sample]) -> None:

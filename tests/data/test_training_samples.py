@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import RANGES
 
 from anomaly_lab.corruption.contents import Cutout
 from anomaly_lab.corruption.local import LocalCorruption
@@ -15,7 +16,7 @@ from data.maps import PLAIN, map_of_itself, pixels, same, stored
 
 
 def training(samples: list[Sample], flips: list[str], seed: int = 0, in_memory: bool = True) -> TrainingSamples:
-    corruption = LocalCorruption([Cutout(0.5)], count=(1, 1), size=(0.2, 0.5))
+    corruption = LocalCorruption([Cutout(0.5)], **RANGES | {"count": (1, 1), "size": (0.2, 0.5)})
     return TrainingSamples(DecodedImages(samples, PLAIN, in_memory), corruption, flips, seed, 0.0)
 
 
@@ -120,7 +121,7 @@ def test_an_image_smaller_than_the_crop_is_enlarged_by_reflection(tmp_path: Path
 
 
 def test_rotation_turns_samples(maps: list[Sample]) -> None:
-    images, corruption = DecodedImages(maps, PLAIN, True), LocalCorruption([Cutout(0.5)])
+    images, corruption = DecodedImages(maps, PLAIN, True), LocalCorruption([Cutout(0.5)], **RANGES)
     plain, turned_ = (TrainingSamples(images, corruption, [], 0, rotation) for rotation in (0.0, 30.0))
     key = Key(0, 0, 24)
     assert not torch.equal(plain[key]["X"], turned_[key]["X"])

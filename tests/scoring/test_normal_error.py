@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from anomaly_lab.scoring.normal_error import BANDS, FLOOR, RIDGE, VARIANCE, ResidualModel, band_energies, observed
+from anomaly_lab.scoring.bands import BANDS, band_energies, observed
+from anomaly_lab.scoring.normal_error import FLOOR, RIDGE, VARIANCE, NormalError
 
 
 def noise(seed: int, *shape: int) -> Tensor:
@@ -24,8 +25,8 @@ def normal(seed: int, size: int = 64) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def model() -> ResidualModel:
-    fitted = ResidualModel()
+def model() -> NormalError:
+    fitted = NormalError()
     fitted.fit([observed(*normal(i)) for i in range(6)])
     return fitted
 
@@ -52,7 +53,7 @@ def test_energies_are_means_over_channels_and_scale_with_the_square() -> None:
     torch.testing.assert_close(band_energies(3 * x), 9 * apart)
 
 
-def test_the_fit_is_a_ridge_regression(model: ResidualModel) -> None:
+def test_the_fit_is_a_ridge_regression(model: NormalError) -> None:
     """Against NumPy: explicit design matrix, the ridge as further rows, covariance of what is left."""
     pairs = [normal(i) for i in range(6)]
 
@@ -79,7 +80,7 @@ def test_the_fit_is_a_ridge_regression(model: ResidualModel) -> None:
     assert float(whole.mean()) == pytest.approx(np.sqrt(squared).mean(), rel=0.02), "enlarging it to all pixels leaves the mean"
 
 
-def test_normal_error_is_no_alarm_wherever_it_is_large(model: ResidualModel) -> None:
+def test_normal_error_is_no_alarm_wherever_it_is_large(model: NormalError) -> None:
     """The right half errs a hundred times more, in energy, than the left one: a squared error sees only that."""
     X, output = normal(50)
     distance = model(X[None], output[None], 4.0)[0]
@@ -90,7 +91,7 @@ def test_normal_error_is_no_alarm_wherever_it_is_large(model: ResidualModel) -> 
 
 
 @pytest.mark.parametrize("factor", [0.1, 4.0])
-def test_more_and_less_error_than_normal_stand_out(model: ResidualModel, factor: float) -> None:
+def test_more_and_less_error_than_normal_stand_out(model: NormalError, factor: float) -> None:
     X, output = normal(60)
     odd = X.clone()
     odd[:, 16:32, 8:24] = output[:, 16:32, 8:24] + factor * (X - output)[:, 16:32, 8:24]
@@ -101,7 +102,7 @@ def test_more_and_less_error_than_normal_stand_out(model: ResidualModel, factor:
 
 @settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), sigma=st.sampled_from([0.0, 2.0, 6.0]))
-def test_any_size_gives_a_finite_map_of_that_size(model: ResidualModel, height: int, width: int, sigma: float) -> None:
+def test_any_size_gives_a_finite_map_of_that_size(model: NormalError, height: int, width: int, sigma: float) -> None:
     X, output = noise(1, 2, 3, height, width), noise(2, 2, 3, height, width)
     distance = model(X, output, sigma)
     assert distance.shape == (2, height, width)
@@ -111,25 +112,25 @@ def test_any_size_gives_a_finite_map_of_that_size(model: ResidualModel, height: 
 
 def test_a_perfect_reconstruction_is_no_trouble() -> None:
     X = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
-    perfect = ResidualModel()
+    perfect = NormalError()
     perfect.fit([observed(X, X)])
     assert bool(perfect(X[None], X[None], 2.0).isfinite().all())
 
 
 def test_without_images_there_is_nothing_to_fit() -> None:
     with pytest.raises(ValueError, match="no normal image"):
-        ResidualModel().fit([])
+        NormalError().fit([])
 
 
-def test_the_fit_is_part_of_the_state(model: ResidualModel) -> None:
-    other = ResidualModel()
+def test_the_fit_is_part_of_the_state(model: NormalError) -> None:
+    other = NormalError()
     other.load_state_dict(model.state_dict())
     X, output = normal(70)
     assert torch.equal(other(X[None], output[None], 4.0), model(X[None], output[None], 4.0))
-    assert bool(ResidualModel()(X[None], output[None], 4.0).isnan().all()), "nothing pretends to be fitted"
+    assert bool(NormalError()(X[None], output[None], 4.0).isnan().all()), "nothing pretends to be fitted"
 
 
-def test_outside_of_the_image_all_is_normal(model: ResidualModel) -> None:
+def test_outside_of_the_image_all_is_normal(model: NormalError) -> None:
     """Smoothing by SciPy with the constant 1 outside, at the places of the grid; 52 × 40 is no multiple of 16."""
     X, output = (x[:, :52, :40] for x in normal(51))
     X = X.clone()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import small_data, small_module, small_trainer
-from lightning.pytorch.callbacks import EarlyStopping, Timer
+from lightning.pytorch.callbacks import Timer
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
@@ -80,25 +80,6 @@ def test_sizes_grow_in_the_batches_of_a_real_training(
     assert seen == [(32, 32)] * 2 + [(48, 48)] * 2 + [(64, 64)] * 2
 
 
-@pytest.mark.parametrize(("mode", "sign"), [("min", 1), ("max", -1)])
-def test_early_stopping_waits_from_the_last_size_on(
-    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, sign: int
-) -> None:
-    """What is monitored gets worse in each epoch. Of ten the first six begin with smaller crops: the sixth gives the value
-    to beat, the seventh does not beat it."""
-
-    def step(self: AnomalyModule, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
-        self.log("monitored", float(sign * self.current_epoch), on_step=False, on_epoch=True)
-        return self.threshold.nan_to_num() + sum(p.sum() for p in self.parameters())
-
-    monkeypatch.setattr(AnomalyModule, "training_step", step)
-    data = small_data(data_root)
-    callbacks = [ProgressiveSize([(0.0, 0.5), (0.6, 1.0)]), EarlyStopping("monitored", mode=mode, patience=1)]
-    trainer = small_trainer(tmp_path, max_epochs=10, callbacks=callbacks, limit_val_batches=0)
-    trainer.fit(small_module(), datamodule=data)
-    assert trainer.current_epoch == 7
-
-
 def test_a_finite_loss_goes_on_and_any_other_ends_the_training(tmp_path: Path) -> None:
     trainer: Any = SimpleNamespace(global_step=41, checkpoint_callback=SimpleNamespace(dirpath=str(tmp_path)))
     module: Any = None
@@ -109,7 +90,7 @@ def test_a_finite_loss_goes_on_and_any_other_ends_the_training(tmp_path: Path) -
         with pytest.raises(UserError, match=f"the loss is {value} at step 41: .*there is no checkpoint yet"):
             watch.on_train_batch_end(trainer, module, {"loss": torch.tensor(float(value))}, None, 0)
     (tmp_path / "last.ckpt").write_text("")
-    with pytest.raises(UserError, match=f"the validation error is nan at step 41: .*is kept in {tmp_path}"):
+    with pytest.raises(UserError, match=f"the mean of a validation heatmap is nan at step 41: .*is kept in {tmp_path}"):
         watch.on_validation_batch_end(trainer, module, torch.tensor(float("nan")), None, 0)
 
 

@@ -4,7 +4,3 @@ It imitates nine of MVTec AD's categories: two regular textures (carpet, grid), 
 and four objects (bottle, hazelnut, metal_nut, pill). `write.ensure` writes a category to disk once; `catalogue` lists the
 kinds of defect of each category.
 """
-
-from anomaly_lab.data.synthetic.write import ensure
-
-__all__ = ["ensure"]

@@ -18,13 +18,14 @@ from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.folder import first_of_each_kind
 from anomaly_lab.data.images import read_image
 from anomaly_lab.report.pictures.picture import Picture, save  # chooses matplotlib's backend, so before pyplot
+from anomaly_lab.report.pictures.rescored import Rescored
 from anomaly_lab.report.read.names import short
 from anomaly_lab.report.read.official import source
-from anomaly_lab.scored import Scored, Scorer
-from anomaly_lab.scoring.heatmap import error_map
+from anomaly_lab.scored import Scored
+from anomaly_lab.scoring.errors import absolute, squared
+from anomaly_lab.show.gallery import to_image
 
 # isort: split
-import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,17 +37,17 @@ MASK, TRUTH = "#E69F00", "#56B4E9"  # outlines: what was found, what there is
 class Shown:
     """A run as the figures show it: the first image of each kind, scored once."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self.scorer = scorer
-        self.scored = list(scorer.score(first_of_each_kind(scorer.found.test, ROWS)))
+    def __init__(self, rescored: Rescored) -> None:
+        self.rescored = rescored
+        self.scored = list(rescored.score(first_of_each_kind(rescored.data.test, ROWS)))
 
     def __getitem__(self, name: str) -> Any:
-        return self.scorer.run.metrics.get(name)
+        return self.rescored.run.metrics.get(name)
 
     @property
     def top(self) -> float:
         """Where the heatmaps' scale ends: twice the threshold, as in a run's own figures."""
-        threshold = self.scorer.threshold
+        threshold = self.rescored.threshold
         return 2 * threshold if threshold > 0 else max(float(s.heatmap.max()) for s in self.scored)
 
     @property
@@ -54,7 +55,7 @@ class Shown:
         return f"{short(self['objective'], self['lam'])},\n{self['corruption']}"
 
     def mask(self, s: Scored) -> NDArray[np.bool_]:
-        return detect(s.heatmap, self.scorer.threshold, self.scorer.min_area)
+        return detect(s.heatmap, self.rescored.threshold, self.rescored.min_area)
 
     @property
     def protocol(self) -> str:
@@ -67,7 +68,7 @@ def together(runs: Sequence[Shown]) -> str:
     def every(name: str) -> str:
         return "/".join(dict.fromkeys(str(run[name]) for run in runs))
 
-    where = f"{runs[0]['category']}, {source(runs[0].scorer.run)}"
+    where = f"{runs[0]['category']}, {source(runs[0].rescored.run)}"
     return f"{where}; {every('model')}, {every('image_size')} px, {every('steps')} steps, seed {every('seed')}"
 
 
@@ -75,7 +76,7 @@ def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
     """Of runs on the same data and category, one an objective and corruption: the figures that they allow."""
     if not shown or not shown[0].scored:
         return
-    slug = "".join(c if c.isalnum() else "-" for c in f"{source(shown[0].scorer.run)}_{shown[0]['category']}").strip("-")
+    slug = "".join(c if c.isalnum() else "-" for c in f"{source(shown[0].rescored.run)}_{shown[0]['category']}").strip("-")
     amplifying = [s for s in shown if s["objective"] in ("amplify", "amplify_mask")]
     main = (amplifying or list(shown))[0]
     what = f"{main.protocol}; {' '.join(main.name.split())}."
@@ -85,7 +86,7 @@ def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
     caption = f"As the paper's figures 2 and 4: reconstruction and result under each objective. {common}"
     yield save(reconstructions(shown), f"figure2_4_{slug}", caption, folder)
     yield save(steps(main), f"figure3_{slug}", f"As the paper's figure 3: the steps of detection. {what}", folder)
-    pair = training_pair(main.scorer)
+    pair = training_pair(main.rescored)
     if pair is not None:
         caption = f"As the paper's figure 5: how a training pair is made. {main.protocol}; corruption {main['corruption']}."
         yield save(pair_steps(pair, caption), f"figure5_{slug}", caption, folder)
@@ -99,7 +100,7 @@ def detections(run: Shown) -> Figure:
     """Figures 1 and 7: a row an image; input, heatmap, result."""
     figure, axes = _grid(len(run.scored), 3, f"{run.protocol}\n{' '.join(run.name.split())}")
     for row, s in zip(axes, run.scored, strict=True):
-        _image(row[0], s.image)
+        _image(row[0], to_image(s.X))
         shown = row[1].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
         _result(row[2], s, run.mask(s))
         row[0].set_ylabel(_label(s), fontsize=8)
@@ -112,10 +113,10 @@ def reconstructions(runs: Sequence[Shown]) -> Figure:
     """Figures 2 and 4: a row an image; input, then reconstruction and result of each run."""
     figure, axes = _grid(len(runs[0].scored), 1 + 2 * len(runs), together(runs))
     for i, row in enumerate(axes):
-        _image(row[0], runs[0].scored[i].image)
+        _image(row[0], to_image(runs[0].scored[i].X))
         row[0].set_ylabel(_label(runs[0].scored[i]), fontsize=8)
         for j, run in enumerate(runs):
-            _image(row[1 + 2 * j], run.scored[i].reconstruction)
+            _image(row[1 + 2 * j], _output(run.scored[i]))
             _result(row[2 + 2 * j], run.scored[i], run.mask(run.scored[i]))
     names = [name for run in runs for name in (f"{run.name}\nreconstruction", f"{run.name}\nresult")]
     _heads(axes[0], ("input", *names))
@@ -125,22 +126,21 @@ def reconstructions(runs: Sequence[Shown]) -> Figure:
 def steps(run: Shown) -> Figure:
     """Figure 3, for the defective image with the highest score: X, F(X), the error, the heatmap, {heatmap > t}, the result."""
     s = max((s for s in run.scored if s.sample.label), key=lambda s: s.score, default=run.scored[0])
-    assert s.reconstruction is not None  # only networks that reconstruct are shown here
-    error = run.scorer.module.hparams["scoring"]["error"]
-    plain = "absolute" if error == "absolute" else "squared"  # what another distance is made from, too
-    X, output = (torch.from_numpy(x.transpose(2, 0, 1).copy())[None] for x in (s.image, s.reconstruction))
+    assert s.output is not None  # only networks that reconstruct are shown here
+    error = run["error"]
+    plain = absolute if error == "absolute" else squared  # the map that another distance is made from, too
     figure, axes = _grid(1, 6, f"{run.protocol}\n{' '.join(run.name.split())}")
     row = axes[0]
-    _image(row[0], s.image)
-    _image(row[1], s.reconstruction)
-    raw = row[2].imshow(error_map(X, output, plain)[0].numpy(), cmap="magma")
+    _image(row[0], to_image(s.X))
+    _image(row[1], _output(s))
+    raw = row[2].imshow(plain(s.X[None], s.output[None])[0].numpy(), cmap="magma")
     shown = row[3].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
-    row[4].imshow(s.heatmap > run.scorer.threshold, cmap="gray", vmin=0, vmax=1)
+    row[4].imshow(s.heatmap > run.rescored.threshold, cmap="gray", vmin=0, vmax=1)
     _result(row[5], s, run.mask(s))
-    symbol = "|F(X) − X|" if plain == "absolute" else "|F(X) − X|²"
-    heatmap = "heatmap: smoothed" if error == plain else f"heatmap: {error}\ndistance, smoothed"
+    symbol = "|F(X) − X|" if plain is absolute else "|F(X) − X|²"
+    heatmap = "heatmap: smoothed" if error in ("squared", "absolute") else f"heatmap: {error}\ndistance, smoothed"
     names = ("X", "F(X)", f"{symbol}, mean\nof the channels", heatmap, "over the threshold")
-    _heads(row, (*names, f"result: from\n{run.scorer.min_area} px on"))
+    _heads(row, (*names, f"result: from\n{run.rescored.min_area} px on"))
     row[0].set_ylabel(_label(s), fontsize=8)
     figure.colorbar(raw, ax=row[2], location="bottom", shrink=0.9, pad=0.02).ax.tick_params(labelsize=6)
     _scale(figure, shown, axes[:, 3], run)
@@ -152,10 +152,10 @@ def objectives(runs: Sequence[Shown]) -> Figure:
     rows = [i for i, s in enumerate(runs[0].scored) if s.sample.label] or [0]
     figure, axes = _grid(len(rows), 2 + len(runs), together(runs))
     for i, row in zip(rows, axes, strict=True):
-        _image(row[0], runs[0].scored[i].image)
+        _image(row[0], to_image(runs[0].scored[i].X))
         _mask(row[1], runs[0].scored[i].truth)
         for axis, run in zip(row[2:], runs, strict=True):
-            shown = axis.imshow(run.scored[i].heatmap / max(run.scorer.threshold, 1e-12), cmap="magma", vmin=0, vmax=2)
+            shown = axis.imshow(run.scored[i].heatmap / max(run.rescored.threshold, 1e-12), cmap="magma", vmin=0, vmax=2)
         row[0].set_ylabel(_label(runs[0].scored[i]), fontsize=8)
     numbers = {"amplify": "(3)", "restore": "(1)"}
     _heads(axes[0], ("input", "truth", *(f"{numbers[r['objective']]} {r.name}" for r in runs)))
@@ -167,20 +167,20 @@ def objectives(runs: Sequence[Shown]) -> Figure:
 # ---- figure 5
 
 
-def training_pair(scorer: Scorer) -> Mapping[str, Any] | None:
+def training_pair(rescored: Rescored) -> Mapping[str, Any] | None:
     """A patch's way from X to X̂, drawn as training draws it, but one patch and no flips. None without training images, and for
     a corruption that is not local."""
-    samples = [s for s in scorer.found.train if s not in scorer.held_out]
-    corruption = build(scorer.run.config["corruption"])
+    samples = rescored.data.train.samples
+    corruption = build(rescored.run.config["corruption"])
     if not samples or not isinstance(corruption, LocalCorruption):
         return None
     stored = read_image(samples[0].path)
-    preprocessing = scorer.preprocessing
-    size = crop_size(scorer.run.config["data"]["train_size"], scorer.run.metrics["image_size"])
+    preprocessing = rescored.preprocessing
+    size = crop_size(rescored.run.config["data"]["train_size"], rescored.run.metrics["image_size"])
     small = preprocessing.resized(stored)
     X = preprocessing.unit(small, preprocessing.levels(small))
     X = np.ascontiguousarray(X[:size, :size] if size else X)
-    rng = np.random.default_rng([scorer.run.metrics["seed"], 5])
+    rng = np.random.default_rng([rescored.run.metrics["seed"], 5])
     for _ in range(20):  # until a patch is large enough to be seen
         box, shape = corruption._patch(X.shape[:2], rng)
         if shape.mean() > 0.3 and min(shape.shape) >= min(X.shape[:2]) // 4:
@@ -229,6 +229,10 @@ def _image(axis: Axes, image: NDArray[np.float32] | None) -> None:
         axis.imshow(image, vmin=0, vmax=1)
 
 
+def _output(s: Scored) -> NDArray[np.float32] | None:
+    return None if s.output is None else to_image(s.output)
+
+
 def _mask(axis: Axes, mask: NDArray[np.bool_] | None) -> None:
     if mask is None:
         axis.text(0.5, 0.5, "no mask", ha="center", va="center", transform=axis.transAxes, fontsize=8)
@@ -239,7 +243,7 @@ def _mask(axis: Axes, mask: NDArray[np.bool_] | None) -> None:
 def _result(axis: Axes, s: Scored, mask: NDArray[np.bool_]) -> None:
     """The image with outlines: found in orange, drawn through; true in blue, dashed."""
     height, width = mask.shape
-    axis.imshow(s.image, vmin=0, vmax=1, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    axis.imshow(to_image(s.X), vmin=0, vmax=1, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     for area, colour, line in ((s.truth, TRUTH, "dashed"), (mask, MASK, "solid")):
         if area is not None and area.any() and not area.all():
             axis.contour(area, levels=[0.5], colors=colour, linewidths=1.2, linestyles=line)

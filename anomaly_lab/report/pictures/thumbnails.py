@@ -12,9 +12,11 @@ from anomaly_lab.calibration.levels import quiet_level
 from anomaly_lab.data.folder import NORMAL
 from anomaly_lab.metrics.curves import operating_point
 from anomaly_lab.progress import bar
+from anomaly_lab.report.pictures.rescored import Rescored
 from anomaly_lab.report.read.official import source
 from anomaly_lab.report.tables.table import number
-from anomaly_lab.scored import Scored, Scorer
+from anomaly_lab.scored import Scored
+from anomaly_lab.show.gallery import to_image
 
 SIDE = 128  # pixels of a thumbnail's longer side
 QUALITY = 85  # of JPEG
@@ -22,46 +24,46 @@ EVEN_STOPS = 64  # of the slider, between those at which a decision changes
 RANGE = 1e4  # of the heatmaps' values that the thumbnails' 255 levels span, each 3.7 % above the one below
 
 
-def payload(scorer: Scorer, setting: str) -> dict[str, Any]:
+def payload(rescored: Rescored, setting: str) -> dict[str, Any]:
     """Plain data for the page. An image's decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails."""
     scored, thumbnails = [], []
-    samples = scorer.found.test
-    with bar(f"Scoring {scorer.run.metrics['category']}, seed {scorer.run.metrics['seed']}") as update:
-        for done, s in enumerate(scorer.score(samples), start=1):
-            scored.append(entry(s, scorer))
+    samples = rescored.data.test
+    with bar(f"Scoring {rescored.run.metrics['category']}, seed {rescored.run.metrics['seed']}") as update:
+        for done, s in enumerate(rescored.score(samples), start=1):
+            scored.append(entry(s, rescored))
             thumbnails.append(_small(s.heatmap))
             update(done, len(samples))
     top = max((float(t.max()) for t in thumbnails), default=1.0) or 1.0
     for image, thumbnail in zip(scored, thumbnails, strict=True):
         image["heatmap"] = _png(quantised(thumbnail, top))
-    recorded = [row.get("predicted") for row in scorer.run.scores]
-    ours = [str(int(scorer.threshold < image["flip"])) if image["flip"] is not None else "0" for image in scored]
+    recorded = [row.get("predicted") for row in rescored.run.scores]
+    ours = [str(int(rescored.threshold < image["flip"])) if image["flip"] is not None else "0" for image in scored]
     return {
-        "data": source(scorer.run),
-        "category": scorer.run.metrics["category"],
+        "data": source(rescored.run),
+        "category": rescored.run.metrics["category"],
         "setting": setting,
-        "seed": scorer.run.metrics["seed"],
-        "threshold": scorer.threshold,
-        "minArea": scorer.min_area,
+        "seed": rescored.run.metrics["seed"],
+        "threshold": rescored.threshold,
+        "minArea": rescored.min_area,
         "top": top,
         "range": RANGE,
-        "stops": decisions(scored, scorer.threshold),
+        "stops": decisions(scored, rescored.threshold),
         "images": scored,
         "changed": sum(a != b for a, b in zip(ours, recorded, strict=False)) + abs(len(ours) - len(recorded)),
     }
 
 
-def entry(s: Scored, scorer: Scorer) -> dict[str, Any]:
+def entry(s: Scored, rescored: Rescored) -> dict[str, Any]:
     """One image but for its heatmap, which waits for the scale that all share."""
     return {
-        "path": s.sample.path.relative_to(scorer.found.root).as_posix(),
+        "path": s.sample.path.relative_to(rescored.data.found.root).as_posix(),
         "defect": s.sample.defect,
         "label": int(s.sample.defect != NORMAL),
         "score": s.score,
-        "flip": flip(s.heatmap, scorer.min_area),
+        "flip": flip(s.heatmap, rescored.min_area),
         "shrunk": _factor(s.heatmap.shape) ** 2,
-        "input": _jpeg(s.image),
-        "reconstruction": None if s.reconstruction is None else _jpeg(s.reconstruction),
+        "input": _jpeg(to_image(s.X)),
+        "reconstruction": None if s.output is None else _jpeg(to_image(s.output)),
         "truth": None if s.truth is None else _png(np.uint8(255) * (_small(s.truth.astype(np.float32)) > 0)),
     }
 

@@ -1,0 +1,58 @@
+"""A trained run in Python: image in, decision out."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_lab.calibration.levels import detect
+from anomaly_lab.data.images import read_image
+from anomaly_lab.data.preprocessing import to_tensor
+from anomaly_lab.runs.trained import load
+from anomaly_lab.scored import look, preprocessing_of
+
+
+class Detection(NamedTuple):
+    """What a detector says of one image (H, W).
+
+    - `score`: the anomaly score, as in scores.csv. - `defective`: whether any pixel of the mask is set.
+    - `heatmap`: (H, W) float32, in the units of `Detector.threshold`. - `mask`: (H, W) bool, True where a defect is detected.
+    """
+
+    score: float
+    defective: bool
+    heatmap: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+
+
+class Detector:
+    """A finished run as a function: `Detector(run)(image)` → `Detection`.
+
+    `run`: the directory that `python -m anomaly_lab.train` has made. It computes on the run's device, in its precision.
+    `threshold` and `min_area` decide: defective is a component of {heatmap > threshold} of at least `min_area` pixels.
+    UserError where the run is missing, unfinished or damaged.
+    """
+
+    def __init__(self, run: str | Path) -> None:
+        self._module = load(run).module
+        self.threshold, self.min_area = float(self._module.threshold), int(self._module.hparams["min_area"])
+
+    def __call__(self, image: str | Path | NDArray[np.uint8]) -> Detection:
+        """Score an image: the path of a PNG, JPEG, BMP or TIFF file, or its pixels, uint8 (H, W, 3) RGB or (H, W, 1) grey.
+
+        UserError for a file that can't be read, ValueError for pixels of another type or shape.
+        """
+        pixels = image if isinstance(image, np.ndarray) else read_image(Path(image))
+        if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+            raise ValueError(f"an image must be uint8 (H, W, 3) RGB or (H, W, 1), got {pixels.dtype} {pixels.shape}")
+        X = to_tensor(preprocessing_of(self._module)(pixels))
+        found = look(self._module, X, pixels.shape[:2])
+        mask = detect(found.heatmap, self.threshold, self.min_area)
+        return Detection(found.score, bool(mask.any()), found.heatmap, mask)
+
+    def many(self, images: Iterable[str | Path]) -> Iterator[tuple[str | Path, Detection]]:
+        """Score images one by one, as they are asked for: (path, detection). Nothing of an image is kept."""
+        for image in images:
+            yield image, self(image)

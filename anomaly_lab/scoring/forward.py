@@ -1,0 +1,77 @@
+"""F as scorers use it: the trained network in testing, and the normal images that a scorer learns from."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from anomaly_lab.networks.fast.folding import ForInference
+from anomaly_lab.scoring.tiles import reconstruct
+
+AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}  # precision → type of the products
+
+
+class Forward:
+    """F in testing: without gradients, in the run's precision, on whole images or in tiles of the training size.
+
+    - `network`: in evaluation mode. It maps (B, 3, h, w) in [0, 1] to the same. A network of features offers `encode`,
+      `features` and, where it reconstructs, `decode`.
+    - `folded`: gives the network's copy for inference.
+    - `tile`: side of the tiles in pixels, 0 for whole images. - `precision`: a key of `AUTOCAST`.
+    """
+
+    def __init__(self, network: Any, folded: ForInference, tile: int, precision: str) -> None:
+        self.network, self.folded, self.tile, self.precision = network, folded, tile, precision
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """X (B, 3, h, w) in [0, 1] → F(X), the same shape and range, float32."""
+        with self._context(X):
+            network = self.folded(self.network, X.device.type)
+            return reconstruct(lambda tiles: network(_last(tiles)), X, self.tile).float()
+
+    def encode(self, X: Tensor) -> Tensor:
+        """X (B, 3, h, w) in [0, 1] → one vector per patch, (B, C, h', w')."""
+        with self._context(X):
+            return self.network.encode(_last(X))  # type: ignore[no-any-return]
+
+    def features(self, X: Tensor) -> Tensor:
+        """X (B, 3, h, w) in [0, 1] → the vectors that are compared with normal ones, (B, C, h', w') float32."""
+        return self.compared(self.encode(X))
+
+    def compared(self, vectors: Tensor) -> Tensor:
+        """Vectors of `encode` as they are compared with normal ones."""
+        with torch.no_grad():
+            return self.network.features(vectors)  # type: ignore[no-any-return]
+
+    def decode(self, vectors: Tensor, size: torch.Size) -> Tensor | None:
+        """Vectors of `encode` → F(X) of `size`, float32; None for a network that does not reconstruct."""
+        if not getattr(self.network, "reconstructs", True):
+            return None
+        with self._context(vectors):
+            return self.network.decode(vectors, size).float()  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def _context(self, x: Tensor) -> Iterator[None]:
+        kind = AUTOCAST[self.precision]
+        with torch.no_grad(), torch.autocast(x.device.type, dtype=kind, enabled=kind is not None):
+            yield
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+class NormalImages(Protocol):
+    """The normal images of a category, as a scorer learns from them: X (3, h, w) in [0, 1], at the working scale."""
+
+    @property
+    def held_out(self) -> Sequence[Any]:
+        """The held-out images, on which the threshold is calibrated."""
+
+    def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+        """At most `count` held-out images, evenly spread, each with its place in `held_out`."""
+
+    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
+        """At most `count` training images, evenly spread (all for None), and how many they are."""
