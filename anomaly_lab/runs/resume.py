@@ -1,7 +1,7 @@
-"""What a run's directory holds already, beside what is to be run there: nothing, the same run finished or cut off, or another.
+"""What a run's directory holds before a run starts there: nothing, the same run finished or cut off, or another run.
 
-The same run has the same configuration (but for what says nothing about the result), was made by the same code, and saw the
-same data: then a sweep that is started again need not repeat it, and a run that was cut off goes on exactly.
+The same run has the same configuration (except neutral keys, see `fingerprint`), the same code and the same data. In a sweep it
+is not repeated if it has finished, and it goes on exactly if it was cut off.
 """
 
 import json
@@ -18,12 +18,12 @@ from anomaly_lab.errors import Refused
 from anomaly_lab.runs import directory, environment, fingerprint, lock
 
 log = logging.getLogger(__name__)
-SUPERSEDED = "superseded"  # the folder in a job's directory for what other code or data gave
-KEPT = (SUPERSEDED, lock.CLAIM, ".hydra", "train.log")  # what stays in place: it belongs to the process at work
+SUPERSEDED = "superseded"  # folder in a job's directory for the results of other code or data
+KEPT = (SUPERSEDED, lock.CLAIM, ".hydra", "train.log")  # files of the process at work, which stay in place
 
 
 class State(Enum):
-    """Of a run in its directory."""
+    """The state of a run in its directory."""
 
     NEW = "new"
     CUT_OFF = "cut off"
@@ -31,62 +31,53 @@ class State(Enum):
 
 
 def fingerprints(config: DictConfig, data: str) -> dict[str, str]:
-    """Digests of configuration, code and data, as environment.json keeps them."""
-    return {"config": files.digest(fingerprint.normalised(config)), "code": fingerprint.code(environment.HERE), "data": data}
+    """Digests of configuration, code and data, as they are stored in environment.json."""
+    code = fingerprint.code(environment.HERE)
+    return {"config": files.digest(fingerprint.normalised(config)), "code": code, "data": data}
 
 
-def state(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:
-    """Where the run that `config` and `prints` describe stands in `run`, which this process holds.
+def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:
+    """Make the directory `run`, which this process holds, ready for the run that `config` and `prints` describe.
 
-    What another configuration, other code or other data left there is put aside in a sweep; else it is Refused, with
-    what differs. So is, outside of a sweep, a run that has finished.
+    Returns the state of that run. If the directory holds another one, made with another configuration, other code or other
+    data, then its files are put aside in a sweep; outside a sweep Refused is raised. Outside a sweep Refused is also raised if
+    the run has finished.
     """
     if not (run / "config.yaml").is_file():
         return State.NEW
-    stored = OmegaConf.load(run / "config.yaml")
-    differing = fingerprint.differences(stored, config)
+    differing = fingerprint.differences(OmegaConf.load(run / "config.yaml"), config)
     differing += [f"the {what} has changed since this run began" for what in changed(run, prints)]
-    finished = (run / "metrics.json").is_file()
-    if in_sweep:
-        if differing:
-            log.info("%s: %s; run anew", run, "; ".join(differing))
-            put_aside(run)
-            return State.NEW
-        return State.FINISHED if finished else State.CUT_OFF
-    directory.refuse_other(run, differing)
-    return State.CUT_OFF
+    if not in_sweep:
+        directory.refuse_other(run, differing)
+        return State.CUT_OFF
+    if differing:
+        log.info("%s: %s; the run starts again", run, "; ".join(differing))
+        put_aside(run)
+        return State.NEW
+    return State.FINISHED if (run / "metrics.json").is_file() else State.CUT_OFF
 
 
 def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
-    """Which of "code" and "data" differ from those that the run in `run` began with. A missing record counts as a change."""
+    """Which of "code" and "data" have changed since the run in `run` began. Without a record of them, both count as changed."""
     kept = _stored(run).get("fingerprint", {})
     return [what for what in ("code", "data") if kept.get(what) != prints[what]]
 
 
-def _stored(run: Path) -> dict[str, Any]:
-    """What environment.json says, nothing where there is none."""
-    try:
-        record: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record
-
-
 def require_same_data(run: Path, prints: Mapping[str, str]) -> None:
-    """For resume=: Refused where the images have changed since the run began; a warning where the code has."""
+    """For resume=: raises Refused if the images have changed since the run began, and warns if the code has."""
     differing = changed(run, prints)
     if "data" in differing:
         raise Refused(f"{run} began with other images than there are now: restore them, or start a new run")
     if differing:
-        log.warning("%s began with other code than this: what comes out may differ from an uninterrupted run", run)
+        log.warning("%s began with other code: its results may differ from those of an uninterrupted run", run)
 
 
 def put_aside(run: Path) -> Path:
-    """Move what a run left in `run` to its folder superseded/<number>, which is returned."""
+    """Move the files of the run in `run` to its folder superseded/<number>, which is returned."""
     numbers = [int(path.name) for path in (run / SUPERSEDED).glob("*") if path.name.isdigit()]
     folder = run / SUPERSEDED / str(max(numbers, default=0) + 1)
     folder.mkdir(parents=True)
-    # config.yaml last: as long as it is there, a process that is killed meanwhile leaves a run to be put aside
+    # config.yaml is last: if the process is killed before, the next one finds it and puts the other files aside
     for path in sorted(run.iterdir(), key=lambda path: path.name == "config.yaml"):
         if path.name not in KEPT:
             path.rename(folder / path.name)
@@ -94,6 +85,15 @@ def put_aside(run: Path) -> Path:
 
 
 def stored_threads(run: Path) -> int | None:
-    """The number of threads that the run in `run` began with: with another, sums are rounded in another order."""
+    """The number of threads with which the run in `run` began: another number adds in another order, and rounds differently."""
     threads = _stored(run).get("threads")
     return threads if isinstance(threads, int) and threads > 0 else None
+
+
+def _stored(run: Path) -> dict[str, Any]:
+    """environment.json of the run, empty if it is missing or damaged."""
+    try:
+        record: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
