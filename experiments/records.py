@@ -1,16 +1,19 @@
-"""What the studies on real photographs share: a finished run's record with its protocol, and figures over seeds."""
+"""What the studies on real photographs share: a finished run's record with its protocol, and metrics over seeds."""
 
 import csv
 import json
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
+
+from anomaly_lab.report.read.groups import statistic
+from anomaly_lab.report.tables.table import averaged
+from anomaly_lab.show.markdown import pipe_table
 
 PROTOCOL = ("date", "git", "processor", "cores", "threads", "packages")
 
 
 def keep(run: Path, target: Path, setting: dict[str, Any]) -> bool:
-    """Write to `target`: `setting`, what `run` measured and where. Whether the run has finished."""
+    """Write `setting`, the run's metrics and its environment to `target`. Returns whether the run has finished."""
     if not (run / "metrics.json").is_file():
         return False
     environment = json.loads((run / "environment.json").read_text())
@@ -23,7 +26,7 @@ def keep(run: Path, target: Path, setting: dict[str, Any]) -> bool:
 
 
 def relative_error(run: Path) -> float | None:
-    """Of the reconstruction, at the last validation: 1 where nothing but the mean colour is given back; None without one."""
+    """The relative reconstruction error at the last validation; 1 is that of the mean colour. None if none was recorded."""
     if not (run / "metrics.csv").is_file():
         return None
     with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
@@ -32,7 +35,7 @@ def relative_error(run: Path) -> float | None:
 
 
 def grouped(out: Path, *names: str) -> list[tuple[tuple[Any, ...], list[dict[str, Any]]]]:
-    """The records in `out`/results that agree in `names`, in their order: ((values), records)."""
+    """The records in `out`/results, grouped by the values of `names` and in their order: ((values), records)."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for path in sorted((out / "results").glob("*.json")):
         record = json.loads(path.read_text())
@@ -41,23 +44,17 @@ def grouped(out: Path, *names: str) -> list[tuple[tuple[Any, ...], list[dict[str
 
 
 def measured(records: list[dict[str, Any]], names: tuple[str, ...]) -> list[str]:
-    """Cells of a table: each metric over the seeds, and the flat grey's image and pixel AUROC."""
+    """Cells of a table: each metric over the seeds, then image and pixel AUROC of flat grey."""
     cells = [spread([r[name] for r in records]) for name in names]
     return [*cells, " / ".join(spread([r[f"flat_{name}"] for r in records]) for name in ("image_auroc", "pixel_auroc"))]
 
 
 def write_table(out: Path, titles: list[str], rows: list[list[Any]]) -> None:
-    """table.md, its last column that of the flat grey."""
-    titles = [*titles, "flat grey: image / pixel AUROC"]
-    lines = [titles, ["---"] * len(titles), *rows]
-    bars = ["|" + "---|" * len(titles) if line[0] == "---" else "| " + " | ".join(map(str, line)) + " |" for line in lines]
-    out.mkdir(parents=True, exist_ok=True)  # a first run that fails has left nothing there
-    (out / "table.md").write_text("\n".join(bars) + "\n")
+    """Write table.md; its last column is that of flat grey."""
+    out.mkdir(parents=True, exist_ok=True)  # it is not there yet if the first run failed
+    (out / "table.md").write_text(pipe_table([*titles, "flat grey: image / pixel AUROC"], rows) + "\n")
 
 
 def spread(values: list[float | None]) -> str:
-    """Mean ± standard deviation, – where none is known."""
-    known = [v for v in values if v is not None]
-    if not known:
-        return "–"
-    return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
+    """Mean ± sample standard deviation; the mean alone if one value is known, – if none is."""
+    return averaged(statistic(values)).text

@@ -31,7 +31,7 @@ def statistic(values: Iterable[float | None]) -> Statistic:
         return Statistic(None, None, 0)
     if len(known) == 1:
         return Statistic(known[0], None, 1)
-    return Statistic(statistics.fmean(known), statistics.stdev(known), len(known))
+    return Statistic(statistics.mean(known), statistics.stdev(known), len(known))
 
 
 def rank(proxies: Iterable[float | None]) -> float:
