@@ -20,8 +20,8 @@ COMPUTING = (
 # Rooms and modules of this package that decide no number of a training. All others count, new ones too.
 UNCOUNTED = (
     "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
-    "report", "search", "evaluate", "pipeline/evaluate",     # other commands, which no training runs
-    "runs/trained", "runs/changes",                          # they read runs that have finished
+    "report", "search", "evaluate", "detector",              # other ways in, which no training uses
+    "pipeline/evaluate", "runs/changes",                     # what only these need
     "train", "errors", "runs/job", "runs/sweep",             # they catch and report errors
     "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it
     "runs/command_line", "runs/directory",                   # they make the configuration, which has its own digest
