@@ -54,8 +54,10 @@ def write_page(
 
 
 def inlined(picture: Picture) -> str:
-    """A picture as a data URI: SVG or PNG, whichever is smaller, or JPEG if both are large. The files beside the page keep every
-    pixel."""
+    """A picture as a data URI: SVG or PNG, whichever is smaller, or JPEG if both are large.
+
+    The files beside the page keep every pixel.
+    """
     svg, png = picture.svg.read_bytes(), picture.png.read_bytes()
     kind, data = ("svg+xml", svg) if len(svg) < len(png) else ("png", png)
     if len(data) > LARGE:

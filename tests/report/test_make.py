@@ -78,4 +78,4 @@ def test_missing_checkpoints_and_images_are_said_and_cost_nothing_else(tmp_path:
     assert any("gone is not a folder" in note for note in report.notes)
     (run / "checkpoints/best.ckpt").write_bytes(b"damaged")
     report = build_report(Options([run], tmp_path / "c", "one", False))
-    assert any("cannot be loaded" in note for note in report.notes)
+    assert any("best.ckpt is damaged" in note for note in report.notes)

@@ -1,4 +1,4 @@
-"""A finished run with its model and images, to be shown in pictures."""
+"""A finished run with its model and images, for pictures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import UserError
 from anomaly_lab.report.read.run import Run
+from anomaly_lab.runs.finished import best_checkpoint
 from anomaly_lab.runs.trained import Trained, load
 from anomaly_lab.scored import Scored, preprocessing_of, score
 
@@ -22,28 +23,36 @@ class Rescored:
 
     @property
     def threshold(self) -> float:
-        """In the units of the heatmaps."""
+        """The run's threshold, in units of the heatmap."""
         return float(self.trained.module.threshold)
 
     @property
     def min_area(self) -> int:
-        """Pixels of the smallest defect."""
+        """The size of the smallest defect, in pixels."""
         return int(self.trained.module.hparams["min_area"])
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How the run's images are prepared."""
+        """The preparation of the run's images."""
         return preprocessing_of(self.trained.module)
 
     def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
-        """Score images as the run's own test did: same precision, same tiles."""
+        """Score images as the run's own test did: with the same precision and the same tiles."""
         return score(self.trained.module, samples)
 
 
 def rescored(run: Run) -> Rescored:
-    """Load a run's model and find its images. UserError where they are missing, damaged, or not those that the run had."""
+    """Load a run's model and find its images.
+
+    UserError if the checkpoint, the configuration or the images are missing or damaged, or if the run had other images.
+    """
+    for path in (best_checkpoint(run.path), run.path / "config.yaml"):
+        if not path.is_file():
+            raise UserError(f"{path} is missing: copy it there to see the run's images")
     trained = load(run.path)
     data = trained.data()
     if len(data.test) != run.metrics.get("n_test"):
-        raise UserError(f"{data.found.root} has {len(data.test)} test images now, the run had {run.metrics.get('n_test')}")
+        raise UserError(
+            f"{data.found.root} has {len(data.test)} test images, but the run had {run.metrics.get('n_test')}: restore them"
+        )
     return Rescored(run, trained, data)

@@ -1,4 +1,4 @@
-"""What the page's gallery shows of a run: every test image as thumbnails, and the threshold at which its decision changes."""
+"""The page's data of a run: thumbnails of every test image, and the threshold at which its decision changes."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,15 @@ from anomaly_lab.show.gallery import to_image
 
 SIDE = 128  # pixels of a thumbnail's longer side
 QUALITY = 85  # of JPEG
-EVEN_STOPS = 64  # of the slider, between those at which a decision changes
-RANGE = 1e4  # of the heatmaps' values that the thumbnails' 255 levels span, each 3.7 % above the one below
+EVEN_STOPS = 64  # evenly spaced stops of the slider, besides those at which a decision changes
+RANGE = 1e4  # highest over lowest level of a thumbnail's heatmap; each of the 255 levels is 3.7 % above the one below
 
 
 def payload(rescored: Rescored, setting: str) -> dict[str, Any]:
-    """Plain data for the page. An image's decision at a threshold t is `t < flip`, exactly; masks are drawn from thumbnails."""
+    """Data of plain types for the page, see gallery.js.
+
+    An image is called defective exactly where threshold < flip. The page draws masks from thumbnails.
+    """
     scored, thumbnails = [], []
     samples = rescored.data.test
     with bar(f"Scoring {rescored.run.metrics['category']}, seed {rescored.run.metrics['seed']}") as update:
@@ -54,7 +57,7 @@ def payload(rescored: Rescored, setting: str) -> dict[str, Any]:
 
 
 def entry(s: Scored, rescored: Rescored) -> dict[str, Any]:
-    """One image but for its heatmap, which waits for the scale that all share."""
+    """One image without its heatmap, since the scale of the heatmaps is known after the last image."""
     return {
         "path": s.sample.path.relative_to(rescored.data.found.root).as_posix(),
         "defect": s.sample.defect,
@@ -69,20 +72,22 @@ def entry(s: Scored, rescored: Rescored) -> dict[str, Any]:
 
 
 def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
-    """The smallest threshold at which the image counts as normal (`calibration.quiet_level`). None where the image has fewer
-    pixels than `min_area` and is never detected."""
+    """The smallest threshold at which the image is called normal (`calibration.levels.quiet_level`).
+
+    None if the image has fewer pixels than `min_area`: it is normal at every threshold.
+    """
     level = quiet_level(heatmap, min_area)
     return level if np.isfinite(level) else None
 
 
 def stops(flips: Sequence[float | None], threshold: float) -> list[float]:
-    """Thresholds for the slider, ascending: every one at which some decision changes, the run's own, and even steps between."""
+    """The slider's thresholds in rising order: each at which a decision changes, the run's own, and evenly spaced ones."""
     known = [f for f in flips if f is not None]
     return sorted({*known, threshold, *np.linspace(0.0, max([*known, threshold]), EVEN_STOPS).tolist()})
 
 
 def decisions(images: Sequence[Mapping[str, Any]], own: float) -> list[dict[str, Any]]:
-    """For each stop of the slider its threshold, and the counts and rates as `texts`, by the id of the page's element."""
+    """For each stop of the slider the threshold, and counts and rates as texts: {id of an element of the page: text}."""
     levels = np.array([-np.inf if image["flip"] is None else image["flip"] for image in images])
     label = np.array([image["label"] for image in images], bool)
     found = []
@@ -96,8 +101,10 @@ def decisions(images: Sequence[Mapping[str, Any]], own: float) -> list[dict[str,
 
 
 def quantised(heatmap: NDArray[np.float32], top: float) -> NDArray[np.uint8]:
-    """Levels 1 … 255 spaced evenly in the logarithm from top / RANGE to top, so that low thresholds are drawn as finely as high
-    ones; 0 below."""
+    """A heatmap as levels: 1 … 255 are spaced evenly in the logarithm from top / RANGE to top; 0 is below.
+
+    So a mask at a low threshold is as exact as one at a high threshold.
+    """
     with np.errstate(divide="ignore"):
         level = 1 + 254 * (1 + np.log(np.maximum(heatmap, 0) / top) / np.log(RANGE))
     return np.clip(np.round(level), 0, 255).astype(np.uint8)
@@ -108,7 +115,7 @@ def _factor(shape: tuple[int, ...]) -> float:
 
 
 def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shrunk to a thumbnail by averaging areas; smaller images stay as they are."""
+    """The image as a thumbnail, by averaging areas; a smaller image stays as it is."""
     factor = _factor(image.shape)
     size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
     return image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
