@@ -1,0 +1,83 @@
+"""The commands that a page of Markdown shows, and what tests do with them."""
+
+import math
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from conftest import Ended, Finished, write_category
+
+ROOT = Path(__file__).parent.parent
+TRAIN = "python -m anomaly_lab.train "
+
+
+def shown(text: str) -> list[str]:
+    """The commands in the indented blocks of a page: continued lines joined, without comments, variables and `&`."""
+    blocks = [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.startswith("    ")]
+    bare = [re.sub(r"^(\w+=\S+ +)+|\s+#.*$|\s+&.*$", "", line) for line in blocks]
+    return [" ".join(line.split()) for line in bare if line.startswith(("python -m ", "make ", "pip "))]
+
+
+def trainings(text: str) -> list[str]:
+    """The arguments of the training commands that a page shows."""
+    return [command.removeprefix(TRAIN) for command in shown(text) if command.startswith(TRAIN)]
+
+
+def make_targets(text: str) -> list[str]:
+    """The targets of make that a page names: in a command, or between backticks."""
+    named = {command.split()[1] for command in shown(text) if command.startswith("make ")}
+    return sorted(named | set(re.findall(r"`make (\w+)", text)))
+
+
+def options(text: str) -> set[tuple[str, str]]:
+    """(group, option) of the configuration, as in `model=sdc`, that a page names between backticks."""
+    return set(re.findall(r"`(calibration|corruption|data|debug|logger|model|objective|trainer)=([a-z]\w*)[` ]", text))
+
+
+def require_options(text: str) -> None:
+    """Fail for an option without a file in conf/."""
+    for group, option in options(text):
+        assert (ROOT / "conf" / group / f"{option}.yaml").is_file(), f"{group}={option}"
+
+
+def require_make_target(target: str) -> None:
+    """Fail for a target that the Makefile does not have."""
+    subprocess.run(["make", "-n", target, "RUN=run", "ROOT=root"], cwd=ROOT, check=True, capture_output=True)
+
+
+def require_training(command: str, train: Callable[..., Ended], folder: Path) -> None:
+    """Run the arguments of a training command, made tiny; fail unless each of its jobs finishes."""
+    write_category(folder / "photographs" / "mine", train=3, good=1, each=1)
+    command = command.replace("FOLDER", "mine").replace("DIR", "photographs")
+    tiny = [] if "debug=" in command else ["debug=default"]
+    ended = train(*command.split(), *tiny, "data.steps_per_epoch=1", "trainer.max_epochs=1")
+    assert ended.status == 0, ended.err + ended.out
+    finished = [path for run in ended.directories for path in run.glob("**/metrics.json")]
+    assert len(finished) == math.prod(len(values) for values in grid(command).values())
+
+
+def require_reading(command: str, finished: Finished, folder: Path) -> None:
+    """Run a command that reads runs, on a copy of a finished one; fail unless it leaves what it should."""
+    runs = shutil.copytree(finished.directory.parent, folder / "runs")
+    write_category(folder / "photographs/stripes", train=0, good=0, defects=("new",), each=2, masks=False)
+    command = command.replace("runs/DIRECTORY", str(runs / finished.directory.name)).replace("runs=runs", f"runs={runs}")
+    command = command.replace("=DIR", f"={folder / 'photographs'}")
+    command = command.replace("alpha=0.1", "alpha=0.5")  # one image is held out here; carpet's nine suffice for .1
+    ended = subprocess.run([sys.executable, *command.split()[1:]], cwd=folder, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert list(folder.glob("**/report.html" if "report" in command else "**/source.json"))
+
+
+def grid(command: str) -> dict[str, list[str]]:
+    """The keys that the arguments of a multirun vary, and their values; empty for a single run."""
+    if not command.startswith("-m "):
+        return {}
+    lists = {key: values.split(",") for key, values in re.findall(r"(\+?[\w.]+)=([^\[\s]*,[^\s]*)", command)}
+    for name in re.findall(r"\+sweep=(\w+)", command):
+        params = yaml.safe_load((ROOT / f"conf/sweep/{name}.yaml").read_text())["hydra"]["sweeper"]["params"]
+        lists |= {key: str(values).split(",") for key, values in params.items()}
+    return lists
