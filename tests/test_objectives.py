@@ -1,4 +1,4 @@
-"""Each equation against values worked out by hand on 2×2 images, and its gradients."""
+"""Each objective against values computed by hand on 2×2 images, and its gradients."""
 
 import math
 
@@ -20,23 +20,23 @@ def by_hand(objective, **kwargs):
 
 def test_restore_by_hand():
     # ‖M̄⊙E‖₂ = √(.09+.16) = .5, ‖M̄‖₁ = 2; ‖M⊙E‖₂ = .3, ‖M‖₁ = 2
-    assert by_hand("restore", lam=0.6) == pytest.approx(0.6 * 0.5 / 2 + 0.4 * 0.3 / 2)
+    assert by_hand("restore", lam=0.6, norm="l2") == pytest.approx(0.6 * 0.5 / 2 + 0.4 * 0.3 / 2)
     assert by_hand("restore", lam=0.6, norm="squared") == pytest.approx(0.6 * 0.25 / 2 + 0.4 * 0.09 / 2)
 
 
 def test_amplify_mask_by_hand():
-    assert by_hand("amplify_mask", lam=0.6) == pytest.approx(0.6 * 0.25 - 0.4 * 0.15)
+    assert by_hand("amplify_mask", lam=0.6, norm="l2") == pytest.approx(0.6 * 0.25 - 0.4 * 0.15)
     assert by_hand("amplify_mask", lam=0.6, norm="squared") == pytest.approx(0.6 * 0.125 - 0.4 * 0.045)
 
 
 def test_amplify_by_hand():
     # ‖X̂−X‖₁ = .6; |X̂−X|⊙E = (.2·0, .4·.3) so its norm is .12
-    assert by_hand("amplify", lam=0.6) == pytest.approx(0.6 * 0.25 - 0.4 * 0.12 / 0.6)
+    assert by_hand("amplify", lam=0.6, norm="l2") == pytest.approx(0.6 * 0.25 - 0.4 * 0.12 / 0.6)
     assert by_hand("amplify", lam=0.6, norm="squared") == pytest.approx(0.6 * 0.125 - 0.4 * 0.0144 / 0.6)
 
 
 def test_segment_by_hand():
-    # |F(X̂)−X̂| = .3, .4 | .2, .7: normal pixels are told 0, corrupted ones 1
+    # |F(X̂)−X̂| = .3, .4 | .2, .7; the target is 0 for normal pixels and 1 for corrupted ones
     expected = -(math.log(0.7) + math.log(0.6) + math.log(0.2) + math.log(0.7)) / 4
     assert by_hand("segment") == pytest.approx(expected, rel=1e-5)
 
@@ -47,7 +47,7 @@ def test_l2_by_hand():
 
 @pytest.mark.parametrize("name", ["restore", "amplify_mask", "amplify"])
 @pytest.mark.parametrize("norm", ["l2", "squared"])
-def test_norms_are_per_sample_then_averaged(name, norm):
+def test_norms_are_computed_per_sample_and_then_averaged(name, norm):
     objective = getattr(objectives, name)
     torch.manual_seed(0)
     pair = [torch.rand(2, 3, 4, 4) for _ in range(3)]
@@ -64,12 +64,13 @@ def test_a_one_channel_mask_is_the_three_channel_mask(name):
     torch.manual_seed(0)
     output, x, x_hat = (torch.rand(2, 3, 4, 4) for _ in range(3))
     mask = (torch.rand(2, 1, 4, 4) > 0.5).float()
-    assert torch.equal(objective(output, x, x_hat, mask), objective(output, x, x_hat, mask.expand(-1, 3, -1, -1)))
+    values = [objective(output, x, x_hat, m, lam=0.5, norm="l2") for m in (mask, mask.expand(-1, 3, -1, -1))]
+    assert torch.equal(*values)
 
 
 @pytest.mark.parametrize("norm", ["l2", "squared"])
-def test_2_and_3_are_one_where_the_difference_is_binary(norm):
-    """|X̂−X| = M makes the weights of (3) those of (2)."""
+def test_2_and_3_are_equal_for_a_binary_difference(norm):
+    """|X̂−X| = M gives (3) the weights of (2)."""
     torch.manual_seed(0)
     mask = (torch.rand(3, 3, 4, 4) > 0.6).float()
     x = (torch.rand(3, 3, 4, 4) > 0.5).float()
@@ -83,7 +84,7 @@ def test_2_and_3_are_one_where_the_difference_is_binary(norm):
 @pytest.mark.parametrize("fill", [0.0, 1.0])
 @pytest.mark.parametrize("norm", ["l2", "squared"])
 def test_an_empty_region_contributes_nothing(name, fill, norm):
-    """‖M‖₁ = 0 leaves the first term, ‖M̄‖₁ = 0 the second; value and gradient stay finite."""
+    """‖M‖₁ = 0 leaves the first term and ‖M̄‖₁ = 0 the second; value and gradient stay finite."""
     output = OUTPUT.clone().requires_grad_()
     mask = torch.full_like(M, fill)
     x_hat = X if fill == 0 else 1 - X + 0.25
@@ -102,9 +103,10 @@ def test_an_empty_region_contributes_nothing(name, fill, norm):
 
 
 @pytest.mark.parametrize("name", ["restore", "amplify_mask", "amplify"])
-def test_a_perfect_output_has_loss_and_gradient_zero(name):
+@pytest.mark.parametrize("norm", ["l2", "squared"])
+def test_the_loss_and_the_gradient_of_a_perfect_output_are_zero(name, norm):
     output = X.clone().requires_grad_()
-    value = getattr(objectives, name)(output, X, X_HAT, M, lam=0.6)
+    value = getattr(objectives, name)(output, X, X_HAT, M, lam=0.6, norm=norm)
     value.backward()
     assert value.item() == 0
     assert torch.equal(output.grad, torch.zeros_like(X))
@@ -122,12 +124,17 @@ def test_gradients(name, norm):
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match="'l2' or 'squared', got 'l1'"):
-        objectives.restore(OUTPUT, X, X_HAT, M, norm="l1")
+    with pytest.raises(ValueError, match=r"objective\.norm is l1: it must be one of l2, squared"):
+        objectives.restore(OUTPUT, X, X_HAT, M, lam=0.5, norm="l1")
+
+
+def test_patch_reconstruction_by_hand():
+    """The target is X̂: errors .3, −.4 | −.2, .7."""
+    assert by_hand("patch_reconstruction") == pytest.approx((0.09 + 0.16 + 0.04 + 0.49) / 4)
 
 
 def test_ssim_by_hand():
-    """Of two flat images only the luminance term is left: (2ab + c₁) / (a² + b² + c₁) with c₁ = 0.01²."""
+    """For two flat images only the luminance term remains: (2ab + c₁) / (a² + b² + c₁) with c₁ = 0.01²."""
     a, b = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.25)
     c1 = 0.01**2
     expected = 1 - (2 * 0.125 + c1) / (0.25 + 0.0625 + c1)

@@ -51,7 +51,7 @@ def stepper(width: float, batch: int, side: int, fast: bool, checkpointing: bool
     def step() -> None:
         with precision(fast):
             output = network(X.contiguous(memory_format=CHANNELS_LAST) if fast else X)
-        loss = restore(output.float(), X, X, M)
+        loss = restore(output.float(), X, X, M, lam=0.5, norm="l2")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
