@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import CUTOUT
 
 from anomaly_lab import objectives
 from anomaly_lab.build import build
@@ -26,7 +27,7 @@ def test_a_function_gets_its_arguments_bound() -> None:
 
 def test_lists_of_records_are_built_first() -> None:
     contents = [{"_target_": "anomaly_lab.corruption.contents.Elastic", "amplitude": [1.0, 2.0], "smoothness": [3.0, 4.0]}]
-    corruption = build({"_target_": "anomaly_lab.corruption.local.LocalCorruption", "contents": contents, "count": [1, 1]})
+    corruption = build(CUTOUT | {"contents": contents})
     assert isinstance(corruption, LocalCorruption)
     assert isinstance(corruption.contents[0], Elastic)
 

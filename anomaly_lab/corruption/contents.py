@@ -1,4 +1,4 @@
-"""What happens inside a corrupted patch: small classes with one method, (image, box, rng) → patch (section 3.2)."""
+"""Contents of a corrupted patch (section 3.2): small classes with one method, (image, box, rng) → patch."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,36 +12,39 @@ Range = tuple[float, float]
 
 
 def noise_field(shape: tuple[int, int], scale: float, rng: Generator, channels: int = 1) -> np.ndarray:
-    """Smooth Gaussian noise of about unit standard deviation, (H, W, channels) float32, correlated over `scale` pixels.
+    """Smooth Gaussian noise with a standard deviation of about 1 and a correlation length of `scale` pixels.
 
-    Drawn on a grid of that spacing and enlarged by bicubic interpolation: the cost does not grow with `scale`, as
-    that of a Gaussian filter does.
+    Returns (H, W, channels), float32, for `shape` = (H, W). The noise is drawn on a grid with a spacing of `scale` and enlarged
+    by bicubic interpolation. The cost of a Gaussian filter would grow with `scale`; this cost does not.
     """
     height, width = shape
     grid = (int(np.ceil(height / scale)) + 3, int(np.ceil(width / scale)) + 3, channels)
     coarse = rng.standard_normal(grid, dtype=np.float32)
     full = cv2.resize(coarse, (round(grid[1] * scale), round(grid[0] * scale)), interpolation=cv2.INTER_CUBIC)
     top, left = int(rng.integers(0, max(1, round(scale)))), int(rng.integers(0, max(1, round(scale))))
-    # between unit-variance knots bicubic interpolation has a standard deviation of about .83
+    # bicubic interpolation between knots of unit variance has a standard deviation of about .83
     return full.reshape(*full.shape[:2], channels)[top : top + height, left : left + width] / 0.83
 
 
 class Content(Protocol):
-    """What happens inside a patch: `image` is X, float32 (H, W, 3) in [0, 1]; returns the new content of `box`."""
+    """Makes the new content of a patch."""
 
-    def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray: ...
+    def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
+        """X, float32 (H, W, 3) in [0, 1], and the patch's box → the patch (h, w, 3), about in [0, 1]."""
 
 
 @dataclass
 class Elastic:
-    """Elastic deformation, the paper's choice: pixels move by a smooth random field, so colours stay what they were.
+    """Elastic deformation, the paper's choice: a smooth random field moves the pixels, and colours are kept.
 
-    `amplitude`: range of the displacement's standard deviation, pixels. `smoothness`: range of the length over which
-    it changes, pixels. Both relative to nothing: defects come in the texture's own scale, not in the crop's.
+    - `amplitude`: range of the displacement's standard deviation, in pixels.
+    - `smoothness`: range of the displacement's correlation length, in pixels.
+
+    Both are absolute, because the size of defects follows the texture and not the crop.
     """
 
-    amplitude: Range = (2.0, 8.0)
-    smoothness: Range = (4.0, 16.0)
+    amplitude: Range
+    smoothness: Range
 
     def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
         patch = image[box]
@@ -52,15 +55,15 @@ class Elastic:
             np.arange(width, dtype=np.float32) + field[..., 0],
             np.arange(height, dtype=np.float32)[:, None] + field[..., 1],
             cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,  # the default, black, would mark the patch's border
+            borderMode=cv2.BORDER_REFLECT_101,  # OpenCV's default, black, would mark the patch's border
         )
 
 
 @dataclass
 class Cutout:
-    """Cut-out: the patch set to one grey level; the paper's Figure 6 sets it to zero ("BLACK")."""
+    """Cut-out: the patch becomes one grey level, `fill` in [0, 1]. The paper's Figure 6 uses zero ("BLACK")."""
 
-    fill: float = 0.0
+    fill: float
 
     def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
         return np.full_like(image[box], self.fill)
@@ -68,7 +71,7 @@ class Cutout:
 
 @dataclass
 class Swap:
-    """Patch swapping: the content of another place of the same image, turned by a random multiple of 180° or mirrored."""
+    """Patch swapping: the content of another place of the same image, turned by 180° or mirrored at random."""
 
     def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
         height, width = image[box].shape[:2]
@@ -80,21 +83,25 @@ class Swap:
 
 @dataclass
 class Texture:
-    """A foreign texture (smooth coloured noise, stretched in one direction) blended in with a random opacity."""
+    """A foreign texture, blended in with a random opacity: smooth coloured noise, stretched in one direction.
 
-    scale: Range = (2.0, 12.0)
-    opacity: Range = (0.3, 1.0)
+    - `scale`: range of the noise's correlation length, in pixels.
+    - `opacity`: range of the texture's weight, in [0, 1]; the image has the rest.
+    """
+
+    scale: Range
+    opacity: Range
 
     def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
         patch = image[box]
         height, width = patch.shape[:2]
-        stretch = rng.uniform(1, 4)  # isotropic to four times longer than wide
+        stretch = rng.uniform(1, 4)  # from isotropic to four times as long as wide
         shape = (height, int(np.ceil(width / stretch)))
         noise = noise_field(shape, rng.uniform(*self.scale), rng)
         noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
         colour = rng.uniform(0, 1, 3).astype(np.float32)  # real defects may be black or glaring
         if (patch == patch[..., :1]).all():
-            colour[:] = colour[0]  # a grey camera sees no colour: one would give the patch away
+            colour[:] = colour[0]  # in a grey image a colour would reveal the patch
         foreign = np.clip(colour + np.float32(rng.uniform(0.05, 0.25)) * noise, 0, 1)
         opacity = np.float32(rng.uniform(*self.opacity))
         return (1 - opacity) * patch + opacity * foreign
@@ -102,9 +109,12 @@ class Texture:
 
 @dataclass
 class Blur:
-    """The patch out of focus: its fine structure is lost, its mean colour kept."""
+    """The patch out of focus: it loses its fine structure and keeps its mean colour.
 
-    sigma: Range = (1.5, 5.0)  # pixels
+    `sigma`: range of the Gaussian's standard deviation, in pixels.
+    """
+
+    sigma: Range
 
     def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
         return cv2.GaussianBlur(image[box], (0, 0), rng.uniform(*self.sigma), borderType=cv2.BORDER_REFLECT_101)

@@ -1,4 +1,4 @@
-"""Shape masks of corrupted patches: (height, width), rng → (H, W) bool (section 3.2)."""
+"""Shape masks of corrupted patches (section 3.2): (height, width) and a random generator → mask (height, width), bool."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ from numpy.random import Generator
 
 
 def blob(size: tuple[int, int], rng: Generator) -> np.ndarray:
-    """A smooth closed curve through random radii (low Fourier modes), filled: (H, W) bool."""
+    """A filled smooth closed curve; its radius is a sum of five random Fourier modes."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     radius = np.ones_like(angle)
     for mode in range(1, 6):
@@ -16,18 +16,18 @@ def blob(size: tuple[int, int], rng: Generator) -> np.ndarray:
 
 
 def ellipse(size: tuple[int, int], rng: Generator) -> np.ndarray:
-    """The ellipse that touches all four sides of the patch: (H, W) bool."""
+    """The ellipse that touches all four sides of the patch."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     return _polygon(size, np.cos(angle), np.sin(angle))
 
 
 def rectangle(size: tuple[int, int], rng: Generator) -> np.ndarray:
-    """The whole patch: (H, W) bool."""
+    """The whole patch."""
     return np.ones(size, bool)
 
 
 def stroke(size: tuple[int, int], rng: Generator) -> np.ndarray:
-    """A thin curved line across the patch, as of a scratch or a thread: (H, W) bool."""
+    """A thin curved line across the patch, like a scratch or a thread."""
     height, width = size
     ends = rng.uniform(0, 1, (3, 2)) * (width - 1, height - 1)
     t = np.linspace(0, 1, 32)[:, None]
@@ -39,7 +39,7 @@ def stroke(size: tuple[int, int], rng: Generator) -> np.ndarray:
 
 
 def _polygon(size: tuple[int, int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Fill the polygon with corners (x, y) in [−1, 1]², scaled to the patch."""
+    """The filled polygon with corners (x, y) in [−1, 1]², scaled to the patch."""
     half = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     corners = np.round(np.stack([x, y], 1) * half + half).astype(np.int32)
     return cv2.fillPoly(np.zeros(size, np.uint8), [corners], 1) > 0

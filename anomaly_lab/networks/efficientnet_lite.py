@@ -2,7 +2,7 @@
 
 Tan and Le, EfficientNet (2019), in the "Lite" form: no squeeze and excitation, ReLU6 instead of swish, a stem of 32 filters.
 The code follows that description. It leaves out the layers beyond stride 16 and the classifier. Each batch normalisation is
-folded into the convolution before it: this is twice as fast, and a training on a few hundred images keeps ImageNet's statistics.
+folded into the convolution before it: this is twice as fast, and a training on few images keeps ImageNet's statistics.
 """
 
 import re

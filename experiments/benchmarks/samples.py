@@ -5,10 +5,12 @@ import itertools
 import albumentations as A
 import numpy as np
 import torch
+from hydra import compose, initialize_config_dir
 from measure import Row, interleaved, median, ratio
+from omegaconf import OmegaConf
 
-from anomaly_lab.corruption.contents import Elastic
-from anomaly_lab.corruption.local import LocalCorruption
+from anomaly_lab.build import build
+from anomaly_lab.runs.command_line import CONF
 
 TARGETS = {256: 3.0, 512: 5.0}
 
@@ -16,10 +18,11 @@ TARGETS = {256: 3.0, 512: 5.0}
 def rows(short: bool) -> list[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    found = []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=["+category=carpet", "corruption=elastic"])
+    ours, found = build(OmegaConf.to_container(config.corruption)), []
     for side in (32,) if short else TARGETS:
         X, zeros = np.random.default_rng(0).random((side, side, 3), dtype=np.float32), np.zeros((side, side, 1), np.float32)
-        ours = LocalCorruption([Elastic()])
         theirs = A.ElasticTransform(alpha=50, sigma=8, p=1)
         seeds = itertools.count()
 

@@ -47,7 +47,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "grain": {"contents": [Grain()], "shapes": ["ellipse", "blob"]},
     "spot": {"contents": [Texture((2, 12), (0.3, 1.0))], "shapes": ["ellipse", "blob"], "size": (0.01, 0.04)},
 }
-SIZE = (0.05, 0.25)  # of the others, relative to the image's sides
+RANGES: dict[str, Any] = {
+    "size": (0.05, 0.25),  # fractions of the image's sides
+    "count": (1, 2),
+    "brightness": (0.05, 0.25),  # only for patches that would stay flat
+    "brightness_share": 0.0,
+    "p": 1.0,
+}
 
 
 def main() -> None:
@@ -77,7 +83,7 @@ def build(normal: Path, out: Path) -> None:
         for place, i in enumerate(members):
             write(out / "test" / "good" / f"{group}_{paths[i].stem}.png", in_light(images[i], group, place))
     for k, (kind, options) in enumerate(KINDS.items()):
-        corrupt = LocalCorruption(**{"size": SIZE, "count": (1, 2), "brightness_share": 0.0} | options)
+        corrupt = LocalCorruption(**RANGES | options)
         for group, members in shown.items():
             for place in range(4 * k, 4 * k + (3 if group == "ordinary" else 4)):
                 i = members[place % len(members)]

@@ -182,7 +182,7 @@ def training_pair(rescored: Rescored) -> Mapping[str, Any] | None:
     X = np.ascontiguousarray(X[:size, :size] if size else X)
     rng = np.random.default_rng([rescored.run.metrics["seed"], 5])
     for _ in range(20):  # until a patch is large enough to be seen
-        box, shape = corruption._patch(X.shape[:2], rng)
+        box, shape = corruption.sample_patch(X.shape[:2], rng)
         if shape.mean() > 0.3 and min(shape.shape) >= min(X.shape[:2]) // 4:
             break
     transformed = np.clip(corruption.contents[0](X, box, rng), 0, 1)
