@@ -1,7 +1,8 @@
-"""Files on disk: written whole or not at all, and identified by a digest of their content."""
+"""Files on disk: each is written as a whole or not at all, and has a digest of its content."""
 
 import contextlib
 import csv
+import errno
 import functools
 import hashlib
 import io
@@ -15,21 +16,28 @@ from typing import Any
 
 from anomaly_lab.errors import unwritable
 
+READERS = 4  # threads that compute digests
+
 
 def make_folder(folder: Path, key: str) -> None:
-    """Create `folder` and its parents if needed. UserError if that fails; `key` is the option that names another folder."""
+    """Create `folder` and its parents if they don't exist.
+
+    Raises UserError if `folder` can't be created or written to; `key` is the option that names another folder.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error, key) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise unwritable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)), key)
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`, with its suffix; it takes `path`'s place if the block ends well.
+    """Yield a temporary path beside `path`, with the same suffix. After the block, the file there replaces `path`.
 
-    A crash, a full disk or an exception in the block leaves the old file as it was and no debris behind (a kill -9
-    can leave a `.part` file, which nothing reads).
+    If the block raises, `path` stays as it was and the temporary file is deleted. A process that is killed can leave a `.part`
+    file, which nothing reads.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +47,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         with temporary.open("rb") as written:
-            os.fsync(written.fileno())  # without this a power cut can leave an empty file under the final name
+            os.fsync(written.fileno())  # else a power cut can leave an empty file at `path`
         temporary.chmod(0o644)  # mkstemp makes it 0600
         os.replace(temporary, path)
     finally:
@@ -47,13 +55,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path` atomically."""
+    """Write `text` to `path` in UTF-8, as a whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record to `path`, as a whole or not at all. ValueError if it holds NaN or infinity, which JSON doesn't have."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table to `path` atomically; what a row doesn't have stays empty."""
+    """Write a table to `path`, as a whole or not at all. The cell of a column that a row lacks is empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -61,33 +74,25 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
     write_text(path, text.getvalue())
 
 
-_READERS = 4
-
-
 def digest(record: Any) -> str:
-    """A digest of plain values; the order of a mapping's keys does not count."""
+    """A digest of plain values (64 hexadecimal digits). The order of a mapping's keys doesn't matter."""
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def of_file(path: Path) -> str:
-    """A digest of a file's bytes. OSError where it can't be read."""
+    """A digest of a file's bytes (32 hexadecimal digits). OSError if the file can't be read."""
     state = path.stat()
     return _of_file(path, state.st_size, state.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=100_000)  # a run asks for the same files more than once
+@functools.lru_cache(maxsize=100_000)  # a run asks for the same files several times
 def _of_file(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def of_files(paths: Iterable[Path], root: Path) -> str:
-    """A digest of files: of their places below `root` and of every byte in them."""
+    """A digest of files: of their paths below `root` and of their bytes. The order of `paths` doesn't matter."""
     ordered = sorted(paths)
-    with ThreadPoolExecutor(_READERS) as pool:  # hashing does not hold the GIL
+    with ThreadPoolExecutor(READERS) as pool:  # threads run in parallel here: hashing releases the interpreter's lock
         return digest([path.relative_to(root).as_posix() for path in ordered] + list(pool.map(of_file, ordered)))
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a record atomically; NaN and infinity have no place in JSON and are refused."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")

@@ -1,4 +1,4 @@
-"""The small progress bar of everything that takes long, but for the training, which has its own. Starts without torch."""
+"""A small progress bar for everything that takes long, except training, which has its own. It starts without torch."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield `update(done, total)`. The bar is shown from the first update on and goes away at the end."""
+    """Yield a function `update(done, total)`. Its first call shows the bar, which disappears after the block.
+
+    Nothing is shown if the output is not a terminal.
+    """
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,7 +35,7 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def watched(items: Iterable[T], what: str, total: int) -> Iterator[T]:
-    """The items, one by one, with a bar that counts them."""
+    """Yield the items, and show a bar that counts those that the caller has finished."""
     with bar(what) as update:
         for done, item in enumerate(items, start=1):
             yield item

@@ -1,10 +1,11 @@
-"""Search λ and the strength of the corruption with Optuna, by the validation proxy; test images choose nothing.
+"""Search λ and the strength of the corruption with Optuna, by the validation proxy. Test images choose nothing.
 
     python -m anomaly_lab.search +category=carpet objective=restore trials=20
-    python -m anomaly_lab.search +category=carpet objective=restore trials=40     # goes on: 20 more
+    python -m anomaly_lab.search +category=carpet objective=restore trials=40     # continues with 20 more
 
-All but trials= (how many there shall be in the end) and study= (their folder) is for anomaly_lab.train. The study is a journal
-on disk: stopped or killed, the same command goes on, also with the trial that was cut off; several processes may share a study.
+trials= is the number of trials in the end, study= their folder. All other options are for anomaly_lab.train. The study is a
+journal on disk: if the search is stopped or killed, the same command continues it, and the trial that was cut off. Several
+processes may share a study.
 """
 
 import json
@@ -21,11 +22,11 @@ from anomaly_lab.runs import command_line, directory, lock
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.command_line import CONF
 
-# what is searched: override → (how its value is written, least, most)
+# key → (format of its value, minimum, maximum)
 SPACE = {
     "objective.lam": ("{:.4f}", 0.05, 0.99),
-    "corruption.size": ("[0.1,{:.4f}]", 0.2, 0.8),  # largest patch, relative to the crop's sides
-    "corruption.brightness": ("[0.05,{:.4f}]", 0.1, 0.5),  # largest shift of a patch
+    "corruption.size": ("[0.1,{:.4f}]", 0.2, 0.8),  # the largest patch, as a share of the crop's sides
+    "corruption.brightness": ("[0.05,{:.4f}]", 0.1, 0.5),  # the largest shift of a patch's brightness
 }
 DEFAULT_TRIALS = 20
 
@@ -35,12 +36,12 @@ def main() -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         return
-    with ending_in_a_sentence("stopped; the same command goes on where it was"):
+    with ending_in_a_sentence("stopped: the same command continues the search"):
         search(sys.argv[1:])
 
 
 def search(arguments: list[str]) -> None:
-    """Make trials until there are as many as are asked for, and print the best. UserError where none succeeds."""
+    """Make trials until the study has as many as trials= says, and print the best. UserError if none succeeds."""
     own = dict(a.split("=", 1) for a in arguments if a.startswith(("trials=", "study=")))
     training = [command_line.quoted(a) for a in arguments if not a.startswith(("trials=", "study="))]
     if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:
@@ -51,7 +52,7 @@ def search(arguments: list[str]) -> None:
     require_searchable(training)
     study = _study(folder)
     for trial in study.get_trials(deepcopy=False):
-        if not trial.state.is_finished():  # cut off, or in the hands of another process, which its directory tells
+        if not trial.state.is_finished():  # it was cut off, or another process works at it: _run finds out
             _run(study, trial.number, trial.params, training, folder)
     while len(study.get_trials(deepcopy=False)) < int(wanted):
         trial = study.ask()
@@ -66,7 +67,7 @@ def search(arguments: list[str]) -> None:
 
 
 def require_searchable(training: list[str]) -> None:
-    """UserError for a training command that could not start, or has nothing of what is searched: before any trial is made."""
+    """UserError, before any trial, if the training command is wrong or lacks a key that is searched."""
     from hydra import compose, initialize_config_dir
 
     try:
@@ -82,7 +83,7 @@ def require_searchable(training: list[str]) -> None:
 
 
 def overrides(parameters: dict[str, float]) -> list[str]:
-    """A trial's parameters as the training command takes them."""
+    """A trial's parameters as options of the training command."""
     return [f"{name}={SPACE[name][0].format(value)}" for name, value in parameters.items()]
 
 
@@ -95,23 +96,23 @@ def _study(folder: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # started again it must not draw the same once more
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # one that goes on must not draw the same again
     return study
 
 
 def _run(study: Any, number: int, parameters: dict[str, float], training: list[str], folder: Path) -> None:
-    """Train and test a trial, unless it has been, and tell the study its proxy, or that it failed."""
+    """Train a trial, unless it has finished, and tell the study its proxy, or that it failed."""
     from optuna.trial import TrialState
 
     run = folder / f"trial_{number:03d}"
     if not (run / "metrics.json").is_file():
-        if not parameters or lock.in_use(run):  # killed before it had drawn any, or another process's
+        if not parameters or lock.in_use(run):  # it was killed before it drew parameters, or another process works at it
             return
         print(f"trial {number}: {' '.join(overrides(parameters))}", flush=True)
         target = command_line.quoted(f"hydra.run.dir={run}")
         ended = subprocess.run([sys.executable, "-m", "anomaly_lab.train", *training, *overrides(parameters), target])
         if ended.returncode < 0 or (ended.returncode and not (run / directory.FAILURE).is_file()):
-            raise UserError(f"trial {number} was stopped in {run}: the same command goes on with it")
+            raise UserError(f"trial {number} was stopped in {run}: the same command continues it")
         if ended.returncode:
             study.tell(number, state=TrialState.FAIL)
             return

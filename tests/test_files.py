@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_lab.files import of_files, replacing, write_json, write_text
+from anomaly_lab.errors import UserError
+from anomaly_lab.files import digest, make_folder, of_file, of_files, replacing, write_csv, write_json, write_text
 
 
 def test_the_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -58,3 +59,36 @@ def test_the_digest_of_files_sees_every_byte_and_name(tmp_path: Path) -> None:
     paths[0].write_bytes(b"a.png")
     paths[1] = paths[1].rename(tmp_path / "d.png")
     assert of_files(paths, tmp_path) != first
+
+
+def test_the_digest_of_a_record_sees_its_values_and_not_its_order() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert len({digest({"a": 1}), digest({"a": 2}), digest({"b": 1}), digest({"a": "1"}), digest({"a": [1]})}) == 5
+
+
+def test_the_digest_of_a_file_follows_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"one")
+    first = of_file(file)
+    assert of_file(file) == first
+    file.write_bytes(b"another")
+    assert of_file(file) != first
+    with pytest.raises(OSError):
+        of_file(tmp_path / "missing")
+
+
+def test_a_table_has_empty_cells_for_what_a_row_lacks(tmp_path: Path) -> None:
+    write_csv(tmp_path / "table.csv", ["a", "b"], [{"a": 1, "b": "x,y"}, {"b": 2}])
+    assert (tmp_path / "table.csv").read_text() == 'a,b\n1,"x,y"\n,2\n'
+
+
+def test_a_folder_that_cannot_be_made_or_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_folder(tmp_path / "a/b", "out=")
+    make_folder(tmp_path / "a/b", "out=")
+    assert (tmp_path / "a/b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file/c cannot be written to \(Not a directory\): .* with out="):
+        make_folder(tmp_path / "file/c", "out=")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match=r"a/b cannot be written to \(Permission denied\): .* with out="):
+        make_folder(tmp_path / "a/b", "out=")

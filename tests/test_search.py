@@ -1,4 +1,4 @@
-"""The search over λ and the corruption's strength: by the validation proxy, and persistent."""
+"""The search over λ and the strength of the corruption: it goes by the validation proxy, and goes on after a stop."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from anomaly_lab.runs import directory as runs_directory
 
 @pytest.fixture
 def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The training commands that are started; none is run. Their proxy is highest at λ = 0.7; with seed=13 they fail."""
+    """The training commands that the search starts; none is run. The proxy is highest at λ = 0.7; with seed=13 they fail."""
     monkeypatch.chdir(tmp_path)
     started: list[list[str]] = []
 
@@ -48,12 +48,12 @@ def test_it_goes_on_where_it_was_and_finds_the_best_proxy(
     search.search([*COMMAND, "trials=3"])
     assert len(trainings) == 3
     search.search([*COMMAND, "trials=15"])
-    assert len(trainings) == 15, "the three are not made again"
+    assert len(trainings) == 15, "the first three are not repeated"
     search.search([*COMMAND, "trials=15"])
     assert len(trainings) == 15
-    assert len({tuple(options[2:5]) for options in trainings}) == 15, "and are all different"
+    assert len({tuple(options[2:5]) for options in trainings}) == 15, "all are different"
     for options in trainings:
-        assert options[:2] == ["+category=carpet", "seed=1"], "the rest is for the training"
+        assert options[:2] == ["+category=carpet", "seed=1"], "these are for the training"
         assert [option.split("=")[0] for option in options[2:5]] == list(search.SPACE)
     out = capsys.readouterr().out
     best = max(
@@ -74,13 +74,13 @@ def test_a_trial_that_was_cut_off_is_made_with_the_same_parameters(
 
     with monkeypatch.context() as patch:
         patch.setattr(subprocess, "run", killed)
-        with pytest.raises(UserError, match="trial 1 was stopped in study/trial_001: the same command goes on"):
+        with pytest.raises(UserError, match="trial 1 was stopped in study/trial_001: the same command continues it"):
             search.search([*COMMAND, "trials=3"])
     assert subprocess.run is whole
     search.search([*COMMAND, "trials=3"])
     assert trainings[1] == cut_off[0]
     assert len(trainings) == 3
-    # killed between the trial's end and the study's knowing of it: nothing is run again
+    # the search was killed after the trial ended and before the study recorded it: the trial is not repeated
     monkeypatch.setattr(subprocess, "run", killed)
     search.search([*COMMAND, "trials=3"])
 

@@ -1,4 +1,4 @@
-"""environment.json: versions, commit, machine and command line of a run."""
+"""environment.json: the versions, commit, machine and command line of a run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations"
 
 
 def environment() -> dict[str, Any]:
-    """Versions, git commit, machine and command line: what one needs to know beside the configuration."""
+    """What one needs to know about a run besides its configuration."""
     import torch
 
     return {
@@ -38,12 +38,11 @@ def environment() -> dict[str, Any]:
 
 
 def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None:
-    """environment.json, with digests of configuration, code and data; where the run is resumed, another entry in its list
-    "resumed"."""
+    """Write environment.json, with the digests `prints`. If the run is resumed, append to the list "resumed" instead."""
     path = run / "environment.json"
     record = environment() | {"fingerprint": prints}
     if resuming and path.is_file():
-        first = json.loads(path.read_text())
+        first = json.loads(path.read_text(encoding="utf-8"))
         record = first | {"resumed": [*first.get("resumed", []), record]}
     write_json(path, record)
 
@@ -57,14 +56,14 @@ def version_of(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any] | None:
-    """The commit of the code that runs and whether it was changed since; None outside a checkout."""
+    """The commit of this package's checkout, and whether files were changed since; None outside a checkout."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(HERE), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        if not git("ls-files", "__init__.py"):  # installed into some other project's checkout
+        if not git("ls-files", "__init__.py"):  # the package is installed inside another project's checkout
             return None
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):

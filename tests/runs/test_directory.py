@@ -1,11 +1,28 @@
-"""A run's directory: its name, who may use it, and the records in it."""
+"""A run's directory: its name, which run it belongs to, and the configuration stored there."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.runs import directory
+
+CONFIG: dict[str, Any] = {"seed": 0, "data": {"num_workers": 0, "contrast": "none"}, "logger": None, "resume": None}
+
+
+def config(**changes: Any) -> DictConfig:
+    return OmegaConf.create(CONFIG | changes)
+
+
+def stored(run: Path, *more: str) -> Path:
+    """A run with CONFIG in `run`, and empty files beside it."""
+    run.mkdir(exist_ok=True)
+    OmegaConf.save(config(), run / "config.yaml")
+    for name in more:
+        (run / name).write_text("{}")
+    return run
 
 
 @pytest.mark.parametrize(
@@ -53,3 +70,89 @@ def test_a_multirun_s_folder_follows_from_what_its_command_asks_for() -> None:
     assert directory.sweep_directory(["+category=carpet,grid", "seed=0,2"]) != first
     long = [f"key{i}=value" for i in range(50)]
     assert directory.sweep_directory(long) != directory.sweep_directory([*long, "seed=1"]), "names that are cut differ"
+
+
+def test_a_job_s_folder_follows_from_its_configuration() -> None:
+    first = directory.job_directory("seed=0", _root_=config())
+    assert first.startswith("seed=0_")
+    assert directory.job_directory("seed=0", _root_=config(logger={"csv": {}})) == first
+    assert directory.job_directory("seed=0", _root_=config(seed=1)) != first
+    assert len(directory.job_directory("x" * 500, _root_=config()).encode()) <= directory.LONGEST_NAME
+
+
+def test_outside_a_job_there_is_no_multirun() -> None:
+    assert not directory.in_multirun()
+    assert directory.study() is None
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["source.json"], "is an evaluation and holds no training to resume"),
+        (["source.json", "metrics.json"], "is an evaluation and holds no training to resume"),
+        (["metrics.json"], r"has finished already: its metrics are in .*metrics\.json"),
+    ],
+)
+def test_what_cannot_be_resumed_is_named(tmp_path: Path, files: list[str], said: str) -> None:
+    with pytest.raises(UserError, match="holds no run to resume"):
+        directory.stored_config(tmp_path)
+    with pytest.raises(UserError, match=said):
+        directory.stored_config(stored(tmp_path, *files))
+
+
+def test_a_resumed_run_keeps_its_configuration_except_neutral_keys(tmp_path: Path) -> None:
+    run = stored(tmp_path)
+    data = {"num_workers": 2, "contrast": "none"}
+    given = config(data=data, resume=str(run))
+    found = directory.resumed_config(run, given, ["resume=x", "data.num_workers=2", "data.contrast=none"])
+    assert found == config(data=data)
+    for override, changes, differs in (
+        ("seed=1", {"seed": 1}, "seed is 0 there, not 1"),
+        ("+data.contrast=image", {"data": data | {"contrast": "image"}}, "data.contrast is none there, not image"),
+    ):
+        with pytest.raises(Refused, match=f"{differs}: leave that out, or start a new run"):
+            directory.resumed_config(run, config(**changes), [override])
+
+
+def guarded(run: Path, **changes: Any) -> DictConfig:
+    """A configuration as Hydra hands it to a callback."""
+    return config(hydra={"run": {"dir": str(run)}, "sweep": {"dir": str(run)}}, **changes)
+
+
+def test_the_guard_ends_the_program_before_another_run_s_records_are_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard, run = directory.Guard(), stored(tmp_path / "run", "metrics.json")
+    for asked, said in (
+        (guarded(run), "holds a run already, which has finished"),
+        (guarded(run, seed=1), "holds a run already, and another: seed is 0 there, not 1"),
+        (guarded(tmp_path / "nothing", resume="x"), "holds no run to resume"),
+        (
+            guarded(run / "metrics.json/new"),
+            "(Not a directory): choose another directory with hydra.run.dir=",
+        ),
+    ):
+        with pytest.raises(SystemExit):
+            guard.on_run_start(asked)
+        assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        guard.on_multirun_start(guarded(run / "metrics.json/new"))
+    assert "choose another directory with hydra.sweep.dir=" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+def test_the_guard_makes_a_new_directory_and_lets_a_run_that_was_cut_off_go_on(tmp_path: Path) -> None:
+    directory.Guard().on_run_start(guarded(tmp_path / "new/run"))
+    assert (tmp_path / "new/run").is_dir()
+    directory.Guard().on_run_start(guarded(stored(tmp_path / "cut_off")))
+    directory.Guard().on_multirun_start(guarded(tmp_path / "new/sweep"))
+    assert (tmp_path / "new/sweep").is_dir()
+
+
+def test_a_directory_without_permission_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root, who may run the tests, may write everywhere
+    with pytest.raises(SystemExit):
+        directory.Guard().on_run_start(guarded(tmp_path))
+    assert f"{tmp_path} cannot be written to (Permission denied)" in capsys.readouterr().err

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from anomaly_lab.runs import environment
 
 
@@ -33,3 +35,19 @@ def test_the_environment_names_the_commit_of_a_checkout(tmp_path: Path) -> None:
     head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     assert record["git"]["commit"] == head
     assert re.fullmatch(r"[0-9a-f]{40}", head)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
+def test_outside_a_checkout_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def missing(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", missing)
+    assert environment.environment()["git"] is None
+
+
+def test_versions_are_those_installed() -> None:
+    import numpy
+
+    assert environment.version_of("numpy") == numpy.__version__
+    assert environment.version_of("no-such-package") is None

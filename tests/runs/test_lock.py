@@ -87,7 +87,7 @@ def test_in_use_makes_no_file_and_waits_for_no_one(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_another_user_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its claim can be read and not written to."""
+    """Its claim can be read but not written to."""
     with lock.held(tmp_path):
         monkeypatch.setattr(os, "access", lambda path, mode: False)
         assert lock.in_use(tmp_path)
@@ -95,7 +95,7 @@ def test_a_directory_of_another_user_can_be_looked_at(tmp_path: Path, monkeypatc
 
 
 def test_someone_who_looks_keeps_no_one_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """in_use() holds the lock for an instant: the second attempt succeeds."""
+    """in_use() holds the lock for an instant, so that only the first attempt fails."""
     attempts = []
 
     def busy_at_first(file: int, blocking: bool) -> bool:

@@ -1,10 +1,18 @@
-"""Memory that is freed is used again without asking the system for it."""
+"""What a run uses of its machine: freed memory is used again without the system, and jobs share the cores."""
 
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import torch
+
+from anomaly_lab.runs import machine
+
+JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
+RAY = "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher"
 
 PROGRAM = """
 import resource, sys
@@ -35,3 +43,38 @@ def test_steps_after_the_first_ones_take_hardly_any_pages_from_the_system() -> N
     left_alone, kept = faults("left alone"), faults("kept")
     assert left_alone > 10 * 2 * 32, "128 MiB a step, in pages of 2 MiB or less"
     assert kept < left_alone / 4, "now and then a block moves"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "available", "share"),
+    [
+        ({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}, 8, 8),
+        ({"_target_": JOBLIB, "n_jobs": 1}, 8, 8),
+        ({"_target_": JOBLIB, "n_jobs": 3}, 8, 2),
+        ({"_target_": JOBLIB, "n_jobs": 16}, 8, 1),
+        ({"_target_": JOBLIB, "n_jobs": -1}, 8, 1),
+        ({"_target_": JOBLIB, "n_jobs": -5}, 8, 2),
+        ({"_target_": JOBLIB, "n_jobs": None}, 8, 8),
+        ({"_target_": SUBMITIT, "cpus_per_task": None}, 8, 8),
+        ({"_target_": SUBMITIT, "cpus_per_task": 3}, 8, 3),
+        ({"_target_": SUBMITIT, "cpus_per_task": 16}, 8, 8),
+        ({"_target_": RAY, "ray": {"remote": {}}}, 8, 1),
+        ({"_target_": RAY, "ray": {"remote": {"num_cpus": 4}}}, 8, 4),
+    ],
+)
+def test_jobs_share_the_cores(launcher: dict[str, Any], available: int, share: int) -> None:
+    assert machine.share(launcher, available) == share
+
+
+def test_a_resumed_run_computes_with_the_threads_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setattr(machine, "threads_at_first", lambda: 4)
+    machine.set_threads(None, 2)
+    machine.set_threads(None, 8)
+    machine.set_threads(3, 8)
+    assert chosen == [2, 4, 3], "never more than OMP_NUM_THREADS says, unless the run began with more"
+
+
+def test_there_is_at_least_one_core() -> None:
+    assert machine.cores() >= 1

@@ -1,4 +1,4 @@
-"""Multiruns: started again they repeat nothing and lose nothing; a job that fails stays alone; sweeps may share a folder."""
+"""Multiruns: started again, they repeat nothing and lose nothing. A job that fails ends no other. Sweeps may share a folder."""
 
 import json
 import pickle
@@ -27,7 +27,7 @@ def jobs_of(sweep: Path) -> list[Path]:
 
 
 def stamps(folder: Path) -> dict[Path, int]:
-    """When each file of the results was written."""
+    """The time at which each file of the results was written."""
     names = ("metrics.json", "scores.csv", "best.ckpt", "last.ckpt", "metrics.csv", "config.yaml", "environment.json")
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name in names and ".hydra" not in path.parts}
 
@@ -50,12 +50,12 @@ def test_a_multirun_started_again_finds_its_jobs_done_and_only_runs_what_is_new(
     assert "2 jobs, 2 finished before\n" in again.out
     assert stamps(sweep) == before
 
-    # more values, in the same folder: the two that are there are not run again
+    # more values in the same folder: the first two jobs are not repeated
     more = train(*[o.replace("0.3,0.9", "0.3,0.6,0.9") for o in command], f"hydra.sweep.dir={sweep}", "data.num_workers=0")
     assert "3 jobs, 1 finished, 2 finished before\n" in more.out
     assert len(jobs_of(sweep)) == 3
     assert {path: stamp for path, stamp in stamps(sweep).items() if path in before} == before
-    assert not list(sweep.glob(".jobs")), "nothing but the jobs is left"
+    assert not list(sweep.glob(".jobs")), "only the jobs are left"
 
 
 def test_jobs_of_other_code_or_data_are_put_aside_and_run_anew(
@@ -78,7 +78,7 @@ def test_jobs_of_other_code_or_data_are_put_aside_and_run_anew(
 def test_a_job_that_fails_stays_alone_and_is_tried_again(
     train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One job makes a mistake, one meets a bug, one is fine."""
+    """The first job meets a bug, the second has a wrong value, the third is fine."""
 
     def broken(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
         if self.hparams["objective"]["lam"] == 0.9:
@@ -110,7 +110,7 @@ def test_a_job_that_fails_stays_alone_and_is_tried_again(
 def test_a_job_that_was_cut_off_goes_on_and_ends_as_if_nothing_had_happened(
     train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut off between a step's checkpoint and its row in the history; the steps draw random numbers of torch's besides."""
+    """It is cut off between a step's checkpoint and its row in the history. The steps draw random numbers from torch."""
     plain = AnomalyModule.training_step
 
     def noisy(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
@@ -125,12 +125,12 @@ def test_a_job_that_was_cut_off_goes_on_and_ends_as_if_nothing_had_happened(
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(SaveOnInterrupt, "on_train_batch_end", crash)  # called next after the checkpoint is saved
+        patch.setattr(SaveOnInterrupt, "on_train_batch_end", crash)  # the next call after the checkpoint is saved
         ended = train(*command, "checkpoint_minutes=0")
     (run,) = jobs_of(ended.directories[0])
     assert not (run / "metrics.json").exists()
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2
-    assert (run / "metrics.csv").read_text().splitlines()[-1].startswith("0,"), "the second step's row is not there yet"
+    assert (run / "metrics.csv").read_text().splitlines()[-1].startswith("0,"), "the second step has no row yet"
     again = train(*command)
     assert "1 jobs, 1 finished\n" in again.out
     assert_same_training(run, whole)

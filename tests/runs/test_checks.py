@@ -1,0 +1,50 @@
+"""What a configuration may say: numbers in their range, and parts that fit each other. More sentences: tests/test_train.py."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.runs.checks import Numbers, check
+from anomaly_lab.runs.command_line import CONF
+
+
+def checked(*overrides: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        check(compose("train", overrides=["+category=carpet", *overrides]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["scoring.error=cubic"], "scoring.error is cubic: it must be one of absolute, mahalanobis, squared"),
+        (["scoring.pooling=min"], "scoring.pooling is min: it must be one of max, mean_top"),
+        (["scoring.scorer=guess"], "scoring.scorer is guess: it must be one of features, reconstruction"),
+        (["model=knn", "scoring.error=squared"], "model=knn is scored by its features"),
+        (["objective=patch_reconstruction"], "it goes with model=patch_ae"),
+        (["corruption=proxy"], "corruption=proxy is what validation goes by"),
+        (["trainer.devices=2"], "several runs use several: -m"),
+        (["objective.norm=l3"], "objective.norm is l3: it must be one of l2, squared"),
+    ],
+)
+def test_a_mistake_is_named(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        checked(*overrides)
+
+
+def test_the_defaults_of_every_model_are_accepted() -> None:
+    for model in ("sdc", "sdc_quarter", "tiny", "knn", "patch_ae"):
+        checked(f"model={model}")
+
+
+@given(st.floats(allow_nan=False), st.floats(-10, 10), st.floats(0, 10), st.booleans())
+def test_a_range_holds_what_lies_in_it(value: float, low: float, width: float, inside: bool) -> None:
+    numbers = Numbers(low, low + width, inside=inside)
+    assert numbers.hold(value) == (low < value < low + width if inside else low <= value <= low + width)
+
+
+def test_a_range_knows_types() -> None:
+    assert Numbers(0, whole=True).hold(3) and not Numbers(0, whole=True).hold(3.0)
+    assert not Numbers(0).hold(True) and not Numbers(0).hold("3")
+    assert Numbers(0, besides=(None, "auto")).hold("auto") and Numbers(0, besides=(None,)).hold(None)

@@ -1,0 +1,28 @@
+"""Choices by name: a YAML in conf/, or in a folder that --config-dir adds."""
+
+from pathlib import Path
+
+import pytest
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.runs import choices
+from anomaly_lab.runs.command_line import CONF
+
+
+def test_a_name_is_the_record_in_its_file() -> None:
+    record = choices.record("scoring.pooling", "mean_top")
+    assert record == {"name": "mean_top", "_target_": "anomaly_lab.scoring.poolings.mean_top", "share": 0.001}
+    assert choices.record("scoring.pooling", record) is record, "a record is one already"
+
+
+def test_another_folder_adds_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scoring/error").mkdir(parents=True)
+    (tmp_path / "scoring/error/cubed.yaml").write_text("_target_: mine.cubed\n")
+    monkeypatch.setattr(choices, "folders", lambda: [CONF, tmp_path])
+    assert choices.names("scoring.error") == ["absolute", "cubed", "mahalanobis", "squared"]
+    assert choices.record("scoring.error", "cubed") == {"name": "cubed", "_target_": "mine.cubed"}
+
+
+def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(UserError, match="scoring.error is cubic: it must be one of absolute, mahalanobis, squared"):
+        choices.record("scoring.error", "cubic")
