@@ -41,8 +41,8 @@ def test_lists_of_records_are_built_first() -> None:
         "system",
         "",
         "anomaly_lab_evil.module.function",
-        "anomaly_lab.runs.directory.subprocess.run",  # reached through one of our modules
-        "anomaly_lab.runs.directory.os.system",
+        "anomaly_lab.runs.environment.subprocess.run",  # these modules import what the target names
+        "anomaly_lab.runs.environment.os.system",
         "anomaly_lab.files.os",
         "anomaly_lab.corruption.local.A",
         "anomaly_lab.objectives.Tensor",
@@ -53,7 +53,7 @@ def test_lists_of_records_are_built_first() -> None:
     ],
 )
 def test_whatever_this_package_does_not_define_is_refused(target: str) -> None:
-    with pytest.raises((ValueError, ModuleNotFoundError)):
+    with pytest.raises(ValueError):
         build({"_target_": target})
 
 
