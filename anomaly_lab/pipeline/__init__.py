@@ -1,0 +1,1 @@
+"""The way of each command: what happens, in order."""

@@ -1,0 +1,1 @@
+"""A run on disk: its directory, records, lock, sweep and resume, and the checks of its configuration."""

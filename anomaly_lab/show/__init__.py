@@ -1,0 +1,1 @@
+"""For eyes: figures, the screen, and the loggers (W&B, TensorBoard)."""

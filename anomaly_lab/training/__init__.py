@@ -1,0 +1,1 @@
+"""Around the fit of Lightning: Trainer, schedule, callbacks, checkpoints and the progress bar."""
