@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train report test lint types format docs picture sweep bench real clean
+.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ lint: $(READY)  ## check style
 
 types: $(READY)  ## check types
 	$(BIN)/mypy
+
+contracts: $(READY)  ## check the direction of imports
+	$(BIN)/lint-imports
+
+check: lint types contracts  ## all three
 
 format: $(READY)  ## put the code into shape
 	$(BIN)/ruff check --fix .

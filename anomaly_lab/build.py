@@ -1,23 +1,25 @@
-"""Objects from plain records: {"_target_": "anomaly_lab.objectives.restore", "lam": 0.5}, as configurations write them.
+"""Objects from records, as configurations write them: {"_target_": "anomaly_lab.objectives.restore", "lam": 0.5}.
 
-The records also lie in checkpoints. A checkpoint is data: it may name what this package defines, and nothing else.
+Checkpoints hold such records too. A checkpoint is data, possibly a stranger's, so a record can only name what this package
+defines.
 """
 
 import functools
 import importlib
 import inspect
+import os
 from collections.abc import Mapping
 from typing import Any
 
 TARGET = "_target_"
-LABELS = ("name", "target")  # what a record says about itself
+LABELS = ("name", "target")  # entries that describe the record; they are no arguments
 
 
 def build(record: Mapping[str, Any]) -> Any:
-    """A class is constructed from the record's other entries; a function gets them bound as keyword arguments.
+    """Construct a class from the record's other entries, or bind them to a function as keyword arguments.
 
-    An entry that is a list of records, or a mapping of them, is built first. `LABELS` are passed over.
-    ValueError for a target outside this package, or an argument that it does not take.
+    An entry that is a record, or a list of records, is built first. `LABELS` are passed over. ValueError for a target outside
+    this package and its extensions, or an argument that the target does not take.
     """
     arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, *LABELS)}
     target = _find(record[TARGET])
@@ -26,6 +28,11 @@ def build(record: Mapping[str, Any]) -> Any:
     except TypeError as error:
         raise ValueError(f"{record[TARGET]}: {error}") from error
     return target(**arguments) if inspect.isclass(target) else functools.partial(target, **arguments)
+
+
+def extensions() -> list[str]:
+    """The user's own modules and packages that records may name."""
+    return [name.strip() for name in os.environ.get("ANOMALY_LAB_EXTENSIONS", "").split(",") if name.strip()]
 
 
 def _built(value: Any) -> Any:
@@ -38,13 +45,14 @@ def _built(value: Any) -> Any:
 
 def _find(path: str) -> Any:
     module, _, name = path.rpartition(".")
-    if not module.startswith("anomaly_lab."):
-        raise ValueError(f"{path} is not part of anomaly_lab: records can only name what this package defines")
+    if module.partition(".")[0] not in ("anomaly_lab", *extensions()):
+        own = module.partition(".")[0] or path
+        raise ValueError(f"{path} is not part of anomaly_lab: if the code is yours, set ANOMALY_LAB_EXTENSIONS={own}")
     try:
         target = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError:
         target = None
-    # a name that the module merely imported could be anything: os.system is reachable through many of them
+    # names that the module has imported don't count: through many modules os.system can be reached
     if target is None or getattr(target, "__module__", None) != module:
         raise ValueError(f"{path}: {module} defines no {name}")
     return target

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from anomaly_lab.build import TARGET
 from anomaly_lab.calibration.calibrate import LEVELS, level_rows
@@ -137,11 +136,11 @@ def write_heatmap(scored: Scored, directory: Path) -> None:
 
 
 def metrics_record(
-    config: DictConfig, module: AnomalyModule, data: ScoringData, results: Results, training: Mapping[str, Any]
+    config: Any, module: AnomalyModule, data: ScoringData, results: Results, training: Mapping[str, Any]
 ) -> dict[str, Any]:
     """metrics.json, one flat object: the metrics, with their protocol beside them.
 
-    `training`: what only the training knows: steps, train_seconds, device, proxy_ap, n_train, train_size. The rule's own
+    `config`: the run's configuration. `training`: what only the training knows: steps, train_seconds, device, proxy_ap, n_train, train_size. The rule's own
     parameters are calibration_<name>.
     """
     hparams, rule, scoring = module.hparams, module.hparams["calibration"], module.hparams["scoring"]
@@ -162,6 +161,7 @@ def metrics_record(
         "calibration": rule["name"],
         **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", "levels")},
         "score_pooling": scoring["pooling"]["name"],
+        "scorer": scoring["scorer"]["name"],
         "error": scoring["error"] if isinstance(scoring["error"], str) else scoring["error"]["name"],
         "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from anomaly_lab.data.datamodule import ignore_interrupt
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.stored_images import StoredImages
+from anomaly_lab.data.workers import ignore_interrupt
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scoring.heatmap import resize_heatmap
 

@@ -1,6 +1,5 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from anomaly_lab.data.reading import check, read, split
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.data.statistics import Seen, look, mean_and_std, mean_color, rotation_range, working_size
 from anomaly_lab.data.training_samples import FLIPS, Batches, Key, TrainingSamples
+from anomaly_lab.data.workers import ignore_interrupt
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import of_files
 from anomaly_lab.progress import bar
@@ -212,17 +212,6 @@ class AnomalyDataModule(L.LightningDataModule):
         if count == 0:
             return {"num_workers": 0}
         return {"num_workers": count, "persistent_workers": True, "worker_init_fn": ignore_interrupt}
-
-
-def ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the main one decides when to end, and needs its workers until then."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def default_workers(cores: int, gpu: bool = False) -> int:
-    """Worker processes beside the training: none on two cores, where they would take a core from it, else up to four; up to 16
-    where a GPU does the training."""
-    return max(0, min(16 if gpu else 4, cores - 2))
 
 
 def median_area(samples: Sequence[Sample]) -> float:

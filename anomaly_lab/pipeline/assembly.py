@@ -6,7 +6,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.build import build
-from anomaly_lab.data.datamodule import AnomalyDataModule, default_workers
+from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.data.workers import default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs import machine

@@ -17,7 +17,7 @@ RECORD = "source.json"  # in the directory of an evaluation: which run it comes 
 # What may differ from the training; all else is in the weights, or chose them.
 CHANGEABLE = (
     "data", "data.root", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
-    "scoring.pooling", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
+    "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # what the threshold depends on: where one is given, it is calibrated anew
 

@@ -1,12 +1,14 @@
 """What makes two runs the same: their configuration, the code and the data. Each has a digest of its own."""
 
 import ast
+import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from anomaly_lab.build import extensions
 from anomaly_lab.files import digest
 from anomaly_lab.runs.environment import version_of
 
@@ -87,8 +89,19 @@ def code(package: Path) -> str:
         name = path.relative_to(package).with_suffix("").as_posix()
         if not is_uncounted(name):
             parts[name] = meaning(path.read_text(encoding="utf-8"))
+    for path in extension_files():
+        parts[path.as_posix()] = meaning(path.read_text(encoding="utf-8"))
     # "2.6.0+cpu" and "2.6.0+cu126" are the same release, built for different devices
     return digest(parts | {name: (version_of(name) or "").split("+")[0] for name in COMPUTING})
+
+
+def extension_files() -> list[Path]:
+    """The modules of the user's extensions: their code counts as the package's own does."""
+    found: list[Path] = []
+    for spec in filter(None, map(importlib.util.find_spec, extensions())):
+        for place in map(Path, spec.submodule_search_locations or [spec.origin or ""]):
+            found += sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    return found
 
 
 def is_uncounted(module: str) -> bool:

@@ -14,10 +14,11 @@ import torch
 from conftest import RANGES
 from torch import Tensor
 
-from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, default_workers, median_area
+from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, median_area
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.statistics import SIZES
 from anomaly_lab.data.stored_images import StoredImages
+from anomaly_lab.data.workers import default_workers
 from anomaly_lab.errors import UserError
 
 SIDE = 64

@@ -10,22 +10,11 @@ from omegaconf import DictConfig
 
 from anomaly_lab.pipeline import assembly
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.training import trainer as training_trainer
 
 
 def composed(root: Path, *overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", overrides=[*stripes(root), *overrides])
-
-
-def test_what_a_queue_s_environment_says_about_processes_does_not_matter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Processes are started by the command itself; SLURM's count of tasks would make Lightning wait for others, or refuse."""
-    for name, value in (("SLURM_NTASKS", "4"), ("SLURM_JOB_NAME", "train"), ("SLURM_PROCID", "2")):
-        monkeypatch.setenv(name, value)
-    trainer = training_trainer.make_trainer(composed(tmp_path, "trainer.accelerator=cpu"), tmp_path, [], [])
-    assert (trainer.world_size, trainer.global_rank) == (1, 0)
 
 
 def test_the_network_is_compiled_in_place_where_it_is_asked_for(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +29,14 @@ def test_the_network_is_compiled_in_place_where_it_is_asked_for(data_root: Path,
         names.append(list(assembly.lightning_module(config, data).state_dict()))
         assert compiled == (["SDCAutoencoder"] if flag else [])
     assert names[0] == names[1]
+
+
+def test_a_name_in_the_configuration_becomes_a_record_in_the_module(data_root: Path) -> None:
+    """So that a checkpoint needs no configuration."""
+    config = composed(data_root, "scoring.error=squared", "scoring.pooling=mean_top")
+    data = assembly.datamodule(config)
+    data.setup()
+    scoring = assembly.lightning_module(config, data).hparams["scoring"]
+    assert scoring["error"] == {"name": "squared", "_target_": "anomaly_lab.scoring.errors.squared"}
+    assert scoring["pooling"]["share"] == 0.001
+    assert (scoring["tile"], scoring["train_size"]) == (64, 64)

@@ -24,5 +24,5 @@ def test_another_folder_adds_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(UserError, match="scoring.error is cubic: it must be one of absolute, mahalanobis, squared"):
+    with pytest.raises(UserError, match=r"scoring\.error is cubic: it must be one of absolute, mahalanobis, squared"):
         choices.record("scoring.error", "cubic")

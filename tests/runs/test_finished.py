@@ -20,7 +20,7 @@ def test_a_finished_run_has_its_files(finished: Finished) -> None:
 def test_what_is_missing_is_named(finished: Finished, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run: give run=DIRECTORY"):
         require_run(None)
-    with pytest.raises(UserError, match="holds several, run=.* is one"):
+    with pytest.raises(UserError, match=r"holds several, run=.* is one"):
         require_run(str(finished.directory.parent))
     (tmp_path / "config.yaml").touch()
     with pytest.raises(UserError, match=r"has no checkpoints/best.ckpt: .*resume="):

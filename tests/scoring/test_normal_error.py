@@ -31,28 +31,6 @@ def model() -> NormalError:
     return fitted
 
 
-@pytest.mark.parametrize(("period", "band"), [(2, 0), (4, 1), (8, 2), (16, 3), (128, 4)])
-def test_a_wave_has_its_energy_in_the_band_of_its_period(period: int, band: int) -> None:
-    """Half a wave fits into the 2 × 2 blocks of its level."""
-    wave = torch.where(torch.arange(128) % period < period // 2, 1.0, -1.0).expand(1, 1, 128, 128)
-    energies = band_energies(wave)[0, :, 8:-8, 8:-8].mean((1, 2))
-    assert int(energies.argmax()) == band
-
-
-def test_a_flat_image_has_only_the_last_band() -> None:
-    energies = band_energies(torch.full((2, 3, 40, 24), 0.3))
-    assert energies.shape == (2, BANDS, 12, 8), "a grid of 4 px over 48 × 32, the next multiples of 16"
-    torch.testing.assert_close(energies[:, -1], torch.full((2, 12, 8), 0.09))
-    assert float(energies[:, :-1].abs().max()) < 1e-12
-
-
-def test_energies_are_means_over_channels_and_scale_with_the_square() -> None:
-    x = noise(0, 1, 3, 32, 32)
-    apart = torch.stack([band_energies(x[:, c : c + 1]) for c in range(3)]).mean(0)
-    torch.testing.assert_close(band_energies(x), apart)
-    torch.testing.assert_close(band_energies(3 * x), 9 * apart)
-
-
 def test_the_fit_is_a_ridge_regression(model: NormalError) -> None:
     """Against NumPy: explicit design matrix, the ridge as further rows, covariance of what is left."""
     pairs = [normal(i) for i in range(6)]

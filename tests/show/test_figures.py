@@ -1,19 +1,15 @@
 """Pictures: readable files of a sensible size, and the examples that are chosen for them."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import torch
-from conftest import Finished, small_module
+from conftest import Finished
 from matplotlib import pyplot as plt
 
-from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.show import figures
-from anomaly_lab.show.gallery import EXTREMES, MAX_SIDE, PER_DEFECT, Gallery
 
 
 def example(truth: bool = True, size: tuple[int, int] = (40, 60)) -> dict[str, Any]:
@@ -94,63 +90,3 @@ def test_a_run_s_pictures_are_readable_and_of_sensible_size(finished: Finished) 
         assert 200 <= height <= 3000
         assert 600 <= width <= 2000
         assert path.stat().st_size < 3_000_000
-
-
-# ---- the choice of examples
-
-
-def gallery_of(tmp_path: Path, tested: list[tuple[str, float]], side: int = 16, truth: bool = True) -> Gallery:
-    """A gallery that has seen a test of (defect, score) images."""
-    samples = [Sample(Path(f"{defect}/{i:03d}.png"), defect, None) for i, (defect, _) in enumerate(tested)]
-    gallery, module = Gallery(tmp_path, "a run", samples), small_module(min_area=1)
-    module.threshold.fill_(0.5)
-    heatmap = torch.rand(side, side)
-    for i, (_, score) in enumerate(tested):
-        outputs = {"score": torch.tensor(score), "heatmap": heatmap, "reconstruction": torch.rand(3, 8, 8)}
-        batch = {"index": i, "X": torch.rand(3, 8, 8), "truth": heatmap > 0.5 if truth else None}
-        gallery.on_test_batch_end(None, module, outputs, batch, i)  # type: ignore[arg-type]
-    return gallery
-
-
-def stems(examples: list[dict[str, Any]]) -> list[str]:
-    return [example["title"].split("\n")[1] for example in examples]
-
-
-def test_the_first_of_each_kind_of_defect_are_shown(tmp_path: Path) -> None:
-    tested = [(defect, 0.5) for defect in (NORMAL, "hole", "cut") for _ in range(PER_DEFECT + 2)]
-    gallery = gallery_of(tmp_path, tested)
-    shown = [example["title"].split("\n")[0] for example in gallery.examples]
-    assert shown == [NORMAL] * PER_DEFECT + ["hole"] * PER_DEFECT + ["cut"] * PER_DEFECT
-    assert stems(gallery.examples)[:PER_DEFECT] == [f"{i:03d}" for i in range(PER_DEFECT)]
-
-
-def test_extremes_are_the_lowest_defective_and_the_highest_normal(tmp_path: Path) -> None:
-    defective = [("hole", score) for score in (0.9, 0.1, 0.8, 0.2, 0.7, 0.3)]
-    normal = [(NORMAL, score) for score in (0.1, 0.9, 0.2, 0.8, 0.3, 0.7)]
-    gallery = gallery_of(tmp_path, defective + normal)
-    assert stems(gallery.missed) == ["001", "003", "005", "004"][:EXTREMES]
-    assert stems(gallery.alarms) == ["007", "009", "011", "010"][:EXTREMES]
-
-
-def test_large_images_are_thinned_out_for_the_pictures(tmp_path: Path) -> None:
-    (shown,) = gallery_of(tmp_path, [("hole", 0.5)], side=MAX_SIDE + 200).examples
-    assert max(shown["heatmap"].shape) <= MAX_SIDE
-    assert shown["mask"].shape == shown["truth"].shape == shown["heatmap"].shape
-
-
-@pytest.mark.parametrize("tested", [[("hole", 0.5)], [(NORMAL, 0.5)]])
-def test_a_test_of_one_class_gives_pictures_too(tmp_path: Path, tested: list[tuple[str, float]]) -> None:
-    gallery = gallery_of(tmp_path, tested, truth=False)
-    trainer: Any = SimpleNamespace(loggers=[])
-    gallery.on_test_end(trainer, small_module())
-    for name in ("detections", "extremes"):
-        picture(tmp_path / f"figures/{name}.png")
-
-
-def test_a_picture_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "figures").write_text("a file where the folder should be")
-    gallery = gallery_of(tmp_path, [("hole", 0.5)])
-    trainer: Any = SimpleNamespace(loggers=[])
-    gallery.on_test_end(trainer, small_module())
-    assert "figures/detections.png could not be written" in caplog.text
-    plt.close("all")

@@ -166,7 +166,7 @@ def test_wandb_is_finished_when_a_run_fails_too(
     def broken(self: AnomalyModule, batch: Any, index: int) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(AnomalyModule, "test_step", broken)
+    monkeypatch.setattr(AnomalyModule, "validation_step", broken)
     assert train(*stripes(data_root), *FEW, "logger=wandb").status == 1
     assert len(ended_runs) == 1
     assert wandb.run is None

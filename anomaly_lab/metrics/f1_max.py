@@ -1,0 +1,33 @@
+"""The best F1 that any threshold could reach: what choosing the threshold by test images would claim. +metrics=f1_max"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ImageF1Max:
+    """image_f1_max: the highest F1 = 2 tp / (2 tp + fp + fn) of any threshold on the image scores; None without a defective image.
+
+    It is no result of a detector, which needs a threshold beforehand. Beside image_f1 it says what the calibrated threshold
+    costs.
+    """
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+        self.labels: list[int] = []
+
+    def update(self, scored: Any, mask: NDArray[np.bool_]) -> None:
+        """Add a scored test image."""
+        self.scores.append(scored.score)
+        self.labels.append(scored.sample.label)
+
+    def compute(self) -> dict[str, float | None]:
+        """The metric over all images so far."""
+        label = np.asarray(self.labels, bool)
+        if not label.any():
+            return {"image_f1_max": None}
+        scores = np.asarray(self.scores)
+        detected = scores[:, None] >= np.unique(scores)  # one column per threshold
+        tp = (detected & label[:, None]).sum(0)
+        return {"image_f1_max": float((2 * tp / (detected.sum(0) + label.sum())).max())}

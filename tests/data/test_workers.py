@@ -1,0 +1,23 @@
+"""How many worker processes, and that Ctrl-C passes them."""
+
+import signal
+
+import pytest
+
+from anomaly_lab.data.workers import default_workers, ignore_interrupt
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpu", "expected"), [(1, False, 0), (2, False, 0), (4, False, 2), (64, False, 4), (8, True, 6), (64, True, 16)]
+)
+def test_workers_leave_cores_to_the_training(cores: int, gpu: bool, expected: int) -> None:
+    assert default_workers(cores, gpu) == expected
+
+
+def test_a_worker_passes_ctrl_c() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        ignore_interrupt(0)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

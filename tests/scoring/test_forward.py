@@ -1,0 +1,50 @@
+"""F in testing: no gradients, tiles, the run's precision; and nothing of it stays switched on."""
+
+import pytest
+import torch
+from conftest import small_module
+from torch import Tensor, nn
+
+from anomaly_lab.networks.fast.folding import ForInference
+from anomaly_lab.scoring.forward import Forward
+
+
+class Halved(nn.Module):
+    """Halves its input, and remembers what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.seen = nn.Parameter(torch.tensor(0.5)), []  # type: ignore[var-annotated]
+
+    def forward(self, X: Tensor) -> Tensor:
+        self.seen.append((X.shape, torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")))
+        return self.weight * X
+
+
+@pytest.mark.parametrize(("precision", "autocast"), [("32-true", False), ("bf16-mixed", True)])
+def test_f_runs_in_tiles_without_gradients_in_the_precision(precision: str, autocast: bool) -> None:
+    network, X = Halved().eval(), torch.rand(1, 3, 40, 64)
+    output = Forward(network, ForInference(), 32, precision)(X)
+    torch.testing.assert_close(output, X / 2)
+    assert output.dtype == torch.float32 and not output.requires_grad
+    assert all(shape[2:] == (32, 32) and not grad and cast == autocast for shape, grad, cast in network.seen)
+    assert torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+
+
+def test_whole_images_go_through_at_once() -> None:
+    network = Halved().eval()
+    Forward(network, ForInference(), 0, "32-true")(torch.rand(1, 3, 40, 64))
+    assert [shape for shape, *_ in network.seen] == [(1, 3, 40, 64)]
+
+
+def test_a_module_s_f_is_its_network_folded() -> None:
+    torch.manual_seed(0)
+    module, X = small_module().eval(), torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(module.F(X), module(X), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_reconstructs_nothing_decodes_nothing() -> None:
+    network = nn.Module()
+    network.reconstructs = False  # type: ignore[assignment]
+    assert Forward(network, ForInference(), 0, "32-true").decode(torch.rand(1, 4, 2, 2), torch.Size((1, 3, 16, 16))) is None

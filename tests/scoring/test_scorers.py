@@ -1,0 +1,102 @@
+"""Scorers: what they make of an image, what they learn from, and what they refuse."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anomaly_lab.scoring.errors import squared
+from anomaly_lab.scoring.heatmap import smooth
+from anomaly_lab.scoring.normal_error import NormalError
+from anomaly_lab.scoring.scorers import BRIEF, ErrorScorer, FeatureScorer
+
+
+class Normal:
+    """Three held-out and five training images."""
+
+    held_out = ("a", "b", "c")
+
+    def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+        generator = torch.Generator().manual_seed(0)
+        return ((i, torch.rand(3, 32, 32, generator=generator)) for i in range(min(3, count)))
+
+    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
+        self.asked = count
+        return (torch.rand(3, 32, 32) for _ in range(5)), 5
+
+
+class Blurred:
+    """F: the mean colour."""
+
+    def __call__(self, X: Tensor) -> Tensor:
+        return X.mean((-2, -1), keepdim=True).expand_as(X)
+
+
+class Encoding:
+    """F of a network whose features are 8 × 8 px means, which it can't decode."""
+
+    network = nn.Conv2d(3, 3, 1)
+
+    def features(self, X: Tensor) -> Tensor:
+        return self.compared(self.encode(X))
+
+    def encode(self, X: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(X, 8)
+
+    def compared(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+    def decode(self, vectors: Tensor, size: torch.Size) -> None:
+        return None
+
+
+class Detector(nn.Module):
+    """Distance from the mean vector."""
+
+    error = "distance"
+
+    def fit(self, features: Any, images: int, progress: Any) -> None:
+        seen = list(features)
+        assert len(seen) == images
+        self.mean = torch.cat(seen).mean((0, 2, 3), keepdim=True)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return (features - self.mean).norm(dim=1), torch.full((len(features),), 2.0)
+
+
+def test_an_error_is_smoothed() -> None:
+    X, F = torch.rand(2, 3, 16, 16), Blurred()
+    output, heatmap, weights = ErrorScorer(squared, 2.0)(F, X)  # type: ignore[arg-type]
+    assert torch.equal(output, F(X)) and weights is None
+    assert torch.equal(heatmap, smooth(squared(X, F(X)), 2.0))
+
+
+def test_a_plain_error_learns_nothing_and_scores_every_held_out_image() -> None:
+    scorer = ErrorScorer(squared, 2.0)
+    assert scorer.learn(Blurred(), Normal()) == [scorer] * 3  # type: ignore[arg-type]
+
+
+def test_a_learnt_error_gives_each_held_out_image_another_scorer() -> None:
+    scorer = ErrorScorer(NormalError(), 2.0)
+    others = scorer.learn(Blurred(), Normal())  # type: ignore[arg-type]
+    assert len({id(other.error) for other in others}) == 3
+    assert all(other.error is not scorer.error for other in others)
+    assert scorer.learn(Blurred(), Normal(), brief=True) == []  # type: ignore[arg-type]
+
+
+def test_a_detector_sees_training_images_and_gives_factors() -> None:
+    scorer, normal = FeatureScorer(Detector(), "distance", 1.0), Normal()
+    assert scorer.learn(Encoding(), normal) == [scorer] * 3 and normal.asked is None  # type: ignore[arg-type]
+    assert scorer.learn(Encoding(), normal, brief=True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
+    output, heatmap, weights = scorer(Encoding(), torch.rand(2, 3, 32, 24))  # type: ignore[arg-type]
+    assert output is None and heatmap.shape == (2, 32, 24)
+    assert weights.tolist() == [2.0, 2.0]
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"scoring\.error is neighbours: a reconstruction is scored by an error map"):
+        ErrorScorer("neighbours", 2.0)
+    with pytest.raises(ValueError, match=r"scoring\.error is squared: the model's detector gives distance"):
+        FeatureScorer(Detector(), "squared", 2.0)

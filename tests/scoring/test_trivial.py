@@ -1,0 +1,25 @@
+"""Flat grey, by hand."""
+
+import torch
+from torch import nn
+
+from anomaly_lab.scoring.errors import absolute, squared
+from anomaly_lab.scoring.trivial import flat_grey
+
+X = torch.tensor([0.5, 0.7]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+GREY = torch.tensor([0.5, 0.4, 0.3])
+
+
+def test_flat_grey_by_hand() -> None:
+    """Distances 0, .1, .2 of the first pixel's channels, .2, .3, .4 of the second's."""
+    torch.testing.assert_close(flat_grey(X, GREY, absolute, 0)[0, 0], torch.tensor([0.1, 0.3]))
+    torch.testing.assert_close(flat_grey(X, GREY, squared, 0)[0, 0], torch.tensor([0.05 / 3, 0.29 / 3]))
+
+
+def test_a_learnt_map_counts_as_the_squared_error() -> None:
+    for error in (nn.Identity(), None, "neighbours"):
+        assert torch.equal(flat_grey(X, GREY, error, 1.0), flat_grey(X, GREY, squared, 1.0))
+
+
+def test_it_is_smoothed() -> None:
+    assert flat_grey(X, GREY, squared, 3.0)[0, 0].diff() < flat_grey(X, GREY, squared, 0)[0, 0].diff() / 2
