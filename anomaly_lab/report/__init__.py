@@ -1,7 +1,8 @@
-"""From runs to tables, figures and a page: python -m anomaly_lab.report runs=DIR
+"""From runs to tables, pictures and one page: python -m anomaly_lab.report runs=DIR
 
-    runs ─ collect ─ groups ─▶ overview, paper, analysis ─▶ tables, plots ─┐
-    checkpoints ─ rescoring ─▶ gallery, paper_figures ──────────────────────┴─▶ page
+    records ─ read/ ─▶ Records ─ tables/ ─▶ tables/*.md, *.tex, *.csv ─┐
+                          └──── pictures/plots ─▶ figures/*.png, *.svg ─┼─▶ report.html
+    checkpoints, images ─ pictures/rescored ─▶ thumbnails, paper_figures ─┘
 
-What only reads records starts without torch; only rescoring and what follows it loads networks.
+Tables and plots need records only, so they start without torch. Only `rescored` and its users load networks.
 """

@@ -3,28 +3,32 @@
     python -m anomaly_lab.report runs=runs
     python -m anomaly_lab.report runs=runs/SWEEP runs=runs/OTHER out=report gallery=all
 
-runs=DIR      a folder with runs or multiruns in or below it; may be given several times
-out=DIR       where to write (default: DIR/report of the first runs=)
-gallery=one   test images of one run a category, that of the highest validation proxy; or all, none
-figures=true  the paper's figures from the runs' checkpoints; or false
+runs=DIR       a folder with runs or multiruns in or below it; may be given several times
+out=DIR        the folder to write to (default: DIR/report of the first runs=)
+gallery=one    test images of one run per category, that of the highest validation proxy; or all, none
+figures=true   the paper's figures from the runs' checkpoints; or false
+tables=MODULE  a module of your own with a function tables(records); may be given several times
 
-Writes report.html, tables/*.md, *.tex, *.csv and figures/*.png, *.svg. Real images stay in them: mind their licence.
+Writes report.html, tables/*.md, *.tex, *.csv and figures/*.png, *.svg. They contain the test images: mind their licence.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomaly_lab.errors import UserError, ending_in_a_sentence
+from anomaly_lab.errors import UserError, ending_in_a_sentence, unwritable
 from anomaly_lab.report.make import GALLERIES, Options, build_report
 from anomaly_lab.report.read.run import FINISHED
 
-KEYS = ("runs", "out", "gallery", "figures")
+KEYS = ("runs", "out", "gallery", "figures", "tables")
+SEVERAL = ("runs", "tables")
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """key=value, as for the other commands, but by hand: paths of runs hold = and , which Hydra would take apart, and a report
-    needs no configuration. UserError for anything else."""
+    """The arguments key=value as options. UserError for anything else.
+
+    Hydra does not parse them, because the paths of runs contain = and commas.
+    """
     given: dict[str, list[str]] = {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
@@ -32,7 +36,7 @@ def parse(arguments: Sequence[str]) -> Options:
             raise UserError(f"{argument} is not understood: give {', '.join(f'{k}=' for k in KEYS)} (see --help)")
         given.setdefault(name, []).append(value)
     for name, values in given.items():
-        if name != "runs" and len(values) > 1:
+        if name not in SEVERAL and len(values) > 1:
             raise UserError(f"{name}= is given {len(values)} times: give it once")
     if "runs" not in given:
         raise UserError("no runs: add runs=DIR, a folder with runs or multiruns in it")
@@ -43,11 +47,11 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UserError(f"figures is {figures}: it must be true or false")
     runs = [Path(value).expanduser() for value in given["runs"]]
     out = Path(given["out"][0]).expanduser() if "out" in given else runs[0] / "report"
-    return Options(runs, out, gallery, figures == "true")
+    return Options(runs, out, gallery, figures == "true", given.get("tables", []))
 
 
 def main() -> None:
-    """The command line."""
+    """The command. A mistake of the user ends it with one sentence and status 1."""
     if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         raise SystemExit(0 if sys.argv[1:] else 1)
@@ -56,8 +60,7 @@ def main() -> None:
         try:
             report = build_report(options)
         except OSError as error:
-            unwritable = f"{error.filename} could not be written ({error.strerror}): choose another folder with out="
-            raise UserError(unwritable) from error
+            raise unwritable(Path(error.filename or options.out), error, "out=") from error
     for note in report.notes:
         print(f"note: {note}")
     runs, groups = report.records.runs, report.records.groups

@@ -1,5 +1,6 @@
 """The whole report: tables, plots, the paper's figures and the page, from the runs below some folders."""
 
+import importlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,12 +44,14 @@ class Options:
     out:     the folder to write to
     gallery: the runs with test images: "one" per category (the highest validation proxy), "all" or "none"
     figures: whether to draw the paper's figures, which takes the runs' checkpoints
+    tables:  names of further modules with a function tables(records)
     """
 
     runs: Sequence[Path]
     out: Path
     gallery: str
     figures: bool
+    tables: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,13 @@ class Report:
 
 
 def build_report(options: Options) -> Report:
-    """Read the runs and write everything to `options.out`. UserError if there is no run."""
+    """Read the runs and write everything to `options.out`. UserError if there is no run or a module of tables is missing."""
+    modules = [*TABLES, *(_module(name) for name in options.tables)]
     runs = collect(options.runs)
     groups = group(runs)
     notes = _unfinished(runs)
     records = Records(runs, groups, _curves(groups, options.gallery == "all", notes))
-    tables = tables_of(records)
+    tables = [table for module in modules for table in module.tables(records)]
     for table in tables:
         write(table, options.out / "tables")
     pictures: list[Picture] = []
@@ -88,9 +92,14 @@ def build_report(options: Options) -> Report:
     return Report(options.out, records, tables, notes)
 
 
-def tables_of(records: Records) -> list[Table]:
-    """All tables, in the order of the page."""
-    return [table for module in TABLES for table in module.tables(records)]
+def _module(name: str) -> Any:
+    try:
+        found = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"tables={name} cannot be imported ({error}): name a module in the current folder") from error
+    if not callable(getattr(found, "tables", None)):
+        raise UserError(f"tables={name} has no function tables(records): define it (docs/extending.md)")
+    return found
 
 
 def _unfinished(runs: Sequence[Run]) -> list[str]:
@@ -132,14 +141,14 @@ def _galleries(groups: Sequence[Group], every: bool, notes: list[str]) -> list[d
 
 def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> Iterator["Picture"]:
     from anomaly_lab.progress import bar
-    from anomaly_lab.report.pictures.paper_figures import Shown, paper_figures
+    from anomaly_lab.report.pictures.paper_figures import paper_figures
     from anomaly_lab.report.pictures.rescored import rescored
+    from anomaly_lab.report.pictures.shown import Shown
 
     places: dict[tuple[str, str], list[Shown]] = {}
-    # the paper's networks show defects by their reconstruction error; a detector on features reconstructs no image
-    best = list(
-        best_by_proxy([g for g in groups if g.setting.get("scoring.detector._target_") is None], "objective", "corruption")
-    )
+    # the paper's figures show reconstructions, which a detector on features does not make
+    reconstructing = [g for g in groups if "scoring.detector._target_" not in g.setting]
+    best = list(best_by_proxy(reconstructing, "objective", "corruption"))
     with bar("Drawing figures") as update:
         for done, (g, run) in enumerate(best, start=1):
             try:

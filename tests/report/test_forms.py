@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fake_runs import fake_run, official_run, records_of
 
-from anomaly_lab.report.make import tables_of
+from anomaly_lab.report.make import TABLES
 from anomaly_lab.report.tables.forms import latex, latex_text, markdown, to_csv, write
 from anomaly_lab.report.tables.table import Cell, Table, measured, plain
 
@@ -53,5 +53,5 @@ def test_latex_of_a_report_holds_ascii_only(tmp_path: Path) -> None:
     fake_run(tmp_path / "b", objective="amplify", lam=0.99)
     fake_run(tmp_path / "c", objective="amplify", lam=0.5)
     fake_run(tmp_path / "d", data="mvtec", root="/pictures/a_b")
-    for table in tables_of(records_of(tmp_path)):
+    for table in [t for module in TABLES for t in module.tables(records_of(tmp_path))]:
         assert latex(table).isascii(), set(re.findall(r"[^\x00-\x7f]", latex(table)))

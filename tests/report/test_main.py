@@ -29,7 +29,7 @@ def test_help_and_tables_need_no_torch(tmp_path: Path) -> None:
     [
         ([], "no runs: add runs=DIR"),
         (["runs"], "runs is not understood"),
-        (["runs=a", "size=3"], "size=3 is not understood: give runs=, out=, gallery=, figures="),
+        (["runs=a", "size=3"], "size=3 is not understood: give runs=, out=, gallery=, figures=, tables="),
         (["runs=a", "gallery=few"], "gallery is few: it must be one of one, all, none"),
         (["runs=a", "figures=yes"], "figures is yes: it must be true or false"),
         (["runs=a", "out=b", "out=c"], "out= is given 2 times"),
@@ -61,4 +61,29 @@ def test_the_command_ends_with_one_sentence_and_no_stack_trace(
     )
     with pytest.raises(SystemExit) as end:
         main()
-    assert "choose another folder with out=" in capsys.readouterr().err
+    assert "choose another directory with out=" in capsys.readouterr().err
+
+
+def test_tables_of_ones_own_come_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_run(tmp_path / "runs/a")
+    (tmp_path / "my_tables.py").write_text(
+        "from anomaly_lab.report.tables.table import Table, plain\n"
+        "def tables(records):\n"
+        "    return [Table('mine', 'My own', ['runs'], [[plain(len(records.runs))]])]\n"
+    )
+    (tmp_path / "my_empty.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = ["report", f"runs={tmp_path / 'runs'}", "gallery=none", "figures=false"]
+    monkeypatch.setattr(sys, "argv", [*known, "tables=my_tables"])
+    main()
+    page = (tmp_path / "runs/report/report.html").read_text()
+    assert re.findall(r'<section id="table-(\w+)"', page)[-1] == "mine"
+    assert (tmp_path / "runs/report/tables/mine.csv").read_text() == "runs\n1\n"
+    for name, sentence in (("my_lost", "cannot be imported"), ("my_empty", "has no function tables(records)")):
+        monkeypatch.setattr(sys, "argv", [*known, f"tables={name}"])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 1
+        assert f"tables={name} {sentence}" in capsys.readouterr().err

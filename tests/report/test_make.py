@@ -10,21 +10,22 @@ import pytest
 from conftest import Finished
 from fake_runs import fake_run, records_of
 
-from anomaly_lab.report.make import Options, Report, build_report, tables_of
+from anomaly_lab.report.make import TABLES, Options, Report, build_report
 from anomaly_lab.report.tables.table import Table, number
 
 
 def test_a_folder_of_failures_only_gives_a_page_that_lists_them(tmp_path: Path) -> None:
     run = fake_run(tmp_path / "a")
     (run / "metrics.json").unlink()
-    report = build_report(Options([tmp_path], tmp_path / "out", "one", True))
+    report = build_report(Options([tmp_path], tmp_path / "out", "one", True, []))
     assert [table.name for table in report.tables] == ["left_out"]
     assert "resume=" in (tmp_path / "out/report.html").read_text()
     assert json.loads(json.dumps(report.notes))[0].startswith("0 of 1 runs have finished; 1 stopped")
 
 
 def tables(folder: Path) -> dict[str, Table]:
-    return {table.name: table for table in tables_of(records_of(folder))}
+    records = records_of(folder)
+    return {table.name: table for module in TABLES for table in module.tables(records)}
 
 
 def test_every_table_carries_its_protocol_and_data(tmp_path: Path) -> None:
@@ -68,14 +69,14 @@ def test_curves_over_a_min_agree_with_the_run_at_its_own_value(reported: Report,
 def test_missing_checkpoints_and_images_are_said_and_cost_nothing_else(tmp_path: Path, finished: Finished) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished.directory, run, ignore=shutil.ignore_patterns("checkpoints", "heatmaps", "truth"))
-    report = build_report(Options([run], tmp_path / "a", "one", False))
+    report = build_report(Options([run], tmp_path / "a", "one", False, []))
     assert any("best.ckpt is missing" in note for note in report.notes)
     assert (tmp_path / "a/tables/results.md").is_file()
     shutil.copytree(finished.directory / "checkpoints", run / "checkpoints")
     config = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(config.replace(str(finished.root), str(tmp_path / "gone")))
-    report = build_report(Options([run], tmp_path / "b", "one", False))
+    report = build_report(Options([run], tmp_path / "b", "one", False, []))
     assert any("gone is not a folder" in note for note in report.notes)
     (run / "checkpoints/best.ckpt").write_bytes(b"damaged")
-    report = build_report(Options([run], tmp_path / "c", "one", False))
+    report = build_report(Options([run], tmp_path / "c", "one", False, []))
     assert any("best.ckpt is damaged" in note for note in report.notes)
