@@ -7,10 +7,19 @@ import pytest
 from anomaly_lab.data.workers import default_workers, ignore_interrupt
 
 
-@pytest.mark.parametrize(
-    ("cores", "gpu", "expected"),
-    [(1, False, 0), (2, False, 0), (4, False, 2), (16, False, 4), (1, True, 0), (4, True, 2), (16, True, 14), (64, True, 16)],
-)
+CASES = [
+    (1, False, 0),
+    (2, False, 0),
+    (4, False, 2),
+    (16, False, 4),
+    (1, True, 0),
+    (4, True, 2),
+    (16, True, 14),
+    (64, True, 16),
+]
+
+
+@pytest.mark.parametrize(("cores", "gpu", "expected"), CASES)
 def test_workers_leave_cores_to_the_training(cores: int, gpu: bool, expected: int) -> None:
     assert default_workers(cores, gpu) == expected
 
