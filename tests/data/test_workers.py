@@ -6,7 +6,6 @@ import pytest
 
 from anomaly_lab.data.workers import default_workers, ignore_interrupt
 
-
 CASES = [
     (1, False, 0),
     (2, False, 0),
