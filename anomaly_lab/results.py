@@ -85,7 +85,7 @@ class Results:
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
         self.metrics = {**image.compute(), **pixel.compute()}
-        bound = self.metrics.pop("pixel_bound", getattr(pixel, "bound", 0.0))
+        bound = self.metrics.pop("pixel_bound")
         self.metrics |= {f"flat_{name}": flat[name] for name in FLAT}
         for metric in self.more:
             self.metrics |= metric.compute()
@@ -140,8 +140,8 @@ def metrics_record(
 ) -> dict[str, Any]:
     """metrics.json, one flat object: the metrics, with their protocol beside them.
 
-    `config`: the run's configuration. `training`: what only the training knows: steps, train_seconds, device, proxy_ap, n_train, train_size. The rule's own
-    parameters are calibration_<name>.
+    `config`: the run's configuration. `training`: what only the training knows: steps, train_seconds, device, proxy_ap,
+    n_train, train_size. The rule's own parameters are calibration_<name>.
     """
     hparams, rule, scoring = module.hparams, module.hparams["calibration"], module.hparams["scoring"]
     return {

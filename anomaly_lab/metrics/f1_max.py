@@ -1,4 +1,4 @@
-"""The best F1 that any threshold could reach: what choosing the threshold by test images would claim. +metrics=f1_max"""
+"""The F1 of the best threshold, which only the test images could tell. Add it with +metrics=f1_max."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 class ImageF1Max:
-    """image_f1_max: the highest F1 = 2 tp / (2 tp + fp + fn) of any threshold on the image scores; None without a defective image.
+    """image_f1_max: the highest F1 = 2 tp / (2 tp + fp + fn) of all thresholds on the image scores.
 
-    It is no result of a detector, which needs a threshold beforehand. Beside image_f1 it says what the calibrated threshold
-    costs.
+    It is None without a defective image. It is not a result of a detector, which needs its threshold in advance: the difference
+    from image_f1 is the cost of the calibrated threshold.
     """
 
     def __init__(self) -> None:

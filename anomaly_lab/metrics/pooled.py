@@ -1,7 +1,7 @@
-"""Detection and localisation figures as torchmetrics: over images, and over the pixels of all images of a test set.
+"""Detection metrics over the images, and localisation metrics over the pixels, of a whole test set, as torchmetrics.
 
-Pixels are pooled over all images of a category, per-region overlap (PRO) is averaged over all defect regions of all images,
-and the mean of TPR and TNR is what the paper's Table 2 reports. The figures themselves are defined in `curves`.
+Pixels are pooled over all images of a category. The per-region overlap (PRO) is averaged over all defect regions of all images.
+The paper's Table 2 reports the mean of TPR and TNR. `curves` defines the metrics.
 """
 
 from collections.abc import Iterable
@@ -14,21 +14,20 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from anomaly_lab.metrics import curves, histogram
-from anomaly_lab.metrics.curves import auroc, f1
-from anomaly_lab.metrics.regions import regions
+from anomaly_lab.metrics.regions import components
 
 M = TypeVar("M", bound=Metric)
-PENDING = 2**22  # pixels that are counted at once
+PENDING = 2**22  # pixels that wait to be counted together
 
 
 class _Counted(Metric):
-    """The counts of a binary decision, and lists of tensors (n,) that updates add to."""
+    """Counts of a binary decision, and lists of tensors (n,) that `update` appends to."""
 
     tp: Tensor
     fp: Tensor
 
     full_state_update = False
-    update_called = True  # compute() without data is well defined (all None): no warning
+    update_called = True  # compute() without data is defined (all None) and needs no warning
 
     def __init__(self, **lists: torch.dtype) -> None:
         super().__init__()
@@ -39,12 +38,12 @@ class _Counted(Metric):
             self.add_state(name, default=torch.tensor(0), dist_reduce_fx="sum")
 
     def _pool(self, name: str) -> NDArray[Any]:
-        """A list state as one array."""
+        """The list `name` as one array."""
         return torch.cat([torch.empty(0, dtype=self.lists[name]), *(part.cpu() for part in getattr(self, name))]).numpy()
 
 
 class ImageMetrics(_Counted):
-    """image_auroc, image_f1, tpr, tnr and tpr_tnr_mean over images; None where undefined (no such image)."""
+    """image_auroc, image_f1, tpr, tnr and tpr_tnr_mean over images; None if a class has no images."""
 
     negative: list[Tensor]
     positive: list[Tensor]
@@ -53,21 +52,22 @@ class ImageMetrics(_Counted):
         super().__init__(negative=torch.float32, positive=torch.float32)
 
     def update(self, score: Tensor, label: int, predicted: int) -> None:
-        """Add an image: score (), kept as float32; label and predicted are 1 for anomalous, else 0."""
+        """Add an image: its score (), stored as float32; `label` and `predicted` are 1 for anomalous, else 0."""
         scores = self.positive if label else self.negative
         scores.append(score.detach().to(self.device, torch.float32).reshape(1))
         self.tp += int(bool(predicted) and bool(label))
         self.fp += int(bool(predicted) and not label)
 
     def compute(self) -> dict[str, float | None]:
-        """The five figures over all images so far. ValueError for NaN scores."""
+        """The five metrics over all images so far. ValueError for NaN scores."""
         negative, positive = self._pool("negative"), self._pool("positive")
         tp, fp = int(self.tp), int(self.fp)
+        turns = curves.turns_of_scores(negative, positive)
         tpr = tp / positive.size if positive.size else None
         tnr = 1 - fp / negative.size if negative.size else None
         return {
-            "image_auroc": auroc(negative, positive),
-            "image_f1": f1(tp, fp, positive.size - tp),
+            "image_auroc": None if turns is None else curves.auroc(turns),
+            "image_f1": curves.f1(tp, fp, positive.size - tp),
             "tpr": tpr,
             "tnr": tnr,
             "tpr_tnr_mean": None if tpr is None or tnr is None else (tpr + tnr) / 2,
@@ -75,12 +75,12 @@ class ImageMetrics(_Counted):
 
 
 class PixelMetrics(_Counted):
-    """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3), pixel_f1 over the pixels of all images; None where undefined.
+    """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3) and pixel_f1 over the pixels of all images; None if a class has no pixels.
 
-    Keeps two histograms, of the normal and of the defective pixels' scores, in main memory: at most `bins` entries of 12 and
-    2 · `bins` of 20 bytes, and up to `PENDING` pixels that are not in them yet. Up to `bins` distinct scores in each class the
-    figures are exact; beyond, `compute` also sets `bound`: how far from exact the first three can be at most (with the default
-    about 1e-5 on heatmaps as they are).
+    The metric keeps two histograms in main memory, of the normal and of the defective pixels' scores: at most `bins` entries of
+    12 bytes and 2 · `bins` entries of 20 bytes, and up to `PENDING` pixels that wait to be counted. With at most `bins`
+    distinct scores in each class the metrics are exact. With more, they differ from the exact values by at most `pixel_bound`,
+    which is about 1e-5 for the default number of bins and real heatmaps.
     """
 
     pending: list[Tensor]
@@ -93,19 +93,19 @@ class PixelMetrics(_Counted):
     nan: Tensor
 
     def __init__(self, bins: int = histogram.BINS) -> None:
-        # of normal scores: keys not yet counted; distinct keys and how many there are. Of defective ones: distinct keys, how
-        # many there are, and the sum of 1 / area of their regions
+        # of normal scores: the keys that wait to be counted (pending), the distinct keys (negative) and their counts (count);
+        # of defective scores: the distinct keys (positive), their counts (found) and their sums of 1 / area (weight)
         keys, counts = torch.int32, torch.int64
         super().__init__(pending=keys, negative=keys, count=counts, positive=keys, found=counts, weight=torch.float64)
         self.add_state("shift", default=torch.tensor(0), dist_reduce_fx="max")
         self.add_state("nan", default=torch.tensor(0), dist_reduce_fx="sum")
-        self.bins, self.bound = bins, 0.0
+        self.bins = bins
 
     def update(self, heatmap: Tensor, truth: Tensor, predicted: Tensor) -> None:
-        """Add an image: heatmap (H, W), taken as float32; truth and predicted (H, W), bool.
+        """Add an image: heatmap (H, W), used as float32; ground truth and prediction (H, W), bool.
 
-        An anomalous image without a ground truth must be left out: an empty truth says that all is normal.
-        ValueError when the shapes differ or are not (H, W).
+        Leave out anomalous images without a ground truth: an empty ground truth means that all pixels are normal.
+        ValueError if the shapes differ or are not (H, W).
         """
         if heatmap.ndim != 2 or not heatmap.shape == truth.shape == predicted.shape:
             shapes = [tuple(x.shape) for x in (heatmap, truth, predicted)]
@@ -119,8 +119,8 @@ class PixelMetrics(_Counted):
         inside = np.flatnonzero(defective)
         self._append(("pending",), np.delete(keys, inside) if inside.size else keys)
         if inside.size:
-            label = regions(defective).ravel()
-            weight = 1 / np.bincount(label)[label[inside]]
+            label, area = components(defective)
+            weight = 1 / area[label.ravel()[inside]]
             table = histogram.merged(histogram.coarser(keys[inside], int(self.shift)), np.ones(inside.size, np.int64), weight)
             self._append(("positive", "found", "weight"), *table)
         tp = int((marked & defective).sum())
@@ -130,37 +130,36 @@ class PixelMetrics(_Counted):
             self.fold()
 
     def compute(self) -> dict[str, float | None]:
-        """The four figures over all pixels so far. ValueError for NaN in a heatmap."""
+        """The four metrics over all pixels so far, and `pixel_bound`. ValueError for NaN in a heatmap."""
         if int(self.nan):
             raise ValueError(f"{int(self.nan)} scores are NaN")
         (negative, count), (positive, found, weight) = self.fold()
         tp, fp, defective = int(self.tp), int(self.fp), int(found.sum())
-        figures: dict[str, float | None] = {"pixel_auroc": None, "pixel_ap": None, "aupro": None}
-        self.bound = 0.0
+        metrics: dict[str, float | None] = {"pixel_auroc": None, "pixel_ap": None, "aupro": None}
+        bound = 0.0
         if negative.size and positive.size:
-            pixels = curves.turns(negative, count, positive, found)
-            overlap = curves.turns(negative, count, positive, weight)
-            figures["pixel_auroc"] = curves.auroc_of(pixels)
-            figures["pixel_ap"] = curves.average_precision_of(pixels)
-            figures["aupro"] = curves.aupro_of(overlap)
-            if int(self.shift):  # else the ties are true ones
-                bounds = curves.auroc_bound(pixels), curves.average_precision_bound(pixels), curves.aupro_bound(overlap)
-                self.bound = max(bounds)
-        return figures | {"pixel_f1": f1(tp, fp, defective - tp)}
+            pixels, overlap = (curves.turns(negative, count, positive, column) for column in (found, weight))
+            metrics["pixel_auroc"] = curves.auroc(pixels)
+            metrics["pixel_ap"] = curves.average_precision(pixels)
+            metrics["aupro"] = curves.aupro(overlap, curves.AUPRO_LIMIT)
+            if int(self.shift):  # without a shift, all ties are true ties
+                bounds = curves.auroc_bound(pixels), curves.average_precision_bound(pixels)
+                bound = max(*bounds, curves.aupro_bound(overlap, curves.AUPRO_LIMIT))
+        return metrics | {"pixel_f1": curves.f1(tp, fp, defective - tp), "pixel_bound": bound}
 
     def _append(self, names: tuple[str, ...], *columns: NDArray[Any]) -> None:
         for name, column in zip(names, columns, strict=True):
             getattr(self, name).append(torch.from_numpy(column))
 
     def fold(self) -> tuple[histogram.Columns, histogram.Columns]:
-        """Both histograms as one table each, at one shift, and nothing pending."""
+        """Merge each histogram into one table, at a common shift, and count the pending pixels. Returns both tables."""
         shift, fresh = histogram.counted(self._pool("pending"), int(self.shift), self.bins)
         both = (np.concatenate([self._pool(name), new]) for name, new in zip(("negative", "count"), fresh, strict=True))
         shift, normal = histogram.fitted(shift, self.bins, *both)
         rest = (self._pool("found"), self._pool("weight"))
         shift, defective = histogram.fitted(shift, self.bins, self._pool("positive"), *rest)
-        normal = histogram.merged(histogram.coarser(normal[0], shift), normal[1])  # the second may be coarser than the first
-        self.shift = torch.full_like(self.shift, shift)  # not in place, which torch forbids across inference modes
+        normal = histogram.merged(histogram.coarser(normal[0], shift), normal[1])  # the second shift may be larger
+        self.shift = torch.full_like(self.shift, shift)  # torch forbids an in-place change of a tensor from inference mode
         self.pending, self.negative, self.count, self.positive, self.found, self.weight = [], [], [], [], [], []
         self._append(("negative", "count", "positive", "found", "weight"), *normal, *defective)
         return normal, defective
@@ -171,7 +170,7 @@ def _length(parts: list[Tensor]) -> int:
 
 
 def pooled(kind: type[M], parts: Iterable[M]) -> M:
-    """One metric over what all of `parts` have seen; these stay as they are."""
+    """One metric over the images of all `parts`, which do not change."""
     total = kind()
     for part in parts:
         total.merge_state(part)

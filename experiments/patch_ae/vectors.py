@@ -33,7 +33,8 @@ def measured(run: Path) -> tuple[float, float]:
     trained = load(run)
     module, data = trained.module, trained.data()
     bank = module.scorer.detector.vectors
-    found = [module.F.features(X[None])[0].flatten(1).T for _, X in itertools.islice(data.held_out_images(len(data.held_out)), IMAGES)]
+    images = itertools.islice(data.held_out_images(len(data.held_out)), IMAGES)
+    found = [module.F.features(X[None])[0].flatten(1).T for _, X in images]
     spectrum = torch.linalg.eigvalsh(torch.cov(bank.T.double()))
     distance = nearest(torch.cat(found), bank)[0].median() / (2 * spectrum.sum()).sqrt()
     return float(spectrum.sum() ** 2 / spectrum.square().sum()), float(distance)

@@ -1,4 +1,6 @@
-"""The threshold and the components against brute force and scipy.ndimage, and hand-computed examples."""
+"""Quiet levels and detection against brute force and SciPy, and examples by hand."""
+
+import math
 
 import numpy as np
 import pytest
@@ -7,11 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from anomaly_lab.calibration.levels import detect, largest_component_area, quiet_level
+from anomaly_lab.calibration.levels import detect, largest_component_area, quiet_level, quiet_levels
 from anomaly_lab.calibration.rules import area
-from anomaly_lab.metrics.regions import components
 
-unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
+unhurried = settings(deadline=None)  # the machine is shared: a slow example is not a failure
 EIGHT = np.ones((3, 3))
 SHAPES = st.tuples(st.integers(1, 8), st.integers(1, 8))
 MIN_AREAS = st.integers(1, 12)
@@ -19,7 +20,7 @@ MIN_AREAS = st.integers(1, 12)
 
 @st.composite
 def heatmap_lists(draw):
-    """Up to four heatmaps of different sizes, float32 or float64, with many ties, of some range and sign."""
+    """Up to four heatmaps of different sizes, in float32 or float64, with many ties, in any range and of any sign."""
     step, offset = draw(st.sampled_from([(1.0, 0.0), (0.1, -0.3), (1e-20, 0.0), (1e5, -4e5)]))
     kind = draw(st.sampled_from([np.float32, np.float64]))
     elements = st.integers(0, 9)
@@ -28,24 +29,24 @@ def heatmap_lists(draw):
 
 
 def sizes(mask):
-    """Sizes of the 8-connected components, by scipy."""
+    """Sizes of the 8-connected components, by SciPy."""
     label, n = ndimage.label(mask, structure=EIGHT)
     return [int((label == i).sum()) for i in range(1, n + 1)]
 
 
 def area_threshold(heatmaps, min_area):
-    """The paper's threshold as the program finds it."""
+    """The paper's threshold, by our functions."""
     return area([quiet_level(heatmap, min_area) for heatmap in heatmaps])
 
 
 def brute_force_threshold(heatmaps, min_area):
-    """Every value from low to high until no component is large enough; any will do where none ever is."""
+    """The lowest value at which no component is large enough; −∞ if every heatmap is too small for one."""
     if all(heatmap.size < min_area for heatmap in heatmaps):
         return -np.inf
     for t in np.unique(np.concatenate([h.ravel() for h in heatmaps])):
         if all(size < min_area for h in heatmaps for size in sizes(h > t)):
             return float(t)
-    raise AssertionError("at the highest value nothing exceeds it")
+    raise AssertionError("nothing exceeds the highest value")
 
 
 @unhurried
@@ -75,7 +76,7 @@ def test_threshold_by_hand():
     one = np.array([[9.0, 0, 0, 0], [0, 0, 7, 6], [0, 0, 5, 0]])  # {> 4}: components of 1 and 3 pixels
     other = np.array([[3.0, 8, 8]])
     assert area_threshold([one], 3) == 5.0
-    assert area_threshold([one], 4) == 0.0  # {> 0} has the two components only
+    assert area_threshold([one], 4) == 0.0  # {> 0} has only these two components
     assert area_threshold([one, other], 3) == area_threshold([other, one], 3) == 5.0
     assert area_threshold([one, other], 2) == area_threshold([other, one], 2) == 8.0
 
@@ -85,17 +86,6 @@ def test_components_touch_at_corners():
     assert largest_component_area(diagonal, 0.5) == 4  # by 4-connectivity: 1
     assert area_threshold([diagonal], 2) == 1.0  # by 4-connectivity: 0.0
     assert detect(diagonal, 0.5, 4).sum() == 4
-
-
-@unhurried
-@given(arrays(bool, SHAPES))
-def test_components_equal_scipys(mask):
-    label, area = components(mask)
-    assert area[0] == 0 and sorted(area[1:].tolist()) == sorted(sizes(mask))
-    expected = ndimage.label(mask, structure=EIGHT)[0]
-    pairs = set(zip(label.ravel().tolist(), expected.ravel().tolist(), strict=True))
-    assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})  # but for the numbering
-    assert [(label == i).sum() for i in range(1, len(area))] == area[1:].tolist()
 
 
 @unhurried
@@ -112,7 +102,7 @@ def test_detection_drops_exactly_the_small_components(heatmaps, index, min_area)
     assert largest_component_area(heatmap, threshold) == max(sizes(heatmap > threshold), default=0)
 
 
-def test_a_pixel_at_the_threshold_is_not_over_it():
+def test_a_pixel_at_the_threshold_does_not_exceed_it():
     assert detect(np.array([[1.0, 2.0]]), 1.0, 1).tolist() == [[False, True]]
 
 
@@ -121,7 +111,7 @@ def test_the_comparison_is_exact_for_float32():
     assert detect(heatmap, 0.1, 1).all() and not detect(heatmap, float(heatmap[0, 0]), 1).any()
 
 
-def test_heatmaps_are_left_as_they_were():
+def test_the_heatmap_is_not_changed():
     heatmap = np.random.default_rng(0).random((20, 20), np.float32)
     before = heatmap.copy()
     assert area_threshold([heatmap], 5) == brute_force_threshold([heatmap], 5)
@@ -130,7 +120,7 @@ def test_heatmaps_are_left_as_they_were():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused_and_counted(bad):
+def test_infinite_and_nan_values_are_refused_and_counted(bad):
     heatmap = np.ones((3, 4))
     heatmap[1, 1:3] = bad
     with pytest.raises(ValueError, match="2 of the heatmap's 12 values"):
@@ -139,10 +129,35 @@ def test_values_that_are_not_finite_are_refused_and_counted(bad):
         detect(heatmap, 0.5, 2)
 
 
-def test_nothing_to_calibrate_on_is_refused():
+def test_calibration_without_data_is_refused():
     with pytest.raises(ValueError, match="nothing to calibrate on"):
         area_threshold([], 3)
     with pytest.raises(ValueError, match="empty"):
         area_threshold([np.empty((0, 4))], 3)
     with pytest.raises(ValueError, match="min_area is 0"):
         area_threshold([np.ones((2, 2))], 0)
+
+
+@unhurried
+@given(heatmap_lists(), MIN_AREAS)
+def test_the_quiet_level_is_the_lowest_value_at_which_nothing_is_detected(heatmaps, min_area):
+    for heatmap in heatmaps:
+        level, values = quiet_level(heatmap, min_area), np.unique(heatmap)
+        assert level in values or heatmap.size < min_area
+        assert [bool(detect(heatmap, float(t), min_area).any()) for t in values] == (values < level).tolist()
+
+
+@unhurried
+@given(arrays(np.float32, st.tuples(st.integers(9, 30), st.integers(9, 30)), elements=st.floats(0, 1, width=32)))
+def test_one_search_for_several_areas_gives_the_levels_of_separate_searches(heatmap):
+    areas = [20, 1, 81, 3, 3]
+    assert [quiet_level(heatmap, area) for area in areas] == quiet_levels(heatmap, areas)
+
+
+def test_a_heatmap_smaller_than_min_area_is_quiet_at_any_threshold():
+    assert quiet_level(np.ones((2, 2), np.float32), 5) == -math.inf
+    assert quiet_levels(np.ones((2, 2), np.float32), [5, 4, 1, 9]) == [-math.inf, 1, 1, -math.inf]
+    with pytest.raises(ValueError, match="min_area is 0"):
+        quiet_level(np.ones((2, 2), np.float32), 0)
+    with pytest.raises(ValueError, match="NaN"):
+        quiet_level(np.full((2, 2), np.nan, np.float32), 1)

@@ -1,4 +1,4 @@
-"""The histogram on bit patterns against numpy's own ordering and counting."""
+"""The histogram on bit patterns against the order and counts of NumPy and Python."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from anomaly_lab.metrics import histogram
 
-unhurried = settings(deadline=None)  # the machine is shared: a slow example is no failure
+unhurried = settings(deadline=None)  # the machine is shared: a slow example is not a failure
 FLOATS = arrays(np.float32, st.integers(0, 60), elements=st.floats(width=32, allow_nan=False))
 KEYS = st.one_of(
     arrays(np.int32, st.integers(0, 80), elements=st.integers(-(2**31), 2**31 - 1)),
@@ -18,12 +18,12 @@ KEYS = st.one_of(
 
 @unhurried
 @given(FLOATS)
-def test_keys_stand_in_the_order_of_the_values(values):
+def test_keys_have_the_order_of_the_values(values):
     keys = histogram.keys(values).astype(np.int64)
     assert (np.sign(keys[:, None] - keys) == np.sign(np.subtract.outer(*[np.unique(values, return_inverse=True)[1]] * 2))).all()
 
 
-def test_keys_of_the_two_zeros_are_one_and_infinities_lie_at_the_ends():
+def test_both_zeros_have_the_same_key_and_infinities_have_the_extreme_keys():
     keys = histogram.keys(np.float32([-np.inf, -3e38, -1e-45, -0.0, 0.0, 1e-45, 3e38, np.inf]))
     assert (np.diff(keys.astype(np.int64)) > 0).tolist() == [True, True, True, False, True, True, True]
 
@@ -34,7 +34,7 @@ def test_nan_is_refused_and_counted():
 
 
 def lowest_shift(keys, start, bins):
-    """By trying them all, in Python's integers."""
+    """By trying all shifts, with Python's integers."""
     return next(s for s in range(start, 40) if len({int(k) >> s for k in keys}) <= bins)
 
 
@@ -55,8 +55,8 @@ def test_counts_are_exact_at_the_lowest_shift_that_fits(keys, start, bins, dense
 
 @unhurried
 @given(KEYS, st.integers(1, 40), st.integers(0, 80))
-def test_any_way_of_merging_gives_the_same_table(keys, bins, cut):
-    """Counted in two parts, each at a shift of its own."""
+def test_merging_two_parts_gives_the_table_of_the_whole(keys, bins, cut):
+    """Each part is counted at its own shift."""
     whole_shift, whole = histogram.counted(keys, 0, max(2, bins))
     parts = [histogram.counted(part, 0, max(2, bins)) for part in (keys[:cut], keys[cut:])]
     columns = [np.concatenate(pair) for pair in zip(parts[0][1], parts[1][1], strict=True)]
