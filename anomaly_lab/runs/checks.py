@@ -24,6 +24,7 @@ class Numbers(NamedTuple):
     why: str = ""
 
     def hold(self, value: Any) -> bool:
+        """Whether the value is one of these numbers."""
         if value in self.besides:
             return True
         if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
@@ -31,6 +32,7 @@ class Numbers(NamedTuple):
         return self.low < value < self.high if self.inside else self.low <= value <= self.high
 
     def sentence(self) -> str:
+        """What the value must be, as the second half of an error's sentence."""
         words = [str("null" if b is None else b) for b in self.besides]
         kind = "a whole number" if self.whole else "a number"
         if self.inside:

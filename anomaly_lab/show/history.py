@@ -37,6 +37,7 @@ class History(Logger):
     @property
     @rank_zero_experiment
     def experiment(self) -> "History":
+        """Lightning's name for what a logger writes to: this object."""
         return self
 
     @rank_zero_only

@@ -28,10 +28,12 @@ class Picture(NamedTuple):
 
     @property
     def svg(self) -> Path:
+        """Where the picture lies as SVG."""
         return self.folder / f"{self.name}.svg"
 
     @property
     def png(self) -> Path:
+        """Where the picture lies as PNG."""
         return self.folder / f"{self.name}.png"
 
 

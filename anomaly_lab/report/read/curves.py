@@ -44,6 +44,7 @@ class Curves:
 
     @property
     def data(self) -> str:
+        """The name of the run's data."""
         return source(self.run)
 
 

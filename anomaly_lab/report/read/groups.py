@@ -81,6 +81,7 @@ class Group:
 
     @property
     def seeds(self) -> list[int]:
+        """The seed of each run, in the order of `runs`."""
         return [run.metrics["seed"] for run in self.runs]
 
 
