@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 from conftest import Ended, Finished, write_category
 
@@ -34,8 +36,11 @@ def make_targets(text: str) -> list[str]:
 
 
 def options(text: str) -> set[tuple[str, str]]:
-    """(group, option) of the configuration, as in `model=sdc`, that a page names between backticks."""
-    return set(re.findall(r"`(calibration|corruption|data|debug|logger|model|objective|trainer)=([a-z]\w*)[` ]", text))
+    """(group, option) of the configuration, as in `model=sdc`, that a page names in a command or between backticks."""
+    bare = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    places = " ".join([*shown(text), *re.findall(r"`([^`\n]+)`", bare)])
+    groups = "calibration|category|corruption|data|debug|logger|metrics|model|objective|sweep|trainer"
+    return set(re.findall(rf"(?:^|(?<=[ +]))({groups})=([a-z]\w*)", places))
 
 
 def require_options(text: str) -> None:
@@ -70,6 +75,18 @@ def require_reading(command: str, finished: Finished, folder: Path) -> None:
     ended = subprocess.run([sys.executable, *command.split()[1:]], cwd=folder, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     assert list(folder.glob("**/report.html" if "report" in command else "**/source.json"))
+
+
+def require_python(text: str, finished: Finished, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the Python of a page on a finished run and an image; fail unless it ends well."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
+    shutil.copytree(finished.directory, folder / "runs" / "DIRECTORY")
+    for name in re.findall(r"\"(\w+\.png)\"", code):
+        shutil.copy(next((finished.root / "stripes/test/good").iterdir()), folder / name)
+    monkeypatch.chdir(folder)
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+    assert "detector" in namespace
 
 
 def grid(command: str) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from shown_commands import (
     options,
     require_make_target,
     require_options,
+    require_python,
     require_reading,
     require_training,
     shown,
@@ -35,6 +36,10 @@ def test_a_training_command_of_the_readme_works(command: str, train: Callable[..
 @pytest.mark.parametrize("command", [c for c in shown(README) if re.match(r"python -m anomaly_lab\.(evaluate|report)", c)])
 def test_a_command_of_the_readme_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)
+
+
+def test_the_python_of_the_readme_works(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_python(README, finished, tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
