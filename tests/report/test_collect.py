@@ -23,7 +23,7 @@ def test_runs_are_found_at_any_depth_and_each_once(tmp_path: Path) -> None:
     assert names_.index("old/sweep/2_x") < names_.index("old/sweep/10_x"), "in the order of the jobs"
 
 
-def test_what_lies_inside_a_run_is_no_run(tmp_path: Path) -> None:
+def test_folders_inside_a_run_are_no_runs(tmp_path: Path) -> None:
     run = fake_run(tmp_path / "a")
     fake_run(run / "figures" / "copy")
     assert len(collect([tmp_path])) == 1
@@ -76,13 +76,11 @@ def test_a_run_is_named_by_its_path_below_the_first_folder_that_holds_it(tmp_pat
     assert [run.place for run in collect([tmp_path / "alone"])] == ["alone"], "the folder is the run itself"
 
 
-def test_folders_of_the_same_name_are_told_apart_by_as_much_as_it_takes(tmp_path: Path) -> None:
+def test_folders_of_the_same_name_get_longer_names(tmp_path: Path) -> None:
     assert told_apart(["/a/b/x", "/a/c/x", "/y", "/z/a/c/x"]) == {
         "/a/b/x": "b/x", "/a/c/x": "/a/c/x", "/y": "y", "/z/a/c/x": "z/a/c/x",
     }  # fmt: skip
     for root in ("/a/x", "/b/x"):
         for lam in (0.3, 0.9):
             fake_run(tmp_path / root[1:] / str(lam), data="mvtec", root=root, lam=lam)
-    assert {g.source for g in groups_of(tmp_path)} == {
-        f"folder “{name}” in MVTec's layout, not MVTec AD" for name in ("a/x", "b/x")
-    }
+    assert {g.source for g in groups_of(tmp_path)} == {f"folder “{name}” (data=mvtec), not MVTec AD" for name in ("a/x", "b/x")}

@@ -48,7 +48,7 @@ def test_fewer_than_two_units_have_no_interval(few: list[float]) -> None:
 
 
 def test_seeds_are_averaged_within_a_category_before_categories_are_compared(tmp_path: Path) -> None:
-    """Else twenty seeds on one category would pass for twenty independent findings."""
+    """Without this, twenty seeds on one category would count as twenty independent findings."""
     gain = {("carpet", 0): 0.1, ("carpet", 1): 0.3, ("wood", 0): 0.4, ("wood", 1): 0.4}
     for (category, seed), more in gain.items():
         for objective, auroc in (("amplify", 0.5), ("restore", 0.5 + more)):
@@ -62,7 +62,7 @@ def test_seeds_are_averaged_within_a_category_before_categories_are_compared(tmp
     assert found.interval() == pytest.approx((0.3 - half, 0.3 + half))
 
 
-def test_only_what_both_have_run_is_compared(tmp_path: Path) -> None:
+def test_only_common_categories_and_seeds_are_compared(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", objective="restore", seed=0, image_auroc=0.5)
     fake_run(tmp_path / "b", objective="restore", seed=1, image_auroc=0.9)
     fake_run(tmp_path / "c", objective="amplify", seed=1, image_auroc=0.8)
@@ -74,7 +74,7 @@ def test_only_what_both_have_run_is_compared(tmp_path: Path) -> None:
     assert {r[7].text for r in table.rows} == {"1 seed of carpet"}
 
 
-def test_what_is_compared_is_named_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+def test_compared_categories_are_named_and_others_are_counted(tmp_path: Path) -> None:
     for i, category in enumerate(("carpet", "grid", "tile", "wood")):
         fake_run(tmp_path / f"r{category}", objective="restore", category=category)
         if i < 2:
@@ -100,10 +100,10 @@ def test_pairs_from_different_states_of_the_code_are_named(tmp_path: Path) -> No
         *"xxxy"
     )
     assert "different states" not in note(*"xxxx")
-    assert "different states" not in note(*"xxyy"), "each pair is of one state"
+    assert "different states" not in note(*"xxyy"), "the two runs of each pair agree"
 
 
-def test_the_more_is_compared_the_more_it_takes_to_be_better() -> None:
+def test_more_comparisons_need_clearer_differences() -> None:
     c = Comparison("a", "b", "synthetic", "aupro", "categories", (0.010, 0.011, 0.013), 3, 0.0113, True)
     interval = c.interval()
     assert interval is not None and interval[0] > 0
@@ -131,7 +131,7 @@ def test_verdicts_follow_the_interval(tmp_path: Path) -> None:
     assert all("4 seeds of carpet" in r[7].text for r in table.rows)
 
 
-def test_many_settings_are_each_compared_with_the_one_that_validation_prefers(tmp_path: Path) -> None:
+def test_many_settings_are_compared_with_the_one_of_the_highest_proxy(tmp_path: Path) -> None:
     for i in range(PAIRWISE + 2):
         fake_run(tmp_path / str(i), lam=i / 10, proxy_ap=0.9 if i == 3 else 0.1, image_auroc=i / 10)
     found = comparisons(groups_of(tmp_path))

@@ -20,7 +20,7 @@ HEATMAPS = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 7)), e
 
 
 def rows_of(split: str, heatmaps: list[tuple[np.ndarray, int]], areas: list[int]) -> list[dict[str, str]]:
-    """As levels.csv is read back."""
+    """Rows of levels.csv."""
     return [
         {"split": split, "path": str(i), "label": str(label), "min_area": str(a), "level": repr(quiet_level(h, a))}
         for i, (h, label) in enumerate(heatmaps)
@@ -34,7 +34,9 @@ def rows_of(split: str, heatmaps: list[tuple[np.ndarray, int]], areas: list[int]
     st.lists(st.tuples(HEATMAPS, st.integers(0, 1)), max_size=5),
     st.lists(st.integers(1, 12), min_size=1, max_size=4, unique=True),
 )
-def test_a_curve_s_rows_are_the_rule_s(normal: list[np.ndarray], test: list[tuple[np.ndarray, int]], areas: list[int]) -> None:
+def test_each_point_follows_from_the_decision_rule(
+    normal: list[np.ndarray], test: list[tuple[np.ndarray, int]], areas: list[int]
+) -> None:
     levels = by_area(rows_of("validation", [(h, 0) for h in normal], areas) + rows_of("test", test, areas))
     found = over_area(levels)
     assert [int(row.at) for row in found] == [a for a in sorted(areas) if all(h.size >= a for h in normal)]
@@ -47,7 +49,7 @@ def test_a_curve_s_rows_are_the_rule_s(normal: list[np.ndarray], test: list[tupl
             assert value == (pytest.approx(np.mean(of)) if of else None)
 
 
-def test_rows_of_another_kind_of_file_are_refused() -> None:
+def test_rows_of_another_file_are_refused() -> None:
     assert by_area([]) == {}
     with pytest.raises(KeyError):
         by_area([{"path": "a"}])
@@ -56,7 +58,7 @@ def test_rows_of_another_kind_of_file_are_refused() -> None:
 
 
 def test_the_rate_of_false_alarms_stays_below_alpha_on_exchangeable_images() -> None:
-    """Over many draws of 9 held-out images and one new normal one, scores of any distribution."""
+    """Over many draws of 9 held-out images and one new normal image."""
     rng = np.random.default_rng(0)
     alarms = np.zeros(9)
     draws = 4000
@@ -70,7 +72,7 @@ def test_the_rate_of_false_alarms_stays_below_alpha_on_exchangeable_images() -> 
 
 
 def test_over_alpha_by_hand() -> None:
-    """Two normal images with flips 1 and 3: at α = 1/3 the threshold is 3, at 2/3 it is 1; what reaches it is not over it."""
+    """Two normal images with levels 1 and 3: the threshold is 3 at α = 1/3 and 1 at 2/3. A level equal to it is not over it."""
     rows = over_alpha(Levels([1.0, 3.0], [3.0, 4.0, 0.5, 2.0, -np.inf], [1, 1, 0, 0, 0]))
     assert [(row.threshold, row.tpr, row.tnr) for row in rows] == [(3.0, 0.5, 1.0), (1.0, 1.0, pytest.approx(2 / 3))]
     assert rows[0].f1 == pytest.approx(2 / 3)

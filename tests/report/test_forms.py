@@ -14,21 +14,21 @@ from anomaly_lab.report.tables.table import Cell, Table, measured, plain
 AWKWARD = Table("t", "50 % of a_b & {x}", ["a|b", "v"], [[Cell("x_1 | y", ("x_1 | y",)), Cell("0.5 ± 0.1", (0.5, 0.1), True)]], ["λ ≤ 1"], {"v": ("sd",)})  # fmt: skip  # noqa: E501
 
 
-def test_markdown_escapes_what_would_break_a_table() -> None:
+def test_markdown_escapes_bars_and_marks_the_best() -> None:
     lines = markdown(AWKWARD).splitlines()
     assert lines[2] == "| a\\|b | v |"
     assert lines[3] == "|---|---:|"
     assert lines[4] == "| x_1 \\| y | **0.5 ± 0.1** |"
 
 
-def test_latex_escapes_what_it_would_read_as_a_command() -> None:
+def test_latex_escapes_commands() -> None:
     text = latex(AWKWARD)
     assert r"\caption{50 \% of a\_b \& \{x\}. $\lambda$ $\le$ 1}" in text
     assert r"x\_1 | y & \textbf{0.5 $\pm$ 0.1} \\" in text
     assert text.count("{") == text.count("}") and r"\begin{tabular}{lr}" in text
 
 
-def test_csv_has_a_field_a_value() -> None:
+def test_csv_has_one_field_per_value() -> None:
     assert to_csv(AWKWARD) == "a|b,v,v (sd)\nx_1 | y,0.5,0.1\n"
 
 
@@ -44,11 +44,11 @@ def test_each_form_is_written_to_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_latex_opens_and_closes_quotes() -> None:
-    assert latex_text("folder “mine” in MVTec's layout") == "folder ``mine'' in MVTec's layout"
+    assert latex_text("folder “mine”, not ours") == "folder ``mine'', not ours"
 
 
 def test_latex_of_a_report_holds_ascii_only(tmp_path: Path) -> None:
-    """Else the user's engine decides whether it compiles."""
+    """Other letters compile with some LaTeX engines only."""
     official_run(tmp_path / "a", "carpet")
     fake_run(tmp_path / "b", objective="amplify", lam=0.99)
     fake_run(tmp_path / "c", objective="amplify", lam=0.5)

@@ -12,7 +12,7 @@ from anomaly_lab.report.read.groups import Statistic, rank, statistic
 from anomaly_lab.report.read.official import OFFICIAL, source
 
 
-def test_seeds_are_grouped_and_their_mean_and_spread_are_theirs(tmp_path: Path) -> None:
+def test_seeds_form_one_group_with_their_mean_and_spread(tmp_path: Path) -> None:
     values = [0.91, 0.95, 0.86]
     for seed, value in enumerate(values):
         fake_run(tmp_path / str(seed), seed=seed, image_auroc=value)
@@ -43,14 +43,14 @@ def test_any_other_difference_makes_another_group(tmp_path: Path, change: dict[s
         assert len({g.name for g in groups}) == 2, "and another name"
 
 
-def test_real_data_from_two_folders_are_not_taken_together_but_the_embedded_are(tmp_path: Path) -> None:
+def test_real_data_from_two_folders_form_two_groups_and_synthetic_data_one(tmp_path: Path) -> None:
     for i, root in enumerate(("/x", "/y")):
         fake_run(tmp_path / f"r{i}", seed=i, data="mvtec", root=root)
         fake_run(tmp_path / f"s{i}", seed=i, data="synthetic", root=root)
     assert sorted(len(g.runs) for g in groups_of(tmp_path)) == [1, 1, 2]
 
 
-def test_seeds_stay_together_whatever_follows_from_them_or_says_nothing_about_the_result(tmp_path: Path) -> None:
+def test_keys_that_follow_from_the_seed_or_change_no_number_separate_no_seeds(tmp_path: Path) -> None:
     for seed in range(3):
         run = fake_run(tmp_path / str(seed), seed=seed)
         config = yaml.safe_load((run / "config.yaml").read_text())
@@ -60,7 +60,7 @@ def test_seeds_stay_together_whatever_follows_from_them_or_says_nothing_about_th
     assert [len(g.runs) for g in groups_of(tmp_path)] == [3]
 
 
-def test_a_repeated_seed_counts_once_and_the_earlier_run_is_still_listed(tmp_path: Path) -> None:
+def test_a_repeated_seed_counts_once(tmp_path: Path) -> None:
     fake_run(tmp_path / "old", age=100, image_auroc=0.1)
     fake_run(tmp_path / "new", age=10, image_auroc=0.7)
     (g,) = groups_of(tmp_path)

@@ -7,7 +7,7 @@ from fake_runs import fake_run, records_of
 from anomaly_lab.report.tables import kinds
 
 
-def test_kinds_count_what_scores_csv_says(tmp_path: Path) -> None:
+def test_kinds_count_the_rows_of_scores_csv(tmp_path: Path) -> None:
     fake_run(tmp_path / "a")
     (table,) = kinds.tables(records_of(tmp_path))
     texts = [[cell.text for cell in r[3:]] for r in table.rows]

@@ -10,5 +10,5 @@ def test_no_two_columns_have_the_same_heading() -> None:
     assert len(set(labels)) == len(labels) and len(set(SWEPT.values())) == len(SWEPT)
 
 
-def test_every_label_is_of_a_value_that_runs_record() -> None:
+def test_every_label_names_a_value_of_metrics_json() -> None:
     assert {*METRICS, *FLAT, *COMPARED, *SWEPT} <= set(RECORDED)

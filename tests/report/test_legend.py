@@ -18,7 +18,7 @@ def test_each_setting_has_a_row_for_each_key_that_differs(tmp_path: Path) -> Non
     ]
 
 
-def test_names_that_say_everything_need_no_legend(tmp_path: Path) -> None:
+def test_complete_names_need_no_legend(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", lam=0.3)
     fake_run(tmp_path / "b", lam=0.9)
     assert legend.tables(records_of(tmp_path)) == []

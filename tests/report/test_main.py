@@ -35,7 +35,7 @@ def test_help_and_tables_need_no_torch(tmp_path: Path) -> None:
         (["runs=a", "out=b", "out=c"], "out= is given 2 times"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_answered_in_a_sentence(arguments: list[str], sentence: str) -> None:
+def test_a_mistake_on_the_command_line_ends_in_a_sentence(arguments: list[str], sentence: str) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
         parse(arguments)
 

@@ -47,7 +47,7 @@ def test_the_notes_say_how_weights_and_thresholds_were_chosen(tmp_path: Path) ->
         assert "by calibration=area or calibration=conformal (alpha=0.05). Test images choose nothing." in note, name
 
 
-def test_proxy_ap_is_explained_wherever_it_stands_and_nowhere_else(tmp_path: Path) -> None:
+def test_only_tables_with_the_proxy_ap_explain_it(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", lam=0.5)
     fake_run(tmp_path / "b", lam=0.9)
     explained = {t.name for t in tables(tmp_path).values() if any("Proxy AP: pixel AP on held-out" in n for n in t.notes)}
@@ -66,7 +66,7 @@ def test_curves_over_a_min_agree_with_the_run_at_its_own_value(reported: Report,
         assert own[0][label].text == number(metrics[metric])
 
 
-def test_missing_checkpoints_and_images_are_said_and_cost_nothing_else(tmp_path: Path, finished: Finished) -> None:
+def test_a_note_names_a_missing_checkpoint_or_image_and_the_rest_is_made(tmp_path: Path, finished: Finished) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished.directory, run, ignore=shutil.ignore_patterns("checkpoints", "heatmaps", "truth"))
     report = build_report(Options([run], tmp_path / "a", "one", False, []))

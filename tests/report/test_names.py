@@ -20,7 +20,7 @@ def test_many_or_long_differences_become_a_letter_with_a_legend(tmp_path: Path) 
 
 UNTRAINED = {"objective": "none", "lam": None, "corruption": "none", "model": "knn"}
 NAMES: dict[str, tuple[list[dict[str, object]], list[str]]] = {
-    "the model leads, and corruptions that follow from it go unsaid": (
+    "the model comes first; a corruption that follows from it is not named": (
         [
             UNTRAINED,
             {"model": "sdc_quarter"},
@@ -46,7 +46,7 @@ NAMES: dict[str, tuple[list[dict[str, object]], list[str]]] = {
         [UNTRAINED, UNTRAINED | {"corruption": "swap"}],
         ["untrained", "untrained, swap"],
     ),
-    "what else differs comes last": (
+    "other differences come last": (
         [{"lr": 0.1}, {"lr": 0.2, "model": "sdc", "corruption": "swap"}],
         ["sdc, restore λ=0.5, swap, lr=0.2", "tiny, restore λ=0.5, elastic, lr=0.1"],
     ),

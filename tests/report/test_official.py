@@ -64,5 +64,5 @@ def test_an_evaluation_counts_as_mvtec_ad_only_if_its_network_was_trained_on_it(
 def test_a_folder_of_another_name_is_not_mvtec_ad(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", data="mvtec", category="grid_mini", root="/pictures/mine")
     (run,) = collect([tmp_path])
-    assert source(run) == f"folder “mine” in MVTec's layout, not {OFFICIAL}"
+    assert source(run) == f"folder “mine” (data=mvtec), not {OFFICIAL}"
     assert lacking(run) == f"{OFFICIAL} has no category grid_mini"

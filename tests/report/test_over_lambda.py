@@ -12,7 +12,7 @@ from anomaly_lab.report.tables import over_lambda
 
 
 def sweep(folder: Path, value=lambda objective, lam, category, seed: 0.5, lams=(0.3, 0.9), seeds=(0, 1)) -> list[Group]:  # type: ignore[no-untyped-def]
-    """Runs over objective, λ, category and seed, with an image AUROC of our choice."""
+    """Runs over objective, λ, category and seed; `value` is their image AUROC."""
     for objective in ("restore", "amplify"):
         for lam in lams:
             for category in ("carpet", "wood"):
@@ -33,7 +33,7 @@ def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) 
     assert [p.statistic.spread for p in points] == pytest.approx([np.std([0, 0.1], ddof=1)] * 3)
 
 
-def test_a_series_over_lambda_goes_by_its_setting_s_name_without_lambda(tmp_path: Path) -> None:
+def test_a_series_has_its_setting_s_name_without_lambda(tmp_path: Path) -> None:
     for i, (model, lam) in enumerate((m, lam) for m in ("sdc", "tiny") for lam in (0.5, 0.9)):
         fake_run(tmp_path / str(i), model=model, lam=lam, corruption="swap" if model == "sdc" else "elastic")
     series = over_lambda.over_lambda(groups_of(tmp_path), "image_auroc")
@@ -41,7 +41,7 @@ def test_a_series_over_lambda_goes_by_its_setting_s_name_without_lambda(tmp_path
 
 
 def test_series_of_different_settings_never_share_a_name(tmp_path: Path) -> None:
-    """No two runs have the same λ, so that no name has a letter."""
+    """No two runs have the same λ here, so no name of a setting has a letter."""
     for lam, size in ((0.3, 9), (0.5, 9), (0.4, 10), (0.6, 10)):
         run = fake_run(tmp_path / str(lam), lam=lam)
         text = (run / "config.yaml").read_text() + f"callbacks: {{sizes: {[[0.0, 0.5]] * size}}}\n"

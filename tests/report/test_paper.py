@@ -50,12 +50,12 @@ def test_a_run_on_the_complete_mvtec_ad_stands_beside_the_published_columns(tmp_
     assert set(found) == {"table2", "table3", "table4"}
     assert found["table2"].columns[-1] == "ours: restore λ=0.5"
     ours = row(found["table2"], "carpet")[-1]
-    assert (ours.text, ours.bold) == ("0.99", True), "as good as the best at two digits"
+    assert (ours.text, ours.bold) == ("0.99", True), "equal to the best at two digits"
     assert not row(found["table3"], "carpet")[-1].bold
     assert row(found["table4"], "carpet")[-1].text == "0.50 / 0.99"
     assert row(found["table2"], "grid")[-1].text == "–", "a category without a run is a gap"
     for kind in AVERAGES:
-        assert row(found["table2"], f"average of {kind}")[-1].text == "–", "and so is an average over some categories only"
+        assert row(found["table2"], f"average of {kind}")[-1].text == "–", "an average over some categories is a gap too"
     assert f"Data: {OFFICIAL}, complete" in found["table2"].notes[0]
     for part in ("tiny", "64 px", "10 steps", "n = 1", "max", "a_min 4"):
         assert part in found["table2"].notes[1]
@@ -84,9 +84,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize("change", SHORT.values(), ids=SHORT)
-def test_synthetic_or_partial_data_never_stand_in_a_column_that_looks_like_mvtec_ad(
-    tmp_path: Path, change: dict[str, Any]
-) -> None:
+def test_synthetic_or_partial_data_never_stand_beside_published_columns(tmp_path: Path, change: dict[str, Any]) -> None:
     official_run(tmp_path / "whole", "carpet", tpr_tnr_mean=0.123)
     official_run(tmp_path / "part", "grid", tpr_tnr_mean=0.456, **change)
     found = found_tables(tmp_path)
@@ -118,7 +116,7 @@ def test_one_partial_seed_keeps_the_whole_group_out(tmp_path: Path) -> None:
     official_run(tmp_path / "a", "carpet", seed=0)
     official_run(tmp_path / "b", "carpet", seed=1, n_train=10)
     assert set(found_tables(tmp_path)) == {"table2_other1", "table3_other1", "table4_other1"}, (
-        "nothing of ours, nothing beside it"
+        "no column of ours, so no published ones"
     )
     official_run(tmp_path / "c", "grid")
     table = found_tables(tmp_path)["table2"]
@@ -130,9 +128,9 @@ def test_other_data_are_named_with_a_reason(tmp_path: Path) -> None:
         fake_run(tmp_path / name, data="mvtec", category=name, root="/pictures/mine")
     table = found_tables(tmp_path)["table2_other1"]
     example = f"(for example: {OFFICIAL} has no category grid_mini)"
-    data = f"folder “mine” in MVTec's layout, not {OFFICIAL}"
+    data = f"folder “mine” (data=mvtec), not {OFFICIAL}"
     assert table.notes[0].startswith(f"Data: {data} {example}; not comparable with published columns.")
-    assert "folder ``mine'' in MVTec's layout" in latex(table), "quotes that LaTeX opens and closes"
+    assert "folder ``mine'' (data=mvtec)" in latex(table), "quotes that LaTeX opens and closes"
 
 
 def test_seeds_are_averaged_and_n_is_stated(tmp_path: Path) -> None:

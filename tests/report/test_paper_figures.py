@@ -5,7 +5,7 @@ import re
 from anomaly_lab.report.make import Report
 
 
-def test_the_papers_figures_are_drawn_from_a_run_and_carry_its_data_s_name(reported: Report) -> None:
+def test_the_papers_figures_name_the_data_of_their_run(reported: Report) -> None:
     names = {path.stem for path in (reported.out / "figures").glob("*.png")}
     assert names == {path.stem for path in (reported.out / "figures").glob("*.svg")}
     for start in ("figure1_7", "figure2_4", "figure3", "figure5", "figure6"):

@@ -8,7 +8,7 @@ from anomaly_lab.report.read.protocol import choices
 from anomaly_lab.report.read.run import read
 
 
-def test_the_rule_and_its_parameters_are_those_of_the_runs_records(tmp_path: Path) -> None:
+def test_the_rule_and_its_parameters_come_from_the_runs_records(tmp_path: Path) -> None:
     area = read(fake_run(tmp_path / "a"))
     sentence = "The threshold follows from held-out normal images by calibration=area. Test images choose nothing."
     assert choices([area]).endswith(sentence)

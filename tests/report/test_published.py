@@ -11,8 +11,8 @@ CATEGORIES = [*published()["textures"], *published()["objects"]]
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table4"])
-def test_the_rows_as_copied_give_the_averages_that_the_paper_prints(name: str) -> None:
-    """A digit copied wrongly would show here. Two columns of table 2 are wrong in the paper itself; .02 is its rounding."""
+def test_the_copied_rows_have_the_averages_that_the_paper_prints(name: str) -> None:
+    """A wrongly copied digit would fail here. Two columns of table 2 are wrong in the paper itself."""
     record, members = published()[name], {"textures": CATEGORIES[:5], "objects": CATEGORIES[5:], "all": CATEGORIES}
     for i, method in enumerate(record["methods"]):
         for kind in AVERAGES:
@@ -27,12 +27,12 @@ def test_the_rows_as_copied_give_the_averages_that_the_paper_prints(name: str) -
                     assert (abs(mean - value) > 0.1) if wrong else (abs(mean - value) < 0.0101), (method, kind, mean, value)
 
 
-def test_an_average_over_categories_that_are_not_all_there_is_a_gap() -> None:
+def test_an_average_is_a_gap_if_a_category_is_missing() -> None:
     column = {category: (Statistic(0.5, None, 1),) for category in CATEGORIES[:5]}
     found = averages(column, width=1)
     assert [found[name][0].mean for name in AVERAGES] == [0.5, None, None]
 
 
-def test_a_gap_of_the_paper_stays_a_gap() -> None:
+def test_a_value_that_the_paper_lacks_is_a_gap() -> None:
     column = columns(published()["table2"])["TI"]
     assert (column["carpet"][0].mean, column["bottle"][0].mean) == (0.59, None)

@@ -8,7 +8,7 @@ from anomaly_lab.report.read.records import best_by_proxy, chosen
 
 
 def test_of_each_category_the_run_with_the_highest_proxy_is_shown(tmp_path: Path) -> None:
-    """Whatever its test images say."""
+    """Metrics on its test images have no influence."""
     for i, (category, proxy) in enumerate((("carpet", 0.2), ("carpet", 0.4), ("carpet", None), ("wood", None))):
         fake_run(tmp_path / str(i), seed=i, category=category, proxy_ap=proxy, image_auroc=1 - (proxy or 0))
     groups = groups_of(tmp_path)
@@ -17,7 +17,7 @@ def test_of_each_category_the_run_with_the_highest_proxy_is_shown(tmp_path: Path
     assert [run.path.name for _, run in chosen(groups, every=True)] == ["0", "1", "2", "3"]
 
 
-def test_the_best_are_kept_apart_by_the_values_that_are_named(tmp_path: Path) -> None:
+def test_each_combination_of_the_given_values_has_its_own_best_run(tmp_path: Path) -> None:
     for i, (objective, lam) in enumerate((("restore", 0.5), ("restore", 0.9), ("amplify", 0.5))):
         fake_run(tmp_path / str(i), objective=objective, lam=lam, proxy_ap=i / 10)
     found = {(g["objective"], run.path.name) for g, run in best_by_proxy(groups_of(tmp_path), "objective")}

@@ -13,7 +13,7 @@ from anomaly_lab.report.read.run import FINISHED, read
 from anomaly_lab.report.tables import left_out
 
 
-def test_every_state_is_told_apart_and_none_is_dropped(tmp_path: Path) -> None:
+def test_every_state_is_recognised_and_no_run_is_dropped(tmp_path: Path) -> None:
     fake_run(tmp_path / "finished")
     for name in ("stopped", "running", "failed"):
         (fake_run(tmp_path / name) / "metrics.json").unlink()

@@ -26,7 +26,7 @@ def test_the_slider_stops_where_decisions_change_and_at_the_run_s_own() -> None:
     assert stops([None], 0.0) == [0.0]
 
 
-def test_counts_and_rates_are_printed_as_everywhere_ties_too() -> None:
+def test_counts_and_rates_are_printed_as_in_tables_ties_included() -> None:
     """3 of 16 normal images: JavaScript would round .8125 to .813."""
     flips = [*range(16), 13.5, None]
     images = [{"flip": f, "label": int(i >= 16)} for i, f in enumerate(flips)]
@@ -45,7 +45,7 @@ def test_a_rate_without_images_is_a_gap() -> None:
 @unhurried
 @given(arrays(np.float32, (4, 4), elements=st.floats(0, 10, width=32)))
 def test_thumbnails_levels_are_within_two_percent(heatmap: np.ndarray) -> None:
-    """As the page reads them back: value = top · RANGE^((level − 1)/254 − 1), and 0 below the lowest."""
+    """The page computes value = top · RANGE^((level − 1)/254 − 1), and 0 for level 0."""
     top = 10.0
     level = quantised(heatmap, top).astype(float)
     back = np.where(level > 0, top * RANGE ** ((level - 1) / 254 - 1), 0)

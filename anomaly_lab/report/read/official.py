@@ -52,13 +52,13 @@ def lacking(run: Run) -> str | None:
 
 
 def source(run: Run) -> str:
-    """The name of a run's data. It stands beside every number and picture of the run."""
+    """The name of a run's data, which stands beside its numbers and pictures: "folder “mine” (data=folder), not MVTec AD"."""
     if run.metrics.get("data") == SYNTHETIC:
         return SYNTHETIC
     if lacking(run) is None:
         return OFFICIAL
     folder = f"folder “{run.folder}”" if run.folder else "unknown folder"
-    return f"{folder} in MVTec's layout, not {OFFICIAL}"
+    return f"{folder} (data={run.metrics.get('data')}), not {OFFICIAL}"
 
 
 def _sum(*counts: Any) -> int | None:
