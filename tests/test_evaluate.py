@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 from anomaly_lab.evaluate import main
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.report.pictures.rescored import rescored
-from anomaly_lab.report.read.collect import read
+from anomaly_lab.report.read.run import read
 from anomaly_lab.runs.changes import evaluation_name
 from anomaly_lab.runs.trained import load
 
