@@ -82,25 +82,28 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def code(package: Path) -> str:
-    """A digest of what decides a training's numbers: the modules in the folder `package`, except UNCOUNTED, and the versions
-    of the packages in COMPUTING."""
+    """A digest of what decides a training's numbers: the modules in the folder `package`, except UNCOUNTED, the user's
+    extensions, and the versions of the packages in COMPUTING."""
     parts: dict[str, str | None] = {}
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package).with_suffix("").as_posix()
         if not is_uncounted(name):
             parts[name] = meaning(path.read_text(encoding="utf-8"))
-    for path in extension_files():
-        parts[path.as_posix()] = meaning(path.read_text(encoding="utf-8"))
+    for name, path in extension_files().items():
+        parts[name] = meaning(path.read_text(encoding="utf-8"))
     # "2.6.0+cpu" and "2.6.0+cu126" are the same release, built for different devices
     return digest(parts | {name: (version_of(name) or "").split("+")[0] for name in COMPUTING})
 
 
-def extension_files() -> list[Path]:
-    """The modules of the user's extensions: their code counts as the package's own does."""
-    found: list[Path] = []
-    for spec in filter(None, map(importlib.util.find_spec, extensions())):
-        for place in map(Path, spec.submodule_search_locations or [spec.origin or ""]):
-            found += sorted(place.rglob("*.py")) if place.is_dir() else [place]
+def extension_files() -> dict[str, Path]:
+    """The modules of the user's extensions. Their names, such as "mine/part.py", don't depend on where they lie."""
+    found: dict[str, Path] = {}
+    for name in extensions():
+        spec = importlib.util.find_spec(name)
+        for folder in map(Path, (spec.submodule_search_locations or ()) if spec else ()):
+            found |= {f"{name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*.py"))}
+        if spec and spec.origin and spec.submodule_search_locations is None and spec.has_location:
+            found[f"{name}.py"] = Path(spec.origin)
     return found
 
 

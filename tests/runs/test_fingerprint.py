@@ -89,6 +89,27 @@ def test_no_training_imports_what_belongs_to_other_commands() -> None:
     assert not [name for name in found if name in others or name.startswith("report/")]
 
 
+@pytest.mark.parametrize("name", ["mine.py", "mine/part.py"])
+def test_an_extension_counts_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def digest_in(folder: str, source: str) -> str:
+        """The digest with the user's module `mine`, or a package of that name, in `folder`."""
+        module = tmp_path / folder / name
+        module.parent.mkdir(parents=True, exist_ok=True)
+        if name != "mine.py":
+            (module.parent / "__init__.py").touch()
+        module.write_text(source)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(tmp_path / folder))
+            return fingerprint.code(tmp_path / "no_package")
+
+    plain = digest_in("a", "X = 1\n")
+    monkeypatch.setenv("ANOMALY_LAB_EXTENSIONS", "mine,not_installed,sys")
+    first = digest_in("a", "X = 1\n")
+    assert first != plain
+    assert digest_in("b", "X = 1  # here\n") == first
+    assert digest_in("c", "X = 2\n") != first
+
+
 def test_comments_docstrings_and_layout_do_not_count() -> None:
     source = 'def f(x: int) -> int:\n    """Say."""\n    # why\n    return x + 1\n'
     laid_out = 'def f(x: int) -> int:\n\n    """Say more."""\n    return (x\n        + 1)\n'
