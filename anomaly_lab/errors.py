@@ -44,7 +44,9 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 
 @contextmanager
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
-    """End the program with a sentence if the block raises a UserError. After Ctrl-C the sentence is `stopped`, if given.
+    """End the program with a sentence if the block raises a UserError, or an OSError that `as_sentence` knows.
+
+    After Ctrl-C the sentence is `stopped`, if given.
 
     Hydra's callbacks need this too: Hydra turns every exception in a callback into a warning, except SystemExit.
     """
@@ -52,6 +54,10 @@ def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
         yield
     except UserError as error:
         end(str(error))
+    except OSError as error:
+        if (sentence := as_sentence(error)) is None:
+            raise
+        end(sentence)
     except KeyboardInterrupt:
         if stopped is None:
             raise

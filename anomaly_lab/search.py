@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
+from anomaly_lab.files import make_folder
 from anomaly_lab.runs import command_line, directory, lock
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.command_line import CONF
@@ -93,7 +94,7 @@ def _study(folder: Path) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "study=")
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # one that goes on must not draw the same again

@@ -54,6 +54,14 @@ def test_ctrl_c_ends_the_program_with_a_sentence_if_there_is_one(capsys: pytest.
     assert capsys.readouterr().err == "error: stopped: go on\n"
 
 
+def test_what_the_system_refuses_ends_the_program_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), ending_in_a_sentence():
+        raise PermissionError(errno.EACCES, "Permission denied", "/a/b")
+    assert capsys.readouterr().err.startswith("error: /a/b can't be read or written (Permission denied): ")
+    with pytest.raises(OSError, match="Input/output error"), ending_in_a_sentence():
+        raise OSError(errno.EIO, "Input/output error")
+
+
 def test_a_bug_passes_through() -> None:
     with pytest.raises(ZeroDivisionError), ending_in_a_sentence("stopped"):
         raise ZeroDivisionError

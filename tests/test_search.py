@@ -112,6 +112,13 @@ def test_a_command_that_could_not_train_makes_no_trial(trainings: list[list[str]
     assert not trainings and not Path("study").exists()
 
 
+def test_a_study_that_cannot_be_written_is_named(trainings: list[list[str]]) -> None:
+    Path("file").touch()
+    with pytest.raises(UserError, match=r"file/study cannot be written to \(Not a directory\): .* with study="):
+        search.search(["+category=carpet", "study=file/study"])
+    assert not trainings
+
+
 def test_without_optuna_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_line, "is_installed", lambda module: False)
     with pytest.raises(UserError, match=r"pip install 'anomaly_lab\[optuna\]'"):
