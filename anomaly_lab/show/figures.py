@@ -1,7 +1,6 @@
-"""Pictures: test images with what was found in them, training pairs, and the course of the training.
+"""Figures: test images with their detections, training pairs, and the course of a training.
 
-Colours are safe for the colour-blind: heatmaps in magma on a scale that is fixed across a figure and printed beside it,
-outlines of the ground truth in white over cyan.
+All heatmaps of a figure share one colour scale, which is printed below them. Colour-blind readers can read it too (magma).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,52 +16,61 @@ from matplotlib.figure import Figure
 
 from anomaly_lab.files import replacing
 
-matplotlib.use("Agg")  # no window: runs happen on machines without a screen
+matplotlib.use("Agg")  # no window: the machine may have no screen
 DPI = 100
-CELL, GAP = 210, 6  # pixels of a picture's longer side in a sheet, and between two
-LEFT, TOP = 46, 50  # pixels for the rows' labels, for the title and the columns' names
-matplotlib.rcParams["text.parse_math"] = False  # file names are text, also between two $
+CELL, GAP = 210, 6  # pixels: the longer side of a picture in a sheet, and the space between two pictures
+WITHOUT = {"reconstruction": "none", "truth": "no mask"}  # what stands in place of a picture that an example lacks
+LEFT, TOP = 46, 50  # pixels: the margin for the rows' labels, and the one for the title and the columns' names
+matplotlib.rcParams["text.parse_math"] = False  # a file name may contain $
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, atomically, and close it."""
+    """Write a figure as a PNG file, as a whole or not at all, and close it."""
     with replacing(path) as temporary:
-        # smaller files by a third would take twice as long
+        # stronger compression makes files a third smaller, but takes twice as long
         figure.savefig(temporary, dpi=DPI, facecolor="white", pil_kwargs={"compress_level": 1})
     plt.close(figure)
 
 
 def detections(examples: Sequence[Mapping[str, Any]], threshold: float, title: str) -> Figure:
-    """A row an example: input | reconstruction | heatmap | mask | truth.
+    """One row per example: input, reconstruction, heatmap, mask, ground truth.
 
-    Each example has "image", "reconstruction" (h, w, 3) in [0, 1], "heatmap" (H, W), "mask", "truth" (H, W) bool, and "title";
-    reconstruction and truth may be None. The heatmaps' scale runs from 0 to twice the threshold: half of it is where the
-    decision lies.
+    An example has "image" and "reconstruction" (h, w, 3) in [0, 1], "heatmap" (H, W), "mask" and "truth" (H, W) bool, and
+    "title". The reconstruction and the truth may be None. The colour scale ends at twice the threshold, so that the decision
+    lies in its middle.
     """
     top = 2 * threshold if threshold > 0 else _highest(examples)
-    rows = [
-        [e["image"], _or(e["reconstruction"], "none"), _magma(e["heatmap"], top), e["mask"], _or(e["truth"], "no mask")]
-        for e in examples
-    ]
     ticks = {0.0: "0", top / 2: f"{top / 2:.2g}\n(threshold)", top: f"{top:.2g}"}
-    names = ("input", "reconstruction", "heatmap", "mask", "truth")
-    return _sheet(rows, [e["title"] for e in examples], names, title, ticks)
+    return _rows(examples, ("input", "reconstruction", "heatmap", "mask", "truth"), title, ticks)
 
 
 def panels(examples: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """A row an example, as in `detections` but before there is a threshold: input | reconstruction | heatmap | truth.
+    """One row per example, for use before there is a threshold: input, reconstruction, heatmap, ground truth.
 
-    The heatmaps' scale runs from 0 to the highest value in the figure, and is printed.
+    The examples are those of `detections`, without "mask". The colour scale ends at the highest value of the heatmaps.
     """
     top = _highest(examples) or 1.0
-    rows = [[e["image"], _or(e["reconstruction"], "none"), _magma(e["heatmap"], top), _or(e["truth"], "")] for e in examples]
-    names = ("input", "reconstruction", "heatmap", "truth")
-    return _sheet(rows, [e["title"] for e in examples], names, title, {0.0: "0", top: f"{top:.2g}"})
+    return _rows(examples, ("input", "reconstruction", "heatmap", "truth"), title, {0.0: "0", top: f"{top:.2g}"})
 
 
 def training_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], title: str) -> Figure:
-    """A column a pair: X, X̂, M; (H, W, 3), (H, W, 3), (H, W), in [0, 1]."""
+    """One column per pair: X and X̂ (H, W, 3), and M (H, W), in [0, 1]."""
     return _sheet(list(zip(*pairs, strict=True)), ("X", "X̂", "M"), ("",) * len(pairs), title)
+
+
+def _rows(examples: Sequence[Mapping[str, Any]], names: Sequence[str], title: str, ticks: Mapping[float, str]) -> Figure:
+    """One row per example, with the columns `names`. `ticks`: value → label on the colour scale, which ends at the highest."""
+    rows = []
+    for e in examples:
+        heatmap = matplotlib.colormaps["magma"](e["heatmap"] / max(ticks))[..., :3]
+        maps = {"input": e["image"], "reconstruction": e["reconstruction"], "heatmap": heatmap}
+        maps |= {"mask": e.get("mask"), "truth": e["truth"]}
+        rows.append([WITHOUT[name] if maps[name] is None else maps[name] for name in names])
+    return _sheet(rows, [e["title"] for e in examples], names, title, ticks)
+
+
+def _highest(examples: Sequence[Mapping[str, Any]]) -> float:
+    return max(float(e["heatmap"].max()) for e in examples)
 
 
 def _sheet(
@@ -72,13 +80,14 @@ def _sheet(
     title: str,
     ticks: Mapping[float, str] | None = None,
 ) -> Figure:
-    """Pictures, or words in their place, in rows with a label and columns with a name; the values on the heatmaps' scale.
+    """A table of pictures, or of words in place of one: labels of the rows, names of the columns, values of the colour scale.
 
-    All pictures are one image to matplotlib: with axes of their own they took as long to draw as ten images to test.
+    Matplotlib draws all pictures as one image: with axes for each picture, drawing took as long as testing ten images.
     """
     sizes = [shown.shape[:2] for row in rows for shown in row if not isinstance(shown, str)]
-    tall = round(CELL * min(1, max(0.5, *(h / w for h, w in sizes))))  # of a cell: what the pictures need, or half, for
-    wide = round(CELL * min(1, max(0.5, *(w / h for h, w in sizes))))  # the words around them
+    # a cell is as large as its pictures need, and at least half of CELL, so that labels fit
+    tall = round(CELL * min(1, max(0.5, *(h / w for h, w in sizes))))
+    wide = round(CELL * min(1, max(0.5, *(w / h for h, w in sizes))))
     down, right, bottom = tall + GAP, wide + GAP, 60 if ticks else 0
     height, width = down * len(rows), right * len(names)
     canvas = np.ones((height, width, 3), np.float32)
@@ -109,33 +118,20 @@ def _sheet(
 
 
 def _place(picture: np.ndarray, cell: np.ndarray) -> None:
-    """Draw (h, w, 3) or (h, w) in [0, 1] into the middle of a cell (H, W, 3), as large as it fits."""
-    import cv2  # here: the report's tables and plots, which need no pictures, start without it
+    """Draw a picture (h, w, 3) or (h, w) in [0, 1] into the middle of a cell (H, W, 3), as large as the cell allows."""
+    import cv2  # here, since the report's plots use this module and need no cv2
 
     picture = np.atleast_3d(np.asarray(picture, np.float32))
     scale = min(a / b for a, b in zip(cell.shape[:2], picture.shape[:2], strict=True))
     height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
-    smaller = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST  # enlarged, pixels stay what they are
-    fitted = np.atleast_3d(cv2.resize(picture, (width, height), interpolation=smaller))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST  # an enlarged picture shows its pixels
+    fitted = np.atleast_3d(cv2.resize(picture, (width, height), interpolation=interpolation))
     top, left = (cell.shape[0] - height) // 2, (cell.shape[1] - width) // 2
     cell[top : top + height, left : left + width] = fitted.clip(0, 1)
 
 
-def _highest(examples: Sequence[Mapping[str, Any]]) -> float:
-    return max(float(e["heatmap"].max()) for e in examples)
-
-
-def _magma(heatmap: np.ndarray, top: float) -> np.ndarray:
-    """(H, W) in colours from 0 to `top`."""
-    return matplotlib.colormaps["magma"](heatmap / top)[..., :3]
-
-
-def _or(picture: np.ndarray | None, words: str) -> np.ndarray | str:
-    return words if picture is None else picture
-
-
 def history(rows: Mapping[int, Mapping[str, str]], title: str) -> Figure:
-    """The course of loss, proxy pixel AP and relative reconstruction error over the steps."""
+    """Loss, proxy pixel AP and relative reconstruction error over the steps. `rows`: step → name → value, as in metrics.csv."""
     names = {"train/loss": "loss", "val/proxy_ap": "proxy pixel AP", "val/relative_error": "relative reconstruction error"}
     figure, axes = plt.subplots(1, len(names), figsize=(11, 2.8), layout="constrained")
     for axis, (name, label) in zip(axes, names.items(), strict=True):

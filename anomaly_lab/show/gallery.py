@@ -1,6 +1,7 @@
-"""A run's pictures, in figures/ and in W&B or TensorBoard where they are switched on."""
+"""Which images a run's figures show, and where the figures go: to figures/, W&B and TensorBoard."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,20 @@ from anomaly_lab.show.loggers import log_figure
 
 log = logging.getLogger(__name__)
 
-PER_DEFECT = 2  # examples of each kind of defect, and of normal images
-EXTREMES = 4  # lowest-scoring defective and highest-scoring normal images
-MAX_SIDE = 512  # pixels of a picture in a figure; larger ones only cost memory
+PER_DEFECT = 2  # images of each kind in detections.png; the normal images are a kind too
+EXTREMES = 4  # images of each class in extremes.png
+MAX_SIDE = 512  # pixels of a map in a figure; larger ones only cost memory
 
 
 def to_image(x: Tensor) -> NDArray[np.float32]:
-    """(3, h, w) → (h, w, 3) float32."""
+    """A tensor (3, h, w) as an array (h, w, 3) float32."""
     return x.detach().float().cpu().numpy().transpose(1, 2, 0)
 
 
 def row(image: Tensor, output: Tensor | None, title: str, **maps: Any) -> dict[str, Any]:
-    """One row of a figure: an image and F(X), where there is one, (3, h, w), and its maps (H, W), heatmap among them.
+    """One row of a figure: an image and F(X), (3, h, w) or None, and maps (H, W), one of which is the heatmap.
 
-    The maps are thinned out to at most `MAX_SIDE` pixels a side.
+    Larger maps lose rows and columns until no side has more than `MAX_SIDE` pixels.
     """
     step = -(-max(maps["heatmap"].shape) // MAX_SIDE)
     small = {name: None if x is None else torch.as_tensor(x).cpu().numpy()[::step, ::step].copy() for name, x in maps.items()}
@@ -39,33 +40,35 @@ def row(image: Tensor, output: Tensor | None, title: str, **maps: Any) -> dict[s
 
 
 def example(scored: Scored, **maps: Any) -> dict[str, Any]:
-    """A scored image as a row of a figure, beside other maps (H, W)."""
+    """A scored image as a row of a figure, with other maps (H, W) beside its heatmap and ground truth."""
     title = f"{scored.sample.defect}\n{scored.sample.path.stem}"
     return row(scored.X, scored.output, title, heatmap=scored.heatmap, truth=scored.truth, **maps)
 
 
 class Gallery:
-    """detections.png: the first test images of each kind. extremes.png: the lowest-scoring defective and the highest-scoring
-    normal images. `title` stands over them."""
+    """The images of detections.png and extremes.png.
+
+    detections.png shows the first test images of each kind; extremes.png the defective images with the lowest scores and the
+    normal images with the highest scores. `title` is the beginning of both titles.
+    """
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.seen: dict[str, int] = {}
+        self.seen: Counter[str] = Counter()
         self.examples: list[dict[str, Any]] = []
         self.missed: list[dict[str, Any]] = []
         self.alarms: list[dict[str, Any]] = []
 
     def add(self, scored: Scored, mask: NDArray[np.bool_]) -> None:
-        """Keep a scored test image and its mask where they will be shown."""
-        defect = scored.sample.defect
-        self.seen[defect] = self.seen.get(defect, 0) + 1
-        rank = self.alarms if scored.sample.label == 0 else self.missed
-        extreme = -scored.score if scored.sample.label == 0 else scored.score
+        """Keep a scored test image and its mask if a figure will show them."""
+        self.seen[scored.sample.defect] += 1
+        early = self.seen[scored.sample.defect] <= PER_DEFECT
+        rank, extreme = (self.missed, scored.score) if scored.sample.label else (self.alarms, -scored.score)
         worth = len(rank) < EXTREMES or extreme < rank[-1]["rank"]
-        if not (worth or self.seen[defect] <= PER_DEFECT):
+        if not (early or worth):
             return
         shown = example(scored, mask=mask) | {"rank": extreme}
-        if self.seen[defect] <= PER_DEFECT:
+        if early:
             self.examples.append(shown)
         if worth:
             rank.append(shown)
@@ -73,24 +76,25 @@ class Gallery:
             del rank[EXTREMES:]
 
     def drawn(self, threshold: float) -> dict[str, Figure]:
-        """The figures by their names; none without images."""
-        found = {}
-        if self.examples:
-            found["detections"] = figures.detections(self.examples, threshold, f"{self.title}: the first of each kind")
-        if extremes := self.missed + self.alarms:
-            title = f"{self.title}: lowest-scoring defective and highest-scoring normal images"
-            found["extremes"] = figures.detections(extremes, threshold, title)
-        return found
+        """The figures: name → figure. There are none without test images."""
+        if not self.examples:
+            return {}
+        first = f"{self.title}: the first of each kind"
+        extreme = f"{self.title}: lowest-scoring defective and highest-scoring normal images"
+        return {
+            "detections": figures.detections(self.examples, threshold, first),
+            "extremes": figures.detections(self.missed + self.alarms, threshold, extreme),
+        }
 
 
 def training_pairs(pairs: Sequence[dict[str, Tensor]], title: str) -> Figure:
-    """training_pairs.png: the first pairs of the training, each with X, X_hat (3, s, s) and M (1, s, s)."""
+    """training_pairs.png, from pairs with "X" and "X_hat" (3, s, s) and "M" (1, s, s)."""
     shown = [(to_image(p["X"]), to_image(p["X_hat"]), to_image(p["M"])[..., 0]) for p in pairs]
     return figures.training_pairs(shown, f"{title}: training pairs")
 
 
 def publish(figure: Figure, path: Path, loggers: Sequence[Logger], step: int) -> None:
-    """Write a figure to `path` and show it in the loggers that take pictures. A figure that cannot be written ends no run."""
+    """Write a figure to `path` and to the loggers that take figures. If that fails, a warning is logged and the run goes on."""
     try:
         log_figure(loggers, path.stem, figure, step)
         figures.save(figure, path)

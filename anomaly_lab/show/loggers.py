@@ -1,4 +1,4 @@
-"""The loggers of a run: metrics.csv, and W&B or TensorBoard with what they need to compare the runs of a study."""
+"""The loggers of a run: metrics.csv, and W&B or TensorBoard, which get what distinguishes the runs of a study."""
 
 import os
 import secrets
@@ -18,10 +18,13 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import write_text
 from anomaly_lab.show.history import History
+from anomaly_lab.show.markdown import pipe_table
+
+WANDB_ID = "wandb_id"  # file in the run's directory with the id of its W&B run, which a resumed run continues
 
 
 def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
-    """metrics.csv always, and what the group `logger` adds."""
+    """metrics.csv, and the loggers of the group `logger`. UserError if one is not installed."""
     added = config.logger or {}
     try:
         made = (instantiate(options, **identity(config, name, directory)) for name, options in added.items())
@@ -32,13 +35,10 @@ def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
         raise UserError(f"the logger {', '.join(added)} is not installed: pip install {' '.join(added)}") from error
 
 
-WANDB_ID = "wandb_id"  # in the run directory: a resumed run goes on in the W&B run that it began
-
-
 def identity(config: DictConfig, name: str, directory: Path) -> dict[str, Any]:
-    """What the logger called `name` is made with beside its options: for W&B the run's id, its tags, and whether it is offline.
+    """Arguments of the logger `name` that no configuration holds. For W&B: the run's id, its tags, and whether it is offline.
 
-    A WANDB_MODE in the environment is the user's own choice: it is left alone.
+    With offline=auto, WANDB_MODE decides if the user has set it.
     """
     if name != "wandb":
         return {}
@@ -47,7 +47,7 @@ def identity(config: DictConfig, name: str, directory: Path) -> dict[str, Any]:
         write_text(path, secrets.token_hex(4))
     options = config.logger.wandb
     tags = [config.data.name, config.category.name, config.objective.name, options.get("group"), *options.get("tags", [])]
-    short = [tag[:64] for tag in dict.fromkeys(tags) if tag]  # W&B's limit
+    short = [tag[:64] for tag in dict.fromkeys(tags) if tag]  # W&B refuses longer ones
     offline = options.offline
     if offline == "auto":
         offline = "WANDB_MODE" not in os.environ and wandb_offline()
@@ -55,19 +55,18 @@ def identity(config: DictConfig, name: str, directory: Path) -> dict[str, Any]:
 
 
 def columns(config: DictConfig) -> dict[str, Any]:
-    """What runs are told apart by, as flat columns beside the nested configuration."""
+    """What distinguishes the runs of a study, as one flat record."""
     found = {f"{part}_name": config[part].name for part in ("data", "category", "objective", "corruption", "model")}
-    study = OmegaConf.select(config, "logger.wandb.group")
     return found | {
         "lam": config.objective.get("lam"),
         "seed": config.seed,
         "calibration_name": config.calibration.name,
-        "study": study,
+        "study": OmegaConf.select(config, "logger.wandb.group"),
     }
 
 
 def begin(loggers: Sequence[Logger], config: DictConfig) -> None:
-    """The whole configuration, and the columns, to every logger that takes them."""
+    """Log the whole configuration and `columns`."""
     for logger in loggers:
         logger.log_hyperparams({**OmegaConf.to_container(config), **columns(config)})  # type: ignore[dict-item, arg-type]
 
@@ -79,34 +78,29 @@ def conclude(
     metrics: Mapping[str, float | None],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Log the test's metrics and a table with one row per test image. `record`: what metrics.json holds."""
-    step = record["steps"]
+    """Log the test's metrics and a table with one row per test image. `record`: the content of metrics.json."""
+    step, names = record["steps"], list(rows[0]) if rows else []
+    cells = [list(row.values()) for row in rows]
     tested = {f"test/{name}": value for name, value in metrics.items() if value is not None}
     for logger in loggers:
         logger.log_metrics(tested, step)
         if hasattr(logger, "log_table"):  # W&B
             logger.experiment.summary.update({k: v for k, v in record.items() if v is not None})  # type: ignore[attr-defined]
             if rows:
-                logger.log_table("test/images", columns=list(rows[0]), data=[list(row.values()) for row in rows], step=step)
+                logger.log_table("test/images", columns=names, data=cells, step=step)
         elif isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams({k: "none" if v is None else v for k, v in columns(config).items()}, tested, step)
             if rows:
-                logger.experiment.add_text("test/images", markdown(list(rows[0]), rows), step)
-
-
-def markdown(names: Sequence[str], rows: Sequence[Mapping]) -> str:
-    """A table as Markdown."""
-    lines = [names, ["---"] * len(names), *([str(value) for value in row.values()] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+                logger.experiment.add_text("test/images", pipe_table(names, cells), step)
 
 
 def takes_pictures(logger: Logger) -> bool:
-    """Whether `log_figure` shows figures in it."""
+    """Whether `log_figure` can show a figure in the logger."""
     return hasattr(logger, "log_image") or isinstance(logger, TensorBoardLogger)
 
 
 def log_figure(loggers: Sequence[Logger], name: str, figure: Figure, step: int) -> None:
-    """Show a figure in every logger that takes pictures."""
+    """Show a figure in each logger that takes figures. It stays open."""
     for logger in loggers:
         if hasattr(logger, "log_image"):  # W&B
             figure.canvas.draw()
@@ -117,7 +111,7 @@ def log_figure(loggers: Sequence[Logger], name: str, figure: Figure, step: int) 
 
 
 def close(loggers: list[Logger]) -> None:
-    """Each logger ends exactly once, whatever happened: an open W&B run would swallow the next job of a multirun."""
+    """End each logger. Without this, the next job of a multirun would log into the same W&B run."""
     for logger in loggers:
         logger.finalize("finished")
         if type(logger).__name__ == "WandbLogger":
@@ -127,7 +121,7 @@ def close(loggers: list[Logger]) -> None:
 
 
 def wandb_offline() -> bool:
-    """Whether W&B has no key to send with (an environment variable or an entry in ~/.netrc), or no network."""
+    """Whether W&B has no key, neither in WANDB_API_KEY nor in ~/.netrc, or no network."""
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     netrc = Path("~/.netrc").expanduser()
     if not (os.environ.get("WANDB_API_KEY") or (netrc.is_file() and host in netrc.read_text())):

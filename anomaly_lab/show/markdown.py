@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 
 def pipe_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Collection[int] = ()) -> str:
-    """A table of GitHub's Markdown without a line break at its end. The columns with the indices `right` are right-aligned."""
+    """A table in GitHub's Markdown, without a line break at its end. `right`: indices of right-aligned columns."""
 
     def line(cells: Sequence[object]) -> str:
         return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

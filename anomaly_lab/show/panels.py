@@ -1,6 +1,6 @@
-"""The same few validation and test images after each epoch, for dashboards: what the network makes of them over time.
+"""The heatmaps of the same few validation and test images after each epoch, in W&B or TensorBoard.
 
-They are only looked at. Test images choose nothing, and the pictures go to no file of the run's own.
+They are for eyes only: nothing is chosen by them, and they are not written to the run's directory.
 """
 
 import logging
@@ -18,33 +18,34 @@ from anomaly_lab.show.loggers import log_figure, takes_pictures
 
 log = logging.getLogger(__name__)
 
-PAIRS = 3  # corrupted validation images
-KINDS = 4  # kinds of test images; the first image of each is shown
+PAIRS = 3  # validation pairs that are shown
+KINDS = 4  # kinds of test images that are shown, each by its first image
 
 
 class Panels(L.Callback):
-    """panels/validation: X̂, F(X̂), heatmap and M of fixed pairs; panels/test: image, F(X), heatmap and truth of fixed images."""
+    """panels/validation: X̂, F(X̂), heatmap and M of the first pairs. panels/test: X, F(X), heatmap and ground truth of the first
+    test image of each kind. `title` is the beginning of both titles."""
 
     def __init__(self, title: str) -> None:
         self.title = title
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Show both panels in the loggers that take pictures."""
         if trainer.sanity_checking or not any(takes_pictures(logger) for logger in trainer.loggers):
             return
+        step = trainer.global_step
         shown = {"validation": self.validation(trainer, pl_module), "test": self.test(trainer, pl_module)}
         for name, examples in shown.items():
             if examples:
-                figure = figures.panels(examples, f"{self.title}: {name} images after {trainer.global_step} steps")
+                figure = figures.panels(examples, f"{self.title}: {name} images after {step} steps")
                 try:
-                    log_figure(trainer.loggers, f"panels/{name}", figure, trainer.global_step)
-                except OSError as error:  # a picture is never worth a run
+                    log_figure(trainer.loggers, f"panels/{name}", figure, step)
+                except OSError as error:  # a panel is not worth a run
                     log.warning("panels/%s could not be written: %s", name, error)
                 plt.close(figure)
 
     @staticmethod
     def validation(trainer: L.Trainer, module: Any) -> list[dict[str, Any]]:
-        """Rows of the first validation pairs."""
+        """The rows of panels/validation."""
         pairs: Any = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
         examples = []
         for i in range(min(PAIRS, len(pairs))):
@@ -57,6 +58,6 @@ class Panels(L.Callback):
 
     @staticmethod
     def test(trainer: L.Trainer, module: Any) -> list[dict[str, Any]]:
-        """Rows of the first test image of each kind."""
+        """The rows of panels/test."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         return [example(scored) for scored in score(module, first_of_each_kind(data.images.test, KINDS))]

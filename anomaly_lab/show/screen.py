@@ -1,4 +1,4 @@
-"""What a run says about itself: a table at its start, a table of metrics at its end."""
+"""What a run prints: its data and settings at the start, its metrics at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,6 @@ from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.module import AnomalyModule
 
-
-def heading(config: DictConfig) -> str:
-    """What a run is, over its pictures: data, category and objective, or the model where there is no objective."""
-    what = config.model.name if config.objective.name == "none" else config.objective.name
-    return f"{config.data.name} {config.category.name}, {what}"
-
-
 SHOWN = {
     "image_auroc": "image AUROC",
     "pixel_auroc": "pixel AUROC",
@@ -33,16 +26,19 @@ SHOWN = {
 }
 
 
+def heading(config: DictConfig) -> str:
+    """The title of a run's figures: data, category and objective; the model if nothing is trained."""
+    what = config.model.name if config.objective.name == "none" else config.objective.name
+    return f"{config.data.name} {config.category.name}, {what}"
+
+
 def print_start(
     config: DictConfig, data: AnomalyDataModule, module: AnomalyModule, trainer: L.Trainer, directory: Path
 ) -> None:
-    """Data source, counts, sizes, network, objective, steps, device, directory."""
-    test = data.images.test
-    defective = sum(sample.label for sample in test)
+    """Print what is trained on what. `data` and `module` are set up; `trainer` knows the number of steps."""
+    images, objective = data.images, config.objective
     parameters = sum(p.numel() for p in module.network.parameters()) / 1e6
-    objective = config.objective
     lam = f", λ = {objective.lam:g}" if objective.get("lam") is not None else ""
-    source = "embedded, synthetic" if data.name == "synthetic" else "real images"
     crops = f"{data.train_size} px crops" if data.train_size else "whole images"
     if data.rotation:
         crops += f" turned by up to {data.rotation:.0f}° ({data.why_rotation})"
@@ -51,10 +47,9 @@ def print_start(
     limit = f", at most {config.trainer.max_time}" if config.trainer.max_time else ""
     course = f"{steps} steps of {data.batch_size}{limit}" if module.trainable else "none: it is shown the training images"
     rows = {
-        "data": f"{data.name} ({source}), {data.images.found.root}",
+        "data": _source(config.data.name, images),
         "category": f"{config.category.name} ({config.category.kind})",
-        "images": f"{len(data.images.train)} train, {len(data.images.held_out)} validation (both normal), "
-        f"{len(test) - defective} normal and {defective} defective test",
+        "images": f"{len(images.train)} train, {len(images.held_out)} validation (both normal), {_tested(images)}",
         "image size": f"{data.image_size} px ({data.why_size})" + (f"; trained on {crops}" if module.trainable else ""),
         "network": f"{config.model.name}, {parameters:.2f} M parameters",
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
@@ -65,15 +60,16 @@ def print_start(
 
 
 def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: bool, directory: Path) -> None:
-    """What is scored again, on what, with what changed. `source`: what source.json holds, `name`: of the data."""
-    kind = "embedded, synthetic" if name == "synthetic" else "real images"
-    defective = sum(sample.label for sample in data.test)
+    """Print which run is scored again, on which images, with which changes.
+
+    `source` is the content of source.json, `name` that of the data, `anew` whether the threshold is calibrated again.
+    """
     kept = "the run's own" if not anew else f"calibrated anew on {len(data.held_out)} held-out normal images"
     rows = {
         "scored": source["run"] + ("" if source["finished"] else " (has not finished)"),
         "changed": " ".join(source["changed"]) or "nothing",
-        "data": f"{name} ({kind}), {data.found.root}",
-        "images": f"{len(data.test) - defective} normal and {defective} defective test, {data.image_size} px",
+        "data": _source(name, data),
+        "images": f"{_tested(data)}, {data.image_size} px",
         "threshold": kept,
         "results": str(directory),
     }
@@ -81,7 +77,7 @@ def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: boo
 
 
 def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
-    """The test metrics, beside the trivial reference, and where to look next."""
+    """Print the test metrics beside those of flat grey, and where the results are. `metrics`: the content of metrics.json."""
     what = metrics["model"] if metrics["objective"] == "none" else metrics["objective"]
     table = Table(title=f"{metrics['category']} ({metrics['data']}), {what}, {metrics['n_test']} test images")
     table.add_column("")
@@ -93,16 +89,26 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     console.print(table)
     parameters = {k.removeprefix("calibration_"): v for k, v in metrics.items() if k.startswith("calibration_")}
     rule = " ".join([metrics["calibration"], *(f"{name}={value:g}" for name, value in parameters.items())])
-    unfinished = metrics["train_seconds"] is None  # the run that is scored again
+    unfinished = metrics["train_seconds"] is None  # an evaluation of a run that has not finished
     minutes = "" if unfinished else f" in {metrics['train_seconds'] / 60:.1f} min"
     weights = f"weights of step {metrics['steps']}{minutes}" if metrics["objective"] != "none" else "nothing is trained"
     console.print(
-        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), defects from "
-        f"{metrics['min_area']} px on; {weights}\n[dim]flat grey: the distance "
-        "from the training images' mean colour, which takes no training[/dim]",
+        f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), smallest "
+        f"defect {metrics['min_area']} px; {weights}\n[dim]flat grey: the distance from the training images' mean colour, a "
+        "baseline without training[/dim]",
         highlight=False,
     )
     _print("results", {"pictures": f"{directory}/figures", "checkpoint": f"{directory}/checkpoints/best.ckpt"})
+
+
+def _source(name: str, data: ScoringData) -> str:
+    kind = "embedded, synthetic" if name == "synthetic" else "real images"
+    return f"{name} ({kind}), {data.found.root}"
+
+
+def _tested(data: ScoringData) -> str:
+    defective = sum(sample.label for sample in data.test)
+    return f"{len(data.test) - defective} normal and {defective} defective test"
 
 
 def _number(value: float | None) -> str:
@@ -113,5 +119,5 @@ def _print(title: str, rows: dict[str, str]) -> None:
     console = Console()
     console.print(f"[bold]{title}[/bold]")
     for name, value in rows.items():
-        # soft wrap: a path broken over two lines can't be copied
+        # soft wrap, since a path that is broken over two lines can't be copied
         console.print(f" [bold]{name:<11}[/bold] {escape(value)}", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""Pictures: readable files of a sensible size, and the examples that are chosen for them."""
+"""Figures: readable files of a sensible size, atomically written."""
 
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,14 @@ def example(truth: bool = True, size: tuple[int, int] = (40, 60)) -> dict[str, A
 
 
 def picture(path: Path) -> np.ndarray:
-    """Its pixels, after checking that there is something to be seen."""
+    """The pixels of an image file, which must not be blank."""
     pixels = cv2.imread(str(path))
     assert pixels is not None, f"{path} is readable"
     assert pixels.std() > 5
     return pixels
 
 
-def test_detections_have_a_row_an_example(tmp_path: Path) -> None:
+def test_detections_have_one_row_per_example(tmp_path: Path) -> None:
     heights, open_before = [], plt.get_fignums()
     for count in (1, 3):
         figures.save(figures.detections([example() for _ in range(count)], 0.5, "three holes"), tmp_path / "d.png")
@@ -42,7 +42,7 @@ def test_detections_have_a_row_an_example(tmp_path: Path) -> None:
         assert 800 <= width <= 2000
         heights.append(height)
     assert heights[1] > 2 * heights[0] > 400
-    assert plt.get_fignums() == open_before, "closed: a long multirun would fill the memory"
+    assert plt.get_fignums() == open_before, "a saved figure is closed, or a long multirun would fill the memory"
 
 
 @pytest.mark.parametrize("threshold", [0.0, float("nan")])
@@ -56,7 +56,7 @@ def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
     picture(tmp_path / "d.png")
 
 
-def test_training_pairs_have_a_column_a_pair(tmp_path: Path) -> None:
+def test_training_pairs_have_one_column_per_pair(tmp_path: Path) -> None:
     X = np.random.default_rng(0).random((32, 32, 3))
     figures.save(figures.training_pairs([(X, 1 - X, X[..., 0] > 0.5)] * 4, "pairs"), tmp_path / "p.png")
     height, width, _ = picture(tmp_path / "p.png").shape

@@ -1,4 +1,4 @@
-"""Which test images a run shows, and that a picture is never worth a run."""
+"""Which test images a run's figures show, and that a failing figure ends no run."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from anomaly_lab.show.gallery import EXTREMES, MAX_SIDE, PER_DEFECT, Gallery, pu
 
 
 def gallery_of(tested: list[tuple[str, float]], side: int = 16, truth: bool = True) -> Gallery:
-    """A gallery that has seen a test of (defect, score) images."""
+    """A gallery after a test of images with these defects and scores."""
     gallery, heatmap = Gallery("a run"), np.random.default_rng(0).random((side, side), np.float32)
     for i, (defect, score) in enumerate(tested):
         sample, image = Sample(Path(f"{defect}/{i:03d}.png"), defect, None), torch.rand(3, 8, 8)
@@ -43,14 +43,14 @@ def test_extremes_are_the_lowest_defective_and_the_highest_normal() -> None:
     assert stems(gallery.alarms) == ["007", "009", "011", "010"][:EXTREMES]
 
 
-def test_large_images_are_thinned_out_for_the_pictures() -> None:
+def test_maps_of_large_images_lose_rows_and_columns() -> None:
     (shown,) = gallery_of([("hole", 0.5)], side=MAX_SIDE + 200).examples
     assert max(shown["heatmap"].shape) <= MAX_SIDE
     assert shown["mask"].shape == shown["truth"].shape == shown["heatmap"].shape
 
 
 @pytest.mark.parametrize("tested", [[("hole", 0.5)], [(NORMAL, 0.5)]])
-def test_a_test_of_one_class_gives_pictures_too(tmp_path: Path, tested: list[tuple[str, float]]) -> None:
+def test_a_test_of_one_class_gives_figures_too(tmp_path: Path, tested: list[tuple[str, float]]) -> None:
     drawn = gallery_of(tested, truth=False).drawn(threshold=0.5)
     assert set(drawn) == {"detections", "extremes"}
     for name, figure in drawn.items():
@@ -58,11 +58,11 @@ def test_a_test_of_one_class_gives_pictures_too(tmp_path: Path, tested: list[tup
         assert (tmp_path / f"figures/{name}.png").stat().st_size > 1000
 
 
-def test_without_test_images_there_are_no_pictures() -> None:
+def test_without_test_images_there_are_no_figures() -> None:
     assert Gallery("a run").drawn(0.5) == {}
 
 
-def test_a_picture_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_figure_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "figures").write_text("a file where the folder should be")
     publish(plt.figure(), tmp_path / "figures/detections.png", [], 0)
     assert "figures/detections.png could not be written" in caplog.text

@@ -1,4 +1,4 @@
-"""metrics.csv: the history of a run, which resuming continues."""
+"""metrics.csv: the history of a run, which a resumed run continues."""
 
 import csv
 from pathlib import Path
@@ -13,7 +13,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_there_is_one_row_a_step_and_a_column_a_figure(tmp_path: Path) -> None:
+def test_there_is_one_row_per_step_and_one_column_per_value(tmp_path: Path) -> None:
     history = History(tmp_path / "metrics.csv")
     history.log_metrics({"train/loss": 0.5}, 20)
     history.log_metrics({"train/loss": 0.1}, 3)
@@ -54,7 +54,7 @@ def test_a_run_s_history_holds_its_training_validation_and_test(finished: Finish
     losses = [row for row in rows if row["train/loss"]]
     validations = [row for row in rows if row["val/proxy_ap"]]
     assert [int(row["step"]) for row in losses] == list(range(10))
-    assert [int(row["step"]) for row in validations] == [4, 9], "one an epoch"
+    assert [int(row["step"]) for row in validations] == [4, 9], "one per epoch"
     for name in ("val/relative_error", "val/restoration_error", "val/proxy_auroc"):
         assert all(float(row[name]) >= 0 for row in validations)
     assert float(rows[-1]["test/image_auroc"]) >= 0

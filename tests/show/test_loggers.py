@@ -1,4 +1,4 @@
-"""metrics.csv always, W&B and TensorBoard where they are asked for: one run a job, ended once."""
+"""metrics.csv in each run, W&B and TensorBoard on request: one run per job, ended once."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ FEW = ["trainer.max_epochs=1", "data.steps_per_epoch=2", "trainer.log_every_n_st
 
 @pytest.fixture
 def ended_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """What W&B knew of each run at the moment it was finished."""
+    """What W&B knew of each run when it was finished."""
     import wandb
 
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -59,8 +59,11 @@ def test_each_job_of_a_multirun_is_a_wandb_run_of_its_own(
 
 
 def records(run: Path) -> Iterator[Any]:
-    """The records of an offline W&B run, read from its file: a header of 7 bytes, then blocks of 32 KiB as LevelDB's logs have
-    them, each piece with checksum (4), length (2) and kind (1: whole, 2: first, 3: middle, 4: last)."""
+    """The records of an offline W&B run, read from its file.
+
+    The file has a header of 7 bytes, then blocks of 32 KiB, as in LevelDB's logs. Each piece of a block has a checksum
+    (4 bytes), a length (2 bytes) and a kind (1 byte; 1: whole, 2: first, 3: middle, 4: last).
+    """
     import wandb
     from wandb.proto import wandb_internal_pb2
 
@@ -86,7 +89,7 @@ def records(run: Path) -> Iterator[Any]:
 
 
 def items(updates: Any) -> dict[str, Any]:
-    """Keys and values of a record; those of several levels make mappings."""
+    """Keys and values of a record; a nested key makes mappings."""
     found: dict[str, Any] = {}
     for item in updates:
         *parents, last = item.nested_key or [item.key]
@@ -100,7 +103,7 @@ def items(updates: Any) -> dict[str, Any]:
 def test_an_offline_run_holds_group_tags_columns_summary_panels_and_the_table(
     train: Callable[..., Ended], data_root: Path, ended_runs: list[dict[str, Any]]
 ) -> None:
-    """Read back from the files that `wandb sync` would send."""
+    """These are the files that `wandb sync` would send."""
     some = ["trainer.max_epochs=2", "data.steps_per_epoch=2"]
     own = ["logger.wandb.group=first study", "logger.wandb.tags=[mine]"]
     run = train(*stripes(data_root), *some, "logger=wandb", *own, "objective.lam=0.7").directory
@@ -158,7 +161,7 @@ def test_a_resumed_run_goes_on_in_the_wandb_run_that_it_began(
 def test_wandb_is_finished_when_a_run_fails_too(
     train: Callable[..., Ended], data_root: Path, ended_runs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the next job of a multirun would go on in its run."""
+    """Otherwise the next job of a multirun would continue its W&B run."""
     import wandb
 
     from anomaly_lab.module import AnomalyModule
@@ -193,7 +196,7 @@ def test_tensorboard_gets_scalars_and_pictures(train: Callable[..., Ended], data
     assert (given["lam"].number_value, given["category_name"].string_value) == (0.9, "stripes")
     plain = train(*stripes(data_root), *FEW).directory
     for name in ("metrics.csv", "scores.csv"):
-        assert (plain / name).read_bytes() == (run / name).read_bytes(), "looking at images during training changes nothing"
+        assert (plain / name).read_bytes() == (run / name).read_bytes(), "panels do not change the results"
 
 
 def test_an_unknown_logger_s_name_lists_what_there_is(train: Callable[..., Ended]) -> None:
@@ -218,7 +221,7 @@ def test_wandb_is_offline_without_a_key_or_a_network(tmp_path: Path, monkeypatch
     assert loggers.wandb_offline()
     (tmp_path / ".netrc").write_text("machine example.org login me password x\n")
     assert loggers.wandb_offline()
-    assert not asked, "without a key nobody is called"
+    assert not asked, "without a key there is no connection"
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password x\n")
     assert not loggers.wandb_offline()
     (tmp_path / ".netrc").unlink()

@@ -1,4 +1,4 @@
-"""Panels: the first test image of each kind, and only where a logger takes pictures."""
+"""Panels: the first test image of each kind, and only if a logger takes figures."""
 
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ def test_each_epoch_shows_both_panels(data_root: Path, tmp_path: Path) -> None:
     assert shown == ["panels/validation", "panels/test"]
 
 
-def test_without_a_logger_of_pictures_nothing_is_drawn(
+def test_without_a_logger_that_takes_figures_nothing_is_drawn(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Panels, "test", lambda *_: pytest.fail("drawn for nobody"))
+    monkeypatch.setattr(Panels, "test", lambda *_: pytest.fail("drawn without a logger that takes figures"))
     fitted(data_root, tmp_path, False)
 
 

@@ -1,4 +1,4 @@
-"""What the screen says of a run. The whole output: tests/test_train.py."""
+"""What a run prints. Its whole output: tests/test_train.py."""
 
 from pathlib import Path
 
@@ -15,7 +15,9 @@ def test_a_heading_names_data_category_and_objective_or_the_model() -> None:
     assert heading(OmegaConf.merge(config, {"objective": {"name": "none"}})) == "mvtec grid, knn"  # type: ignore[arg-type]
 
 
-def test_metrics_stand_beside_flat_grey_with_rule_and_places(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_printed_beside_flat_grey_with_rule_and_places(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
     metrics = metrics_of(finished.directory)
     print_metrics(metrics | {"aupro": None, "calibration": "conformal", "calibration_alpha": 0.25}, Path("/here"))
     out = capsys.readouterr().out
