@@ -137,6 +137,6 @@ def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:
     path, checkpoint = found
     step = checkpoint["global_step"]
     history.forget_after(step)
-    if values := SaveRegularly.figures_in(checkpoint):
+    if values := SaveRegularly.values_in(checkpoint):
         history.log_metrics(values, step - 1)  # as Lightning counts: the first step is number 0
     return path

@@ -1,6 +1,6 @@
-"""Checkpoints: written whole, often enough, and so that a training that was killed at any moment goes on exactly.
+"""Checkpoints from which a training continues exactly, even if it is killed at a random moment.
 
-checkpoints/last.ckpt is the newest, previous.ckpt the one before: what remains should the newest be damaged.
+checkpoints/last.ckpt is the newest. previous.ckpt is the one before it, in case the newest is damaged.
 """
 
 import logging
@@ -25,10 +25,10 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints are there whole or not at all: a kill or a full disk while writing leaves the previous one. A last.ckpt that
-    is replaced becomes previous.ckpt."""
+    """Write a checkpoint as a whole or not at all. A last.ckpt that is replaced becomes previous.ckpt."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write a checkpoint to `path`. UserError if that fails, for example on a full disk."""
         path = Path(path)
         try:
             with replacing(path) as temporary:
@@ -43,9 +43,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint in `folder` that can be read, and what is in it; None where there is none at all.
+    """The path and the content of the newest readable checkpoint in `folder`; None if there is no checkpoint.
 
-    UserError where there are some and none can be read: to begin anew then is for the user to decide.
+    UserError if there are checkpoints but none can be read: the user must decide whether to start again.
     """
     damaged = []
     for path in (folder / LAST, folder / PREVIOUS):
@@ -55,58 +55,55 @@ def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             return path, torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile, pickle.UnpicklingError) as error:
             damaged.append(path)
-            log.warning("%s cannot be read (%s): the one before is used", path, " ".join(str(error).split())[:200])
+            log.warning("%s cannot be read (%s): the checkpoint before it is used", path, " ".join(str(error).split())[:200])
     if damaged:
         raise UserError(f"{' and '.join(map(str, damaged))} cannot be read: remove {folder} to train again from the start")
     return None
 
 
 class SaveRegularly(L.Callback):
-    """last.ckpt inside of epochs too, at most `minutes` apart.
+    """Write last.ckpt within epochs too, so that checkpoints are at most `minutes` apart.
 
-    Lightning saves a step's state before it logs the step's figures. They are kept here and come along with the checkpoint, or
-    a process that is killed between the two would leave a gap in the history.
+    Lightning writes a step's checkpoint before it logs the step's values. If the process is killed in between, the history
+    would lack them. So the checkpoint holds these values too.
     """
 
     def __init__(self, minutes: float) -> None:
         self.minutes, self.saved = minutes, time.monotonic()
-        self.figures: dict[str, float] = {}
+        self.values: dict[str, float] = {}
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, *_: Any) -> None:
         self.saved = time.monotonic()
 
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, *_: Any) -> None:
         self.saved = time.monotonic()
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.is_last_batch:  # after an epoch's last batch come its validation and checkpoints anyway
-            return
-        if time.monotonic() - self.saved >= 60 * self.minutes:
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        due = time.monotonic() - self.saved >= 60 * self.minutes
+        if due and not trainer.is_last_batch:  # after the last batch of an epoch, Lightning writes a checkpoint
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
-        """Write last.ckpt after the step at hand, in on_train_batch_end: only there are Lightning's counters right."""
+        """Write last.ckpt. Call it in on_train_batch_end, the only hook in which Lightning's counters are right."""
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.figures = {k: float(v) for k, v in trainer.logged_metrics.items() if k.startswith("train/")}
-            self.figures["epoch"] = trainer.current_epoch  # as Lightning adds it
+            self.values = {k: float(v) for k, v in trainer.logged_metrics.items() if k.startswith("train/")}
+            self.values["epoch"] = trainer.current_epoch  # Lightning logs it too
         trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/{LAST}")  # type: ignore[union-attr]
-        self.figures = {}
+        self.values = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"figures": self.figures}
+        return {"values": self.values}
 
     @classmethod
-    def figures_in(cls, checkpoint: dict[str, Any]) -> dict[str, float]:
-        """The figures of the step at which `checkpoint` was saved, where they came along."""
-        return checkpoint["callbacks"].get(cls.__qualname__, {}).get("figures", {})
+    def values_in(cls, checkpoint: dict[str, Any]) -> dict[str, float]:
+        """The logged values of the last step before `checkpoint`; empty if there were none."""
+        return checkpoint["callbacks"].get(cls.__qualname__, {}).get("values", {})
 
 
 class SaveOnInterrupt(L.Callback):
-    """Ctrl-C ends the training after the step at hand, with checkpoints/last.ckpt to go on from; a second one at once.
+    """At Ctrl-C, finish the step, write last.ckpt and end the training. A second Ctrl-C ends it at once.
 
-    Inside a step the weights may be half updated, and Lightning's counters are only right where `SaveRegularly.save` is called.
+    Within a step a checkpoint would not be consistent: some weights may be updated and others not.
     """
 
     def __init__(self, saving: SaveRegularly) -> None:
@@ -114,41 +111,35 @@ class SaveOnInterrupt(L.Callback):
         self.asked = self.kept = False
         self.before: Any = None
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, *_: Any) -> None:
         self.asked = self.kept = False
-        if threading.current_thread() is threading.main_thread():  # elsewhere signals can't be handled
+        if threading.current_thread() is threading.main_thread():  # other threads can't handle signals
             self.before = signal.signal(signal.SIGINT, self._ask)
 
-    def _ask(self, number: int, frame: Any) -> None:
+    def _ask(self, *_: Any) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("stopping after this step or validation; Ctrl-C again stops at once, and loses what came after the checkpoint")
+        print("stopping after this step or validation; Ctrl-C again stops at once, without a checkpoint")
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if not self.asked:
-            return
-        if not trainer.is_last_batch:  # after an epoch's last batch come its validation and checkpoints anyway
-            self.saving.save(trainer)
-        self.kept = True
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if self.asked:
+            if not trainer.is_last_batch:
+                self.saving.save(trainer)
+            self.kept = True
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
-        if self.kept:  # raised here, since the figures of the step before are logged by now
+    def on_train_batch_start(self, *_: Any) -> None:
+        if self.kept:  # raised here, because the values of the finished step are logged by now
             raise KeyboardInterrupt
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, *_: Any) -> None:
         if self.asked:
             raise KeyboardInterrupt
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        self._restore()
-
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
+    def teardown(self, *_: Any) -> None:
         if self.before is not None:
             signal.signal(signal.SIGINT, self.before)
             self.before = None
+
+    def on_exception(self, *_: Any) -> None:
+        self.teardown()

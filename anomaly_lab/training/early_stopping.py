@@ -1,4 +1,4 @@
-"""Early stopping that waits for the final crop size, and stays stopped when a run is resumed."""
+"""Early stopping that begins at the final crop size and survives a resume."""
 
 import math
 from typing import Any
@@ -11,19 +11,17 @@ from anomaly_lab.training.callbacks import ProgressiveSize
 
 
 class EarlyStopping(LightningsEarlyStopping):
-    """Lightning's early stopping, with the same arguments.
+    """Lightning's early stopping, with the same arguments, in two points different.
 
-    It counts from the last crop size on: smaller crops teach little about tiles of the final size, and the validation error
-    there may rise for long before it falls. Lightning restores how long it has waited, but not that it had stopped.
+    It begins when crops have their final size: smaller crops teach little about tiles of that size, so the validation error may
+    rise for long before it falls. And a resumed run that had stopped trains no further, which Lightning does not restore.
     """
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        """Train no further where the training had been stopped before."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        """Begin to wait anew while crops grow."""
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         if any(isinstance(callback, ProgressiveSize) and callback.growing(trainer) for callback in callbacks):
             self.wait_count = 0

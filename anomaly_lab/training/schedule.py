@@ -1,4 +1,4 @@
-"""How much of a training is done, and the learning rate that follows from it."""
+"""The share of a training that is done, and the learning rate at that share."""
 
 import math
 
@@ -16,13 +16,15 @@ def time_share(trainer: Trainer) -> float:
 
 
 def share_done(trainer: Trainer, step: int, steps: float) -> float:
-    """The share of the training before batch number `step` of `steps`, in [0, 1]: in steps or, with `max_time`, in time."""
+    """The share of the training before batch number `step` of `steps`, in [0, 1]: in steps or in time, whichever is larger."""
     return min(1.0, max(step / max(1, steps), time_share(trainer)))
 
 
 def warmup_cosine(done: float, warmup: float) -> float:
-    """The factor on the learning rate at the share `done` of the training: a linear rise over the share `warmup`, then half a
-    cosine down to zero. Where a time limit ends the training, the schedule is made for that time."""
+    """The factor on the learning rate at the share `done` of the training.
+
+    It rises linearly until the share `warmup`, then falls to 0 along half a cosine.
+    """
     if done < warmup:
         return max(done / warmup, 0.01)
     return 0.5 * (1 + math.cos(math.pi * (min(done, 1.0) - warmup) / (1 - warmup)))

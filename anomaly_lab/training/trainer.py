@@ -1,4 +1,4 @@
-"""Lightning's Trainer as this project uses it."""
+"""Lightning's Trainer with this project's callbacks, device and precision."""
 
 import logging
 import warnings
@@ -23,12 +23,15 @@ from anomaly_lab.training.progress_bar import TrainingProgress
 
 
 def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], extra: list[Callback]) -> L.Trainer:
-    """Lightning's Trainer with this project's callbacks and those that the group `callbacks` adds."""
+    """The Trainer of a run, with this project's callbacks, those of the group `callbacks`, and `extra`.
+
+    UserError for arguments that Lightning or a callback refuses.
+    """
     options: Any = OmegaConf.to_container(config.trainer, resolve=True)
-    options.pop("compile", None)  # of the network, see lightning_module
+    options.pop("compile", None)  # an option of the network: see pipeline/assembly.py
     options["precision"] = precision_of(options["precision"], options["accelerator"])
-    common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # files are written over atomically
-    last = ModelCheckpoint(filename="last", **common)  # each epoch's; save_last=True would only follow a new best
+    common: Any = {"dirpath": directory / "checkpoints", "enable_version_counter": False}  # a file is replaced as a whole
+    last = ModelCheckpoint(filename="last", **common)  # after each epoch; save_last=True would wait for a better epoch
     saving = SaveRegularly(config.checkpoint_minutes)
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), saving, SaveOnInterrupt(saving)]
     try:
@@ -36,22 +39,22 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     except InstantiationException as error:
         raise UserError(f"callbacks: {' '.join(str(error.__cause__ or error).split())}") from error
     if options["max_time"] is None:
-        callbacks.append(Timer())  # counts the seconds, across resumes; with max_time Lightning adds one itself
+        callbacks.append(Timer())  # counts the seconds, over resumes too; with max_time Lightning adds a Timer
     try:
         return L.Trainer(
             **options,
             default_root_dir=directory,
             logger=loggers,
             callbacks=[*ours, last, *callbacks, *extra],
-            plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # a queue's environment would start processes
-            use_distributed_sampler=False,  # the batches are ours
+            plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # SLURM's would start processes
+            use_distributed_sampler=False,  # data/training_samples.py makes the batches
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
 def device_of(accelerator: str) -> torch.device:
-    """The one device that trainer.accelerator names. UserError where it isn't there."""
+    """The device that trainer.accelerator names. UserError if the machine has none."""
     try:
         return L.Fabric(accelerator=accelerator, devices=1).device
     except (MisconfigurationException, ValueError, RuntimeError) as error:
@@ -59,7 +62,7 @@ def device_of(accelerator: str) -> torch.device:
 
 
 def precision_of(precision: str, accelerator: str) -> str:
-    """trainer.precision, with "auto" resolved for the accelerator. UserError for one that scoring can't compute with."""
+    """trainer.precision, with "auto" resolved for the accelerator. UserError for a precision that scoring does not support."""
     found = best_precision(accelerator) if precision == "auto" else str(precision)
     if found not in AUTOCAST:
         raise UserError(f"trainer.precision is {found}: it must be one of auto, {', '.join(AUTOCAST)}")
@@ -67,7 +70,7 @@ def precision_of(precision: str, accelerator: str) -> str:
 
 
 def best_precision(accelerator: str) -> str:
-    """bf16 where the processor computes with it, else float32: on others bf16 is emulated, several times slower."""
+    """bf16-mixed if the device supports it, else 32-true: an emulated bf16 would be several times slower."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
@@ -75,16 +78,14 @@ def best_precision(accelerator: str) -> str:
 
 
 def quiet() -> None:
-    """Silence what Lightning says about choices that are made on purpose here."""
+    """Silence Lightning's remarks on choices that are made on purpose."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
-        r".*does not have many workers which may be a bottleneck.*",  # validation and test load one image at a time
+        r".*does not have many workers which may be a bottleneck.*",  # the validation loads one image at a time
         r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         r".*number of training batches \(\d+\) is smaller than the logging interval.*",
-        r".*Experiment logs directory .* exists.*",
-        r".*It is recommended to use .self.log\(.*sync_dist=True.*",  # the metrics are pooled, or are the first process's
-        r".isinstance\(treespec, LeafSpec\). is deprecated",  # Lightning 2.6 on torch 2.13, theirs to mend
-        r"You're resuming from a checkpoint that ended before the epoch ended.*",  # our batches go on where they were
+        r".isinstance\(treespec, LeafSpec\). is deprecated",  # a fault of Lightning 2.6 with torch 2.13
+        r"You're resuming from a checkpoint that ended before the epoch ended.*",  # our batches continue within an epoch
     ):
         warnings.filterwarnings("ignore", message=message)

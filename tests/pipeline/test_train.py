@@ -30,7 +30,7 @@ def test_without_a_checkpoint_a_training_starts_anew_and_forgets_its_history(tmp
 def test_a_training_goes_on_from_its_last_checkpoint_with_the_values_of_that_step(tmp_path: Path) -> None:
     """The checkpoint's own values of its last step are logged, since a kill may have come before they were."""
     (tmp_path / "checkpoints").mkdir()
-    content = {"global_step": 3, "callbacks": {"SaveRegularly": {"figures": {"train/loss": 0.25}}}}
+    content = {"global_step": 3, "callbacks": {"SaveRegularly": {"values": {"train/loss": 0.25}}}}
     torch.save(content, tmp_path / "checkpoints/last.ckpt")
     loggers = history(tmp_path)
     assert resume_point(tmp_path / "checkpoints", loggers) == tmp_path / "checkpoints/last.ckpt"

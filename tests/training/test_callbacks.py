@@ -1,4 +1,4 @@
-"""What happens around the training: growing sizes, divergence, random streams."""
+"""Callbacks of a training: growing sizes, divergence, random numbers."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ from anomaly_lab.training.callbacks import ProgressiveSize, SeedEachStep, StopOn
         (1.0, 128, 128),
         (0.0, 100, 24),  # a quarter of it is 25: the nearest multiple of 8
         (0.0, 10, 8),  # never below 8
-        (1.0, 100, 100),  # the final size is left as it was asked for
+        (1.0, 100, 100),  # the final size need not be a multiple of 8
         (0.0, 0, 0),  # whole images
     ],
 )
@@ -54,7 +54,7 @@ def test_progress_is_counted_in_steps_or_in_time_whichever_is_further(monkeypatc
     assert done(20, 8, timer) == 0.6
     assert done(70, 8, timer) == 0.875
     assert done(70, -1, timer) == 0.6
-    assert done(70, -1) == 0.0, "without a limit of any kind"
+    assert done(70, -1) == 0.0, "without any limit"
     assert done(20, 8, steps=40) == done(20, -1, steps=40) == 0.5, "trainer.max_steps"
 
 

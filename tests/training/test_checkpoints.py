@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, regularly and at Ctrl-C, with the one before kept for the case that the newest is damaged."""
+"""Checkpoints: written as a whole, regularly and at Ctrl-C; the one before the newest is kept in case that is damaged."""
 
 import errno
 import os
@@ -21,7 +21,6 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: P
         is_last_batch=False,
         checkpoint_callback=SimpleNamespace(dirpath="dir"),
         save_checkpoint=saved.append,
-        strategy=SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision),
         global_step=7,
         log_every_n_steps=20,
     )
@@ -33,7 +32,7 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: P
         callback.on_train_batch_start(trainer, module, None, 1)
         os.kill(os.getpid(), signal.SIGINT)
         callback.on_train_batch_start(trainer, module, None, 2)
-        assert saved == [], "the step that is to be kept has not been made yet"
+        assert saved == [], "the step has not ended yet"
         callback.on_train_batch_end(trainer, module, None, None, 2)
         assert saved == ["dir/last.ckpt"]
         with pytest.raises(KeyboardInterrupt):
@@ -43,7 +42,7 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: P
             callback.on_train_batch_end(trainer, module, None, None, 3)
     finally:
         callback.on_exception(trainer, module, KeyboardInterrupt())
-    assert signal.getsignal(signal.SIGINT) == before, "after the training Ctrl-C is what it was"
+    assert signal.getsignal(signal.SIGINT) == before, "the handler from before the training is restored"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_a_damaged_or_missing_last_checkpoint_falls_back_to_the_one_before(
 ) -> None:
     last = written(tmp_path, 4, 5) / LAST
     content = last.read_bytes()
-    if share is None:  # killed between the two renamings
+    if share is None:  # the process was killed between the two renamings
         last.unlink()
     else:
         last.write_bytes(content[: int(share * len(content))])
@@ -103,13 +102,13 @@ def test_where_no_checkpoint_can_be_read_the_user_decides(tmp_path: Path) -> Non
         newest(tmp_path)
 
 
-def test_a_checkpoint_that_is_code_is_not_run(tmp_path: Path) -> None:
+def test_a_checkpoint_that_holds_code_is_refused(tmp_path: Path) -> None:
     torch.save({"global_step": SimpleNamespace()}, tmp_path / LAST)
     with pytest.raises(UserError, match="cannot be read"):
         newest(tmp_path)
 
 
-def test_checkpoints_inside_an_epoch_are_at_most_so_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_within_an_epoch_are_at_most_minutes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten steps of 25 s each, a checkpoint at most a minute apart: after the third and the sixth."""
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
@@ -121,7 +120,6 @@ def test_checkpoints_inside_an_epoch_are_at_most_so_far_apart(monkeypatch: pytes
         global_step=0,
         log_every_n_steps=20,
         checkpoint_callback=SimpleNamespace(dirpath="dir"),
-        strategy=SimpleNamespace(broadcast=lambda decision: decision),
     )
 
     def save(path: str) -> None:
@@ -135,4 +133,4 @@ def test_checkpoints_inside_an_epoch_are_at_most_so_far_apart(monkeypatch: pytes
         clock[0] += 25
         trainer.global_step, trainer.is_last_batch = step, step == 9
         callback.on_train_batch_end(trainer, module, None, None, step)
-    assert saved == [3, 6, 10], "not after an epoch's last step, which is followed by a checkpoint anyway"
+    assert saved == [3, 6, 10], "after an epoch's last step Lightning writes a checkpoint"

@@ -1,4 +1,4 @@
-"""Early stopping counts from the last crop size on, and a stopped run stays stopped."""
+"""Early stopping begins at the final crop size, and a stopped run stays stopped."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +14,11 @@ from anomaly_lab.training.early_stopping import EarlyStopping
 
 
 @pytest.mark.parametrize(("mode", "sign"), [("min", 1), ("max", -1)])
-def test_early_stopping_waits_from_the_last_size_on(
+def test_early_stopping_begins_at_the_final_size(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, sign: int
 ) -> None:
-    """What is monitored gets worse in each epoch. Of ten the first six begin with smaller crops: the sixth gives the value
-    to beat, the seventh does not beat it."""
+    """The monitored value gets worse in each of ten epochs. The first six begin with smaller crops. The sixth gives the best
+    value, and the seventh is worse."""
 
     def step(self: AnomalyModule, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         self.log("monitored", float(sign * self.current_epoch), on_step=False, on_epoch=True)

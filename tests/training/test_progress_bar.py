@@ -1,4 +1,4 @@
-"""The bar of a training: one line at each validation, so that a log without a terminal tells the story too."""
+"""The bar of a training: one line per validation, so that a log without a terminal shows the course too."""
 
 import io
 from pathlib import Path
@@ -19,7 +19,7 @@ def trained(root: Path, folder: Path, bar: TrainingProgress) -> str:
     return written.getvalue()
 
 
-def test_each_validation_is_a_line_with_its_numbers(data_root: Path, tmp_path: Path) -> None:
+def test_each_validation_is_a_line_with_its_values(data_root: Path, tmp_path: Path) -> None:
     lines = trained(data_root, tmp_path, TrainingProgress()).splitlines()
     assert len(lines) == 2
     for line, step in zip(lines, (2, 4), strict=True):
@@ -28,7 +28,7 @@ def test_each_validation_is_a_line_with_its_numbers(data_root: Path, tmp_path: P
             assert name in line
 
 
-def test_a_bar_that_is_switched_off_says_nothing(data_root: Path, tmp_path: Path) -> None:
+def test_a_disabled_bar_prints_nothing(data_root: Path, tmp_path: Path) -> None:
     bar = TrainingProgress()
     bar.disable()
     assert trained(data_root, tmp_path, bar) == ""

@@ -1,4 +1,4 @@
-"""Lightning's Trainer as this project uses it: one process, the precision that scoring knows, one device."""
+"""Lightning's Trainer in this project: one process, one device, a precision that scoring supports."""
 
 from pathlib import Path
 
@@ -18,24 +18,22 @@ def composed(root: Path, *overrides: str) -> DictConfig:
         return compose("train", overrides=[*stripes(root), *overrides])
 
 
-def test_what_a_queue_s_environment_says_about_processes_does_not_matter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Processes are started by the command itself; SLURM's count of tasks would make Lightning wait for others, or refuse."""
+def test_the_number_of_processes_in_a_queue_s_environment_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SLURM's count of tasks, Lightning would wait for other processes."""
     for name, value in (("SLURM_NTASKS", "4"), ("SLURM_JOB_NAME", "train"), ("SLURM_PROCID", "2")):
         monkeypatch.setenv(name, value)
     trainer = make_trainer(composed(tmp_path, "trainer.accelerator=cpu"), tmp_path, [], [])
     assert (trainer.world_size, trainer.global_rank) == (1, 0)
 
 
-def test_precision_is_what_the_processor_computes_with_or_as_configured() -> None:
+def test_precision_is_what_the_processor_supports_or_as_configured() -> None:
     assert precision_of("auto", "cpu") == best_precision("cpu") in ("bf16-mixed", "32-true")
     assert precision_of("16-mixed", "cpu") == "16-mixed"
     with pytest.raises(UserError, match=r"trainer\.precision is 64-true: .* auto, 32-true, bf16-mixed, 16-mixed"):
         precision_of("64-true", "cpu")
 
 
-def test_a_device_that_is_not_there_is_named() -> None:
+def test_a_missing_device_is_named() -> None:
     assert device_of("cpu") == torch.device("cpu")
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match=r"trainer\.accelerator is gpu"):
