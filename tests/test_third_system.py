@@ -41,7 +41,7 @@ class Deviation(nn.Module):
         super().__init__()
         self.register_buffer("scale", torch.ones(width))
 
-    def fit(self, features, images):
+    def fit(self, features, images, progress=None):
         self.scale.copy_(torch.stack([f.square().mean((0, 2, 3)) for f in features]).mean(0))
 
     def forward(self, features):
@@ -55,6 +55,7 @@ defaults:
 model: {name: student, _target_: anomaly_lab.third_system.Student, width: 8}
 objective: {name: agree, _target_: anomaly_lab.third_system.agree}
 scoring:
+  scorer: features
   error: deviation
   detector: {_target_: anomaly_lab.third_system.Deviation, width: "${model.width}"}
   sigma: 2

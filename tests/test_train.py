@@ -35,6 +35,7 @@ from omegaconf import OmegaConf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.results import Results
 from anomaly_lab.runs.command_line import CONF
 from anomaly_lab.training.callbacks import StopOnDivergence
 
@@ -137,18 +138,15 @@ def test_the_checkpoint_is_data_and_gives_the_saved_heatmaps_again(finished: Fin
     path = finished.directory / "checkpoints/best.ckpt"
     stored = torch.load(path, map_location="cpu", weights_only=True)
     assert float(stored["state_dict"]["threshold"]) == metrics_of(finished.directory)["threshold"]
-    assert stored["global_step"] == metrics_of(finished.directory)["selected_step"]
-    module = AnomalyModule.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
+    assert stored["global_step"] == metrics_of(finished.directory)["steps"]
+    module = AnomalyModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     from anomaly_lab.data.folder import scan
-    from anomaly_lab.data.preprocessing import Preprocessing
-    from anomaly_lab.data.stored_images import StoredImages
+    from anomaly_lab.scored import score
 
     samples = scan(finished.root, "stripes").test
-    images = StoredImages(samples, Preprocessing(**module.hparams["preprocessing"]))
     saved = heatmaps_of(finished.directory)
-    for i, sample in enumerate(samples):
-        with torch.no_grad():
-            heatmap = module.detect(images[i])["heatmap"].numpy()
+    for scored in score(module, samples):
+        heatmap, sample = scored.heatmap, scored.sample
         np.testing.assert_allclose(heatmap, saved[f"{sample.defect}/{sample.path.stem}"][0], rtol=1e-4, atol=1e-7)
 
 
@@ -427,7 +425,7 @@ def test_the_stored_configuration_makes_the_same_run_once_more(train: Train, fin
         ("on_train_batch_start", 7, 8),  # in the middle of the second
         ("on_train_batch_start", 4, 5),  # in an epoch's last step
         ("on_validation_batch_start", 5, 6),
-        ("on_test_batch_start", 10, 10),  # when training is over
+        ("scored test image", 10, 10),  # when training is over
     ],
 )
 def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_through(
@@ -440,8 +438,14 @@ def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_thro
             asked.append(True)
             os.kill(os.getpid(), signal.SIGINT)
 
+    def interrupt_test(self: Any, scored: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
     with monkeypatch.context() as patch:
-        patch.setattr(StopOnDivergence, hook, interrupt)
+        if hook == "scored test image":
+            patch.setattr(Results, "add", interrupt_test)
+        else:
+            patch.setattr(StopOnDivergence, hook, interrupt)
         ended = train(*stripes(data_root), *WHOLE)
     (run,) = ended.directories
     assert f"resume={run}" in sentence(ended), "it says how to go on"
@@ -540,7 +544,7 @@ def test_a_time_limit_ends_in_a_validation_a_best_checkpoint_and_complete_metric
     run = train(*stripes(data_root), *limit).directory
     metrics = metrics_of(run)
     assert 0 < metrics["steps"] < 1000, "in the middle of the first epoch"
-    assert metrics["selected_step"] == metrics["steps"]
+    assert torch.load(run / "checkpoints/best.ckpt", weights_only=True)["global_step"] == metrics["steps"]
     assert 1.5 < metrics["train_seconds"] < 30
     assert set(METRICS) <= set(metrics)
     assert metrics["proxy_ap"] is not None
@@ -552,7 +556,6 @@ def test_early_stopping_ends_a_run(train: Train, data_root: Path) -> None:
     some = ["optimizer.lr=0", "trainer.max_epochs=20", "data.steps_per_epoch=1", "callbacks.early_stopping.patience=2"]
     stopped = metrics_of(train(*stripes(data_root), *some).directory)
     assert stopped["steps"] < 20
-    assert stopped["selected_step"] <= stopped["steps"]
 
 
 # ---- the command itself

@@ -25,7 +25,7 @@ SHORT = [
     "debug=default", "trainer.max_epochs=2", "data.steps_per_epoch=4", "trainer.max_time=null", "trainer.log_every_n_steps=1",
     "checkpoint_minutes=0.005", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
 ]  # fmt: skip
-SHOWN = ("image_auroc", "pixel_auroc", "aupro", "threshold", "selected_step")
+SHOWN = ("image_auroc", "pixel_auroc", "aupro", "threshold", "steps")
 
 
 def start(sweep: Path, seeds: int) -> subprocess.Popen:
