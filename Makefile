@@ -67,4 +67,4 @@ real: $(READY)  ## the study on real photographs, resumable: make real ROOT=DIR,
 	$(BIN)/python experiments/real_images/study.py "$(ROOT)" $(ARGS)
 
 clean:  ## remove the environment and caches; runs/ stays
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist site *.egg-info
