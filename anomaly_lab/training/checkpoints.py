@@ -88,7 +88,8 @@ class SaveRegularly(L.Callback):
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.values = {k: float(v) for k, v in trainer.logged_metrics.items() if k.startswith("train/")}
             self.values["epoch"] = trainer.current_epoch  # Lightning logs it too
-        trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/{LAST}")  # type: ignore[union-attr]
+        path = f"{trainer.checkpoint_callback.dirpath}/{LAST}"  # type: ignore[union-attr]
+        trainer.save_checkpoint(path, weights_only=False)  # the default, which Lightning would log as a remark
         self.values = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -136,10 +137,10 @@ class SaveOnInterrupt(L.Callback):
         if self.asked:
             raise KeyboardInterrupt
 
-    def teardown(self, *_: Any) -> None:
+    def teardown(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         if self.before is not None:
             signal.signal(signal.SIGINT, self.before)
             self.before = None
 
-    def on_exception(self, *_: Any) -> None:
-        self.teardown()
+    def on_exception(self, trainer: L.Trainer, pl_module: Any, exception: BaseException) -> None:
+        self.teardown(trainer, pl_module, "fit")

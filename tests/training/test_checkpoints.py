@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import small_data, small_module, small_trainer
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.training.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly, newest
@@ -20,7 +21,7 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: P
     trainer: Any = SimpleNamespace(
         is_last_batch=False,
         checkpoint_callback=SimpleNamespace(dirpath="dir"),
-        save_checkpoint=saved.append,
+        save_checkpoint=lambda path, weights_only: saved.append(path),
         global_step=7,
         log_every_n_steps=20,
     )
@@ -43,6 +44,14 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: P
     finally:
         callback.on_exception(trainer, module, KeyboardInterrupt())
     assert signal.getsignal(signal.SIGINT) == before, "the handler from before the training is restored"
+
+
+def test_after_a_training_the_handler_is_restored(data_root: Path, tmp_path: Path) -> None:
+    before, data = signal.getsignal(signal.SIGINT), small_data(data_root)
+    data.setup()
+    trainer = small_trainer(tmp_path, max_epochs=1, callbacks=[SaveOnInterrupt(SaveRegularly(minutes=5))])
+    trainer.fit(small_module(), datamodule=data)
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,7 @@ def test_checkpoints_within_an_epoch_are_at_most_minutes_apart(monkeypatch: pyte
         checkpoint_callback=SimpleNamespace(dirpath="dir"),
     )
 
-    def save(path: str) -> None:
+    def save(path: str, weights_only: bool) -> None:
         assert path == f"dir/{LAST}"
         saved.append(trainer.global_step)
         callback.on_save_checkpoint(trainer, module, {})
