@@ -81,11 +81,7 @@ class Batches(Sampler[list[Key]]):
     """
 
     def __init__(
-        self,
-        steps: int,
-        batch_size: int,
-        position: Callable[[], tuple[int, int]],
-        size: Callable[[int], int],
+        self, steps: int, batch_size: int, position: Callable[[], tuple[int, int]], size: Callable[[int], int]
     ) -> None:
         self.steps, self.batch_size, self.position, self.size = steps, batch_size, position, size
 

@@ -16,17 +16,13 @@ CONTRAST = 0.12  # largest relative change of its contrast
 
 @dataclass(frozen=True)
 class Camera:
-    """How a scene becomes an 8-bit image.
+    """How a scene becomes an 8-bit image."""
 
-    - `light`: (SIZE, SIZE), factor on the scene's brightness. - `brightness`, `contrast`: factors of the exposure.
-    - `sharpness`: standard deviation of the blur in pixels. - `grain`: (SIZE, SIZE, 3), sensor noise in grey levels.
-    """
-
-    light: Field
-    brightness: float
+    light: Field  # factor on the scene's brightness
+    brightness: float  # factors of the exposure
     contrast: float
-    sharpness: float
-    grain: Image
+    sharpness: float  # standard deviation of the blur in pixels
+    grain: Image  # sensor noise in grey levels
 
     def photograph(self, scene: Image, pivot: float) -> NDArray[np.uint8]:
         """The scene's uint8 RGB image, (SIZE, SIZE, 3). The contrast changes around the grey value `pivot`, in [0, 1]."""

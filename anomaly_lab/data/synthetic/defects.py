@@ -1,7 +1,7 @@
 """Defects on a finished surface: stains, scratches, cracks, threads, holes and the like.
 
 Each function takes a scene and a generator, and returns the scene's picture with the defect, before light and camera. Lengths
-and radii are ranges in pixels, opacities and strengths ranges in [0, 1]; a value is drawn from each. `write` makes the masks,
+and radii are ranges in pixels, opacities and strengths ranges in [0, 1]; a value is drawn from each. `reader` makes the masks,
 from the difference between the images with and without the defect.
 """
 
@@ -9,21 +9,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from anomaly_lab.data.synthetic.fields import (
-    SIZE,
-    Field,
-    Image,
-    blob,
-    blur,
-    coordinates,
-    curve,
-    mix,
-    noise,
-    shifted,
-    smoothstep,
-    stroke,
-)
+from anomaly_lab.data.synthetic.fields import MIDDLE, SIZE, Field, Image, blur, coordinates, mix, noise, shifted, smoothstep
+from anomaly_lab.data.synthetic.shapes import blob, curve, letters, stroke
 
 Span = tuple[float, float]
 Colour = tuple[float, float, float]
@@ -40,7 +29,7 @@ class Scene(Protocol):
         """The picture without a defect, (SIZE, SIZE, 3), nominally in [0, 1]."""
 
 
-def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, float]:
+def place(scene: Scene, rng: Generator, margin: int) -> tuple[float, float]:
     """A random point (x, y) of the scene's region, in pixels from the image's centre, at least `margin` ≥ 1 px inside its rim.
 
     In a region that is too narrow, the point keeps 80 % of the largest possible distance instead.
@@ -49,17 +38,10 @@ def place(scene: Scene, rng: np.random.Generator, margin: int) -> tuple[float, f
     room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
     rows, columns = np.nonzero(room >= min(margin, 0.8 * room.max()))
     chosen = rng.integers(len(rows))
-    return float(columns[chosen]) - (SIZE - 1) / 2, float(rows[chosen]) - (SIZE - 1) / 2
+    return float(columns[chosen]) - MIDDLE, float(rows[chosen]) - MIDDLE
 
 
-def stain(
-    scene: Scene,
-    rng: np.random.Generator,
-    colours: tuple[Colour, ...],
-    radius: Span,
-    opacity: Span,
-    rim: float = 0.0,
-) -> Image:
+def stain(scene: Scene, rng: Generator, colours: tuple[Colour, ...], radius: Span, opacity: Span, rim: float = 0.0) -> Image:
     """A blot that dyes the surface; the relief stays visible. `rim`, 0 to 1, darkens its edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 2.0))
@@ -73,18 +55,9 @@ def stain(
 
 
 def scratch(
-    scene: Scene,
-    rng: np.random.Generator,
-    length: Span,
-    width: Span,
-    strength: Span,
-    count: int = 1,
-    heading: float | None = None,
+    scene: Scene, rng: Generator, length: Span, width: Span, strength: Span, count: int = 1, heading: float | None = None
 ) -> Image:
-    """One to `count` scratches side by side: grooves, each with a light and a dark flank.
-
-    `heading`: their mean direction in radians; None for any direction.
-    """
+    """One to `count` grooves, each with a light and a dark flank. `heading`: their mean direction in radians; None for any."""
     picture = scene.render()
     extent = rng.uniform(*length)
     x, y = place(scene, rng, int(extent / 3))
@@ -101,18 +74,9 @@ def scratch(
 
 
 def crack(
-    scene: Scene,
-    rng: np.random.Generator,
-    length: Span,
-    width: Span,
-    depth: Span,
-    branches: int = 2,
-    heading: float | None = None,
+    scene: Scene, rng: Generator, length: Span, width: Span, depth: Span, branches: int = 2, heading: float | None = None
 ) -> Image:
-    """A jagged dark line with up to `branches` forks and a lit lower edge.
-
-    `heading`: its mean direction in radians; None for any direction, and more jags.
-    """
+    """A jagged dark line, up to `branches` forks, a lit lower edge. `heading` as in `scratch`; None also means more jags."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     jag = 0.35 if heading is None else 0.08
     trunk = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.3, jag, heading)
@@ -127,14 +91,7 @@ def crack(
     return (picture + 0.10 * edge[..., None]).astype(np.float32)
 
 
-def thread(
-    scene: Scene,
-    rng: np.random.Generator,
-    colours: tuple[Colour, ...],
-    length: Span,
-    width: Span,
-    opacity: Span,
-) -> Image:
+def thread(scene: Scene, rng: Generator, colours: tuple[Colour, ...], length: Span, width: Span, opacity: Span) -> Image:
     """A loose round fibre on the surface, lit from above, that casts a shadow."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 4)), extent, 0.9)
@@ -147,7 +104,7 @@ def thread(
     return mix(picture, yarn.astype(np.float32), rng.uniform(*opacity) * body * scene.region)
 
 
-def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, count: int = 1) -> Image:
+def hole(scene: Scene, rng: Generator, radius: Span, darkness: Span, count: int = 1) -> Image:
     """One to `count` round pits: dark inside, with a lit rim at the lower right."""
     picture = scene.render()
     x, y = place(scene, rng, 24)
@@ -164,18 +121,17 @@ def hole(scene: Scene, rng: np.random.Generator, radius: Span, darkness: Span, c
     return picture.astype(np.float32)
 
 
-def fold(scene: Scene, rng: np.random.Generator, length: Span, width: Span, strength: Span) -> Image:
+def fold(scene: Scene, rng: Generator, length: Span, width: Span, strength: Span) -> Image:
     """A crease: one flank is lit and the other shaded, so that the mean brightness stays."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.25)
     ridge = blur(stroke(points, thick, taper=True), thick * 0.45)
     dy, dx = np.gradient(ridge)
-    slope = (dx + dy) * thick * 1.2
-    relief = 1 - rng.uniform(*strength) * np.clip(slope, -0.9, 0.9)
+    relief = 1 - rng.uniform(*strength) * np.clip((dx + dy) * thick * 1.2, -0.9, 0.9)
     return (scene.render() * relief[..., None]).astype(np.float32)
 
 
-def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span) -> Image:
+def glue(scene: Scene, rng: Generator, colour: Colour, radius: Span, aspect: Span, opacity: Span) -> Image:
     """A clear, raised smear: it blurs and tints the surface, and shines along its upper edge."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(*aspect))
@@ -183,11 +139,10 @@ def glue(scene: Scene, rng: np.random.Generator, colour: Colour, radius: Span, a
     picture = scene.render()
     film = mix(blur(picture, 1.8), colour, np.full((SIZE, SIZE), rng.uniform(*opacity), np.float32))
     dy, dx = np.gradient(smoothstep(-3, 5, depth))
-    edge = (dx + dy) * scene.region
-    return (mix(picture, film, alpha) + (0.4 * edge)[..., None]).astype(np.float32)
+    return (mix(picture, film, alpha) + (0.4 * ((dx + dy) * scene.region))[..., None]).astype(np.float32)
 
 
-def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...], radius: Span, count: int) -> Image:
+def fragments(scene: Scene, rng: Generator, colours: tuple[Colour, ...], radius: Span, count: int) -> Image:
     """One to `count` angular chips of foreign matter close together, each with a light and a dark edge."""
     picture = scene.render()
     x, y = place(scene, rng, 22)
@@ -204,22 +159,18 @@ def fragments(scene: Scene, rng: np.random.Generator, colours: tuple[Colour, ...
     return picture
 
 
-def lettering(scene: Scene, rng: np.random.Generator, colour: Colour, height: Span, opacity: Span) -> Image:
+def lettering(scene: Scene, rng: Generator, colour: Colour, height: Span, opacity: Span) -> Image:
     """Two to four random capital letters, partly worn off."""
     text = "".join(chr(65 + letter) for letter in rng.integers(0, 26, rng.integers(2, 5)))
-    canvas = np.zeros((SIZE, SIZE), np.uint8)
-    scale = rng.uniform(*height) / 21  # FONT_HERSHEY_SIMPLEX is 21 px high at scale 1
-    (width, tall), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
-    origin = ((SIZE - width) // 2, (SIZE + tall) // 2)
-    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, 2, cv2.LINE_AA)
+    scale = rng.uniform(*height) / 21  # `letters` are 21 px high at scale 1
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
     x, y = coordinates(place(scene, rng, int(width / 3)), rng.uniform(-np.pi, np.pi))
-    middle = np.float32((SIZE - 1) / 2)
-    ink = cv2.remap(canvas, x + middle, y + middle, cv2.INTER_LINEAR).astype(np.float32) / 255
+    ink = letters(text, scale, 2, x, y)
     worn = smoothstep(-1.6, -0.4, noise(rng, 9))
     return mix(scene.render(), colour, rng.uniform(*opacity) * ink * worn * scene.region)
 
 
-def rough_patch(scene: Scene, rng: np.random.Generator, radius: Span, strength: Span) -> Image:
+def rough_patch(scene: Scene, rng: Generator, radius: Span, strength: Span) -> Image:
     """A patch without polish: light and dark grains around the surface's own colour."""
     size = rng.uniform(*radius)
     depth = blob(rng, place(scene, rng, int(size)), size, rng.uniform(1.0, 1.7))

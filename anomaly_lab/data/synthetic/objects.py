@@ -2,38 +2,22 @@
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from anomaly_lab.data.synthetic.fields import (
-    SIZE,
-    Field,
-    Image,
-    blob,
-    blur,
-    coordinates,
-    mix,
-    noise,
-    shade,
-    shifted,
-    smoothstep,
-)
+from anomaly_lab.data.synthetic.fields import MIDDLE, Field, Image, blur, coordinates, mix, noise, shade, shifted, smoothstep
+from anomaly_lab.data.synthetic.shapes import blob, letters
 
 
 @dataclass(frozen=True)
 class Part:
-    """An object: `skin` where `depth` > 0, `ground` elsewhere.
-
-    - `depth`: (SIZE, SIZE), distance from the outline in pixels, positive inside.
-    - `centre`, `angle`: the pose. - `fracture`: RGB in [0, 1] of a broken face.
-    """
+    """An object: `skin` where `depth` > 0, `ground` elsewhere; `centre` and `angle` are its pose."""
 
     skin: Image
     ground: Image
-    depth: Field
+    depth: Field  # distance from the outline in pixels, positive inside
     centre: tuple[float, float]
     angle: float
-    fracture: tuple[float, float, float]
+    fracture: tuple[float, float, float]  # RGB in [0, 1] of a broken face
 
     @property
     def region(self) -> Field:
@@ -42,9 +26,8 @@ class Part:
 
     def render(self) -> Image:
         """The picture, (SIZE, SIZE, 3), nominally in [0, 1], with a soft shadow at the lower right."""
-        cover = self.region
-        shadow = shifted(blur(cover, 5.0), 5)
-        return mix(self.ground * (1 - 0.35 * shadow)[..., None], self.skin, cover)
+        shadow = shifted(blur(self.region, 5.0), 5)
+        return mix(self.ground * (1 - 0.35 * shadow)[..., None], self.skin, self.region)
 
 
 def _pose(rng: np.random.Generator, turn: float, shift: float) -> tuple[tuple[float, float], float]:
@@ -69,9 +52,8 @@ def sample_hazelnut(rng: np.random.Generator) -> Part:
     meridian = np.arcsin(np.clip(y / half, -1, 1))
     lattice = blur(rng.standard_normal((1, 97), dtype=np.float32), 0.6)[0]
     stripe = np.interp(meridian, np.linspace(-np.pi / 2, np.pi / 2, lattice.size), lattice)
-    shell = np.asarray((0.58, 0.34, 0.17), np.float32)
     tone = 1 + 0.13 * stripe + 0.03 * noise(rng, 5) + 0.03 * noise(rng, 30)
-    skin = shell * tone[..., None]
+    skin = np.asarray((0.58, 0.34, 0.17), np.float32) * tone[..., None]
     edge = x + length * (0.62 + 0.02 * np.cos(9 * meridian + rng.uniform(0, 6.28))) - 6 * np.cos(meridian) + 6
     cap = np.asarray((0.70, 0.54, 0.36)) * (1 + 0.07 * noise(rng, 3.5) + 0.05 * noise(rng, 12))[..., None]
     skin = mix(skin.astype(np.float32), cap.astype(np.float32), smoothstep(2.5, -2.5, edge))
@@ -86,8 +68,7 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
     x, y = coordinates(centre, angle)
     radius, theta = np.hypot(x, y), np.arctan2(y, x)
     sector = np.remainder(theta + np.pi / 6, np.pi / 3) - np.pi / 6
-    flat = 84 - radius * np.cos(sector)
-    depth = np.minimum(np.minimum(flat, 93.0 - radius), radius - 37.0)
+    depth = np.minimum(np.minimum(84 - radius * np.cos(sector), 93.0 - radius), radius - 37.0)
     grooves = blur(rng.standard_normal((1, 56), dtype=np.float32), 0.8)[0]
     turned = np.interp(radius, np.arange(0, 140, 2.5), grooves)
     world = theta + angle  # the sheen belongs to the lamp, so it does not turn with the nut
@@ -103,18 +84,6 @@ def sample_metal_nut(rng: np.random.Generator) -> Part:
     return Part(skin.astype(np.float32), _ground(rng, (0.15, 0.17, 0.20)), depth, centre, angle, (0.40, 0.40, 0.42))
 
 
-def _imprint(part_x: Field, part_y: Field) -> Field:
-    """(SIZE, SIZE) in [0, 1]: the letters FF, upright in the object's coordinates."""
-    canvas = np.zeros((SIZE, SIZE), np.uint8)
-    text, font, scale, thick = "FF", cv2.FONT_HERSHEY_SIMPLEX, 1.5, 5
-    (width, height), _ = cv2.getTextSize(text, font, scale, thick)
-    origin = ((SIZE - width) // 2, (SIZE + height) // 2)
-    cv2.putText(canvas, text, origin, font, scale, 255, thick, cv2.LINE_AA)
-    middle = np.float32((SIZE - 1) / 2)
-    drawn = cv2.remap(canvas, part_x + middle, part_y + middle, cv2.INTER_LINEAR)
-    return drawn.astype(np.float32) / 255
-
-
 def sample_pill(rng: np.random.Generator) -> Part:
     """A cream tablet with red specks and embossed letters, turned by up to 25°."""
     centre, angle = _pose(rng, np.radians(25), 10)
@@ -123,16 +92,15 @@ def sample_pill(rng: np.random.Generator) -> Part:
     radius = np.sqrt((x / a) ** 2 + (y / b) ** 2)
     depth = (1 - radius) * b
     dome = np.sqrt(np.clip(1 - radius**3, 0, 1))
-    specks = np.zeros((SIZE, SIZE), np.float32)
+    specks = np.zeros_like(x, np.float32)
     for speck_x, speck_y in rng.uniform(-1, 1, (70, 2)) * (a, b):
         size = rng.uniform(0.7, 1.7)
-        inside = (x - speck_x) ** 2 + (y - speck_y) ** 2 < size * size
-        specks[inside] = rng.uniform(0.3, 0.8)
+        specks[(x - speck_x) ** 2 + (y - speck_y) ** 2 < size * size] = rng.uniform(0.3, 0.8)
     chalk = 1 + 0.010 * noise(rng, 4) + 0.012 * noise(rng, 30)
     skin = np.asarray((0.86, 0.82, 0.74), np.float32) * chalk[..., None]
     skin = mix(skin.astype(np.float32), (0.66, 0.26, 0.20), blur(specks, 0.6))
-    letters = blur(_imprint(x, y), 1.2)
-    relief = shade(15 * dome - 1.6 * letters, (-0.35, -0.35)) * (0.55 + 0.45 * dome) * (1 - 0.10 * letters)
+    imprint = blur(letters("FF", 1.5, 5, x, y), 1.2)
+    relief = shade(15 * dome - 1.6 * imprint, (-0.35, -0.35)) * (0.55 + 0.45 * dome) * (1 - 0.10 * imprint)
     skin = skin * relief[..., None]
     return Part(skin.astype(np.float32), _ground(rng, (0.12, 0.14, 0.13)), depth, centre, angle, (0.90, 0.87, 0.80))
 
@@ -145,29 +113,19 @@ def sample_bottle(rng: np.random.Generator) -> Part:
     radius, theta = np.hypot(x, y), np.arctan2(y, x)
     stops = [0, 44, 52, 56, 66, 76, 82, 86, 98, 108, 114]
     profile = np.interp(radius, stops, [0.05, 0.07, 0.14, 0.62, 0.88, 0.70, 0.40, 0.22, 0.34, 0.26, 0.12])
-    level = blur(profile, 1.5)
     lamps = np.cos(2 * (theta + 0.7)) ** 2
     lip = np.exp(-(((radius - 66) / 4.0) ** 2)) * lamps**2
     shoulder = np.exp(-(((radius - 98) / 5.0) ** 2)) * smoothstep(0.3, 0.95, np.cos(2 * (theta - 0.8)))
-    amber = np.asarray((0.78, 0.46, 0.20), np.float32)
-    skin = amber * (level * (1 + 0.03 * noise(rng, 14)))[..., None]
+    skin = np.asarray((0.78, 0.46, 0.20), np.float32) * (blur(profile, 1.5) * (1 + 0.03 * noise(rng, 14)))[..., None]
     skin = skin + (0.36 * lip + 0.22 * shoulder)[..., None]
-    return Part(
-        skin.astype(np.float32),
-        _ground(rng, (0.74, 0.75, 0.76)),
-        114.0 - radius,
-        centre,
-        angle,
-        (0.5, 0.3, 0.1),
-    )
+    return Part(skin.astype(np.float32), _ground(rng, (0.74, 0.75, 0.76)), 114.0 - radius, centre, angle, (0.5, 0.3, 0.1))
 
 
 def chipped(part: Part, rng: np.random.Generator, size: tuple[float, float]) -> Image:
     """A piece of the rim is missing; `size` is the range of its radius in pixels. The broken face is a rough edge."""
     rim = np.argwhere(np.abs(part.depth) < 1.0)
     row, column = rim[rng.integers(len(rim))]
-    centre = (column - (SIZE - 1) / 2, row - (SIZE - 1) / 2)
-    bite = blob(rng, centre, rng.uniform(*size), rng.uniform(1.0, 1.8), rough=0.2)
+    bite = blob(rng, (column - MIDDLE, row - MIDDLE), rng.uniform(*size), rng.uniform(1.0, 1.8), rough=0.2)
     face = smoothstep(-5.5, -3.5, bite + 0.8 * noise(rng, 6))
     broken = np.asarray(part.fracture, np.float32) * (0.85 + 0.10 * noise(rng, 4))[..., None]
     return replace(part, skin=mix(part.skin, broken, face), depth=np.minimum(part.depth, -bite)).render()
@@ -177,11 +135,10 @@ def misprinted(part: Part, rng: np.random.Generator) -> Image:
     """The tablet's imprint is faint or doubled in a place, where the letters are ground away and printed again."""
     x, y = coordinates(part.centre, part.angle)
     worn = smoothstep(-3, 3, blob(rng, part.centre, rng.uniform(14, 24), 1.4))
-    smooth = blur(part.skin, 7.0)
     slip = float(rng.uniform(5, 9) * rng.choice([-1, 1]))
-    ghost = blur(_imprint(x - slip, y + slip / 2), 1.2)
+    ghost = blur(letters("FF", 1.5, 5, x - slip, y + slip / 2), 1.2)
     lit = shade(-1.6 * ghost, (-0.35, -0.35)) * (1 - 0.10 * ghost)
-    return replace(part, skin=mix(part.skin, smooth * lit[..., None], worn)).render()
+    return replace(part, skin=mix(part.skin, blur(part.skin, 7.0) * lit[..., None], worn)).render()
 
 
 def flattened(part: Part, rng: np.random.Generator) -> Image:

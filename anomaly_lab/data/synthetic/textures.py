@@ -4,18 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomaly_lab.data.synthetic.fields import (
-    SIZE,
-    Field,
-    Image,
-    blur,
-    cells,
-    coordinates,
-    mix,
-    noise,
-    shade,
-    smoothstep,
-)
+from anomaly_lab.data.synthetic.fields import EVERYWHERE, SIZE, Image, blur, cells, coordinates, mix, noise, shade, smoothstep
 
 
 @dataclass(frozen=True)
@@ -23,11 +12,7 @@ class Surface:
     """A finished texture, (SIZE, SIZE, 3), nominally in [0, 1]."""
 
     albedo: Image
-
-    @property
-    def region(self) -> Field:
-        """(SIZE, SIZE), all 1: defects may lie everywhere."""
-        return np.ones((SIZE, SIZE), np.float32)
+    region = EVERYWHERE
 
     def render(self) -> Image:
         """The texture, (SIZE, SIZE, 3), nominally in [0, 1]."""
@@ -45,14 +30,12 @@ def sample_leather(rng: np.random.Generator) -> Surface:
     wrinkle = np.exp(-((noise(rng, 26) / 0.12) ** 2))
     relief = shade(blur(1.9 * dome - 0.5 * wrinkle + 0.10 * noise(rng, 4), 0.7))
     brightness = (0.60 + 0.40 * dome) * (0.35 + 0.65 * relief) * (1 + 0.05 * tone + 0.03 * noise(rng, 64))
-    hide = np.asarray((0.60, 0.36, 0.22), np.float32)
-    gloss = 0.22 * np.clip(relief - 1.1, 0, 1)
-    return Surface((hide * brightness[..., None] + gloss[..., None]).astype(np.float32))
+    hide = np.asarray((0.60, 0.36, 0.22), np.float32) * brightness[..., None]
+    return Surface((hide + (0.22 * np.clip(relief - 1.1, 0, 1))[..., None]).astype(np.float32))
 
 
 TERRAZZO = np.asarray(
-    [(0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48)],
-    np.float32,
+    [(0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48)], np.float32
 )
 
 
@@ -63,10 +46,7 @@ def sample_tile(rng: np.random.Generator) -> Surface:
     speckle = 1 + 0.02 * noise(rng, 2.5) + 0.02 * noise(rng, 12)
     image = np.asarray((0.74, 0.72, 0.69), np.float32) * speckle[..., None]
     # first small chips, then large ones over them
-    for pitch, share, mortar in (
-        (11.0, 0.35, 3.0),
-        (24.0, 0.75, 3.5),
-    ):
+    for pitch, share, mortar in ((11.0, 0.35, 3.0), (24.0, 0.75, 3.5)):
         first, second, number = cells(rng, x, y, pitch)
         count = number.max() + 1
         present = rng.uniform(size=count) < share
@@ -91,9 +71,8 @@ def sample_wood(rng: np.random.Generator) -> Surface:
     number = np.floor(phase).astype(int)
     number -= number.min()
     late *= (1 + 0.3 * rng.uniform(-1, 1, number.max() + 1).astype(np.float32))[number]
-    pale, dark = (0.80, 0.60, 0.39), (0.52, 0.32, 0.17)
-    wood = mix(np.full((SIZE, SIZE, 3), pale, np.float32), dark, np.clip(late * 0.9, 0, 1))
+    pale = np.full((SIZE, SIZE, 3), (0.80, 0.60, 0.39), np.float32)
+    wood = mix(pale, (0.52, 0.32, 0.17), np.clip(late * 0.9, 0, 1))
     fibre = 0.03 * noise(rng, 3, 60) + 0.02 * noise(rng, 1.5, 25) + 0.025 * noise(rng, 40, 128)
     pore = smoothstep(1.9, 2.8, noise(rng, 2.0, 12)) * (0.5 + 0.5 * late)
-    image = wood * (1 + fibre - 0.22 * pore)[..., None]
-    return Surface(image.astype(np.float32))
+    return Surface((wood * (1 + fibre - 0.22 * pore)[..., None]).astype(np.float32))

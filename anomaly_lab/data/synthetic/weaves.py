@@ -4,25 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anomaly_lab.data.synthetic.fields import (
-    SIZE,
-    Field,
-    Image,
-    blob,
-    blur,
-    coordinates,
-    mix,
-    noise,
-    shifted,
-    smoothstep,
-)
+from anomaly_lab.data.synthetic.fields import EVERYWHERE, SIZE, Field, Image, blur, coordinates, mix, noise, shifted, smoothstep
+from anomaly_lab.data.synthetic.shapes import blob
 
 Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Threads:
-    """One family of parallel threads. Its members are fields; a defect changes `bend`, `keep` or `colour`."""
+    """A family of parallel threads. Its members are fields; a defect changes `bend`, `keep` or `colour`."""
 
     across: Field  # coordinate across the threads, px
     along: Field  # coordinate along them, px
@@ -43,11 +33,7 @@ class Weave:
     gloss: float  # strength of the highlight along a thread's ridge
     ground: Image
     swap: Field | float = 1.0  # -1 where the upper and the lower thread change places
-
-    @property
-    def region(self) -> Field:
-        """(SIZE, SIZE), all 1: defects may lie everywhere."""
-        return np.ones((SIZE, SIZE), np.float32)
+    region = EVERYWHERE
 
     def number(self, threads: Threads) -> Field:
         """(SIZE, SIZE): the number of the thread in whose strip a pixel lies."""
@@ -56,8 +42,7 @@ class Weave:
     def _layer(self, threads: Threads, side: float) -> tuple[Image, Field, Field]:
         """(colour, coverage in [0, 1], height from -1 (under) to 1 (over)) of one family of threads."""
         number = self.number(threads)
-        middle = (number + 0.5) * self.pitch + threads.bend
-        t = (threads.across - middle) / (self.width / 2)  # -1..1 across the thread
+        t = (threads.across - ((number + 0.5) * self.pitch + threads.bend)) / (self.width / 2)  # -1..1 across the thread
         parity = self.swap * side * np.where(number % 2 == 0, 1, -1)
         height = parity * np.sin(np.pi * threads.along / self.pitch)
         round_ = np.sqrt(np.clip(1 - t * t, 0, 1))
@@ -71,8 +56,7 @@ class Weave:
         """The texture, (SIZE, SIZE, 3), nominally in [0, 1]."""
         warp, warp_cover, warp_height = self._layer(self.warp, 1.0)
         weft, weft_cover, weft_height = self._layer(self.weft, -1.0)
-        cover = np.maximum(warp_cover, weft_cover)
-        shadow = shifted(blur(cover, 2.0), 3)
+        shadow = shifted(blur(np.maximum(warp_cover, weft_cover), 2.0), 3)
         image = self.ground * (1 - 0.5 * shadow)[..., None]
         warp_first = mix(mix(image, warp, warp_cover), weft, weft_cover)
         weft_first = mix(mix(image, weft, weft_cover), warp, warp_cover)
@@ -113,14 +97,14 @@ def sample_grid(rng: np.random.Generator) -> Weave:
     return Weave(warp, weft, pitch, 9.5, 0.30, ground.astype(np.float32))
 
 
-def _spot(weave: Weave, rng: np.random.Generator) -> tuple[str, Field, Field]:
-    """A random place on a thread: (its family's name, 1 in the thread's strip and 0 elsewhere, distance along the thread)."""
+def _spot(weave: Weave, rng: np.random.Generator) -> tuple[str, Threads, Field, Field]:
+    """A random place on a thread: (its family's name, the family, 1 in its strip and 0 outside, distance along the thread)."""
     name = str(rng.choice(["warp", "weft"]))
     threads: Threads = getattr(weave, name)
     row, column = rng.integers(40, SIZE - 40, 2)
     number = weave.number(threads)
     strip = (number == number[row, column]).astype(np.float32)
-    return name, strip, np.abs(threads.along - threads.along[row, column])
+    return name, threads, strip, np.abs(threads.along - threads.along[row, column])
 
 
 def _edit(weave: Weave, name: str, **changes) -> Weave:
@@ -129,10 +113,9 @@ def _edit(weave: Weave, name: str, **changes) -> Weave:
 
 def dyed_thread(weave: Weave, rng: np.random.Generator) -> Image:
     """A stretch of one thread has another colour."""
-    name, strip, distance = _spot(weave, rng)
+    name, threads, strip, distance = _spot(weave, rng)
     half = rng.uniform(25, 65)
     piece = strip * smoothstep(half + 2, half - 2, distance)
-    threads: Threads = getattr(weave, name)
     swatch = ((0.62, 0.30, 0.26), (0.38, 0.56, 0.40), (0.72, 0.62, 0.30), (0.30, 0.36, 0.60))[rng.integers(4)]
     colour = np.broadcast_to(np.asarray(threads.colour, np.float32), (SIZE, SIZE, 3))
     return _edit(weave, name, colour=mix(colour, swatch, piece * rng.uniform(0.6, 0.95))).render()
@@ -154,12 +137,8 @@ def misweave(weave: Weave, rng: np.random.Generator) -> Image:
 
 
 def torn(weave: Weave, rng: np.random.Generator, radius: tuple[float, float], aspect: tuple[float, float]) -> Image:
-    """Threads are cut off inside an outline, with frayed ends: a hole, or a slit where `aspect` is large.
-
-    `radius` and `aspect`: ranges of the outline's mean radius in pixels and of its length over its width.
-    """
-    centre = tuple(rng.uniform(-75, 75, 2))
-    depth = blob(rng, centre, rng.uniform(*radius), rng.uniform(*aspect))
+    """Threads end, frayed, at an outline of mean `radius` in px and length over width `aspect` (ranges): a hole or a slit."""
+    depth = blob(rng, tuple(rng.uniform(-75, 75, 2)), rng.uniform(*radius), rng.uniform(*aspect))
     for name in ("warp", "weft"):
         threads: Threads = getattr(weave, name)
         number = weave.number(threads).astype(int)
@@ -170,8 +149,7 @@ def torn(weave: Weave, rng: np.random.Generator, radius: tuple[float, float], as
 
 def bent_wire(weave: Weave, rng: np.random.Generator) -> Image:
     """One wire is pushed sideways by 4 to 8 px, over the length of one to three meshes."""
-    name, strip, distance = _spot(weave, rng)
-    threads: Threads = getattr(weave, name)
+    name, threads, strip, distance = _spot(weave, rng)
     push = rng.choice([-1, 1]) * rng.uniform(4.0, 8.0)  # so that it stays in the wire's own strip
     bump = push * strip * np.exp(-((distance / rng.uniform(14, 34)) ** 2))
     return _edit(weave, name, bend=(threads.bend + bump).astype(np.float32)).render()
@@ -179,6 +157,6 @@ def bent_wire(weave: Weave, rng: np.random.Generator) -> Image:
 
 def broken_wire(weave: Weave, rng: np.random.Generator) -> Image:
     """A piece of one wire is missing."""
-    name, strip, distance = _spot(weave, rng)
+    name, _, strip, distance = _spot(weave, rng)
     half = rng.uniform(8, 25)
     return _edit(weave, name, keep=1 - strip * smoothstep(half + 0.8, half - 0.8, distance)).render()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_lab.data.synthetic.catalogue import CATALOGUE
-from anomaly_lab.data.synthetic.write import ensure
+from anomaly_lab.data.synthetic.catalogue import SAMPLERS
+from anomaly_lab.data.synthetic.reader import ensure
 from data.synthetic.files import COUNTS
 
 
@@ -17,7 +17,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "synthetic"
 
 
-@pytest.fixture(scope="session", params=CATALOGUE)
+@pytest.fixture(scope="session", params=SAMPLERS)
 def folder(request: pytest.FixtureRequest, root: Path) -> Path:
     """Each category in turn."""
-    return ensure(root, request.param, counts=COUNTS)
+    return ensure(root, request.param, COUNTS)

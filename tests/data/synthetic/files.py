@@ -6,13 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anomaly_lab.data.synthetic.write import Counts
+from anomaly_lab.data.synthetic.reader import Counts
 
 COUNTS = Counts(train=8)  # the whole test set; few training images, since these take most of the time
 TINY = Counts(train=2, good=1, defective=1)
 
 
-def read(path: Path) -> np.ndarray:
+def pixels(path: Path) -> np.ndarray:
     """An image as it is in the file: (h, w, 3) BGR or (h, w)."""
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert image is not None, path

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from anomaly_lab.data.synthetic.camera import BRIGHTNESS, CONTRAST, Camera, radical_inverse, sample_camera
 from anomaly_lab.data.synthetic.fields import SIZE
-from data.synthetic.files import read
+from data.synthetic.files import pixels
 
 
 @settings(deadline=None)
@@ -25,7 +25,7 @@ def test_exposures_fill_their_range_evenly(count: int, base: int) -> None:
 def test_brightness_and_contrast_do_not_tell_defects(folder: Path) -> None:
     paths = sorted(folder.glob("test/*/*.png"))
     defective = [path.parent.name != "good" for path in paths]
-    grey = [read(path).mean(axis=2) for path in paths]
+    grey = [pixels(path).mean(axis=2) for path in paths]
     for statistic in (np.mean, np.std):
         area = roc_auc_score(defective, [statistic(image) for image in grey])
         assert max(area, 1 - area) < 0.7, statistic

@@ -7,28 +7,28 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from anomaly_lab.data.synthetic.catalogue import CATALOGUE
-from anomaly_lab.data.synthetic.write import ensure
-from data.synthetic.files import COUNTS, read
+from anomaly_lab.data.synthetic.catalogue import KINDS, SAMPLERS
+from anomaly_lab.data.synthetic.reader import ensure
+from data.synthetic.files import COUNTS, pixels
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 
 
 def test_categories_are_mvtec_names_with_textures_and_objects() -> None:
-    assert set(TEXTURES) < set(CATALOGUE)
-    assert len(set(CATALOGUE) - set(TEXTURES)) >= 3
-    assert all(len(category.kinds) >= 4 for category in CATALOGUE.values())
+    assert set(TEXTURES) < set(SAMPLERS) == set(KINDS)
+    assert len(set(SAMPLERS) - set(TEXTURES)) >= 3
+    assert all(len(kinds) >= 4 for kinds in KINDS.values())
 
 
 @pytest.mark.parametrize("category", TEXTURES)
 def test_distance_from_the_mean_colour_does_not_solve_a_texture(category: str, root: Path) -> None:
-    folder = ensure(root, category, counts=COUNTS)
-    usual = np.mean([read(path).mean(axis=(0, 1)) for path in folder.glob("train/good/*.png")], axis=0)
+    folder = ensure(root, category, COUNTS)
+    usual = np.mean([pixels(path).mean(axis=(0, 1)) for path in folder.glob("train/good/*.png")], axis=0)
     masks, smoothed_distance, distance_of_smoothed = [], [], []
     for path in sorted(folder.glob("test/*/*.png")):
-        image = read(path).astype(np.float32)
+        image = pixels(path).astype(np.float32)
         mask_path = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
-        mask = read(mask_path) if mask_path.exists() else np.zeros(image.shape[:2], np.uint8)
+        mask = pixels(mask_path) if mask_path.exists() else np.zeros(image.shape[:2], np.uint8)
         distance = np.linalg.norm(image - usual, axis=2)
         smooth = cv2.GaussianBlur(image, (0, 0), 4)
         masks.append(mask[::4, ::4] > 0)
@@ -39,11 +39,11 @@ def test_distance_from_the_mean_colour_does_not_solve_a_texture(category: str, r
     assert roc_auc_score(truth, np.ravel(smoothed_distance)) < 0.85
 
 
-@pytest.mark.parametrize(("category", "kind"), [(name, kind) for name, each in CATALOGUE.items() for kind in each.kinds])
+@pytest.mark.parametrize(("category", "kind"), [(name, kind) for name, kinds in KINDS.items() for kind in kinds])
 def test_every_kind_changes_a_part_of_the_scene_and_leaves_the_scene_itself_alone(category: str, kind: str) -> None:
-    scene = CATALOGUE[category].sample(np.random.default_rng(1))
+    scene = SAMPLERS[category](np.random.default_rng(1))
     before = scene.render()
-    spoilt = CATALOGUE[category].kinds[kind](scene, np.random.default_rng(2))
+    spoilt = KINDS[category][kind](scene, np.random.default_rng(2))
     changed = np.abs(spoilt - before).max(2) > 0.03
     assert 20 < np.count_nonzero(changed) < changed.size / 3
     np.testing.assert_array_equal(scene.render(), before)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from anomaly_lab.data.synthetic.reader import Item, render
 from anomaly_lab.data.synthetic.weaves import Weave, bent_wire, broken_wire, dyed_thread, misweave, sample_carpet, sample_grid
-from anomaly_lab.data.synthetic.write import Item, render
 
 
 @pytest.mark.parametrize("category", ["carpet", "grid"])
