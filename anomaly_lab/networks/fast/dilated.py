@@ -1,8 +1,8 @@
-"""A dilated convolution whose weight gradient stays fast where the kernel is wider than the map it slides over.
+"""A dilated convolution with a fast weight gradient on a CPU, also for a kernel that is wider than its input map.
 
-There oneDNN, which does torch's convolutions on a processor, falls back to a general routine, 3 to 40 times slower than what is
-here (ONEDNN_VERBOSE=1 names it gemm:jit). It is the usual case: on 128² crops the map in the bottleneck is 16², and a 5×5
-kernel of dilation 4 spans 17. Most of such a kernel's taps never meet the map; what is left is a few matrix products.
+For such a kernel oneDNN, which computes torch's convolutions on a CPU, uses a general routine that is 3 to 40 times slower than
+this module (ONEDNN_VERBOSE=1 shows it as gemm:jit). The case is common: for crops of 128² the bottleneck's map is 16², and a
+5×5 kernel with dilation 4 spans 17. Most taps of such a kernel never meet the map; the others are a few matrix products.
 """
 
 from typing import Any
@@ -14,20 +14,22 @@ from torch.autograd.function import once_differentiable
 
 
 class DilatedConv2d(nn.Conv2d):
-    """An unbiased k×k convolution with a dilation rate that keeps the size: (B, C, H, W) → (B, O, H, W)."""
+    """A k×k convolution without bias, with dilation `rate` and padding that keeps the size: (B, C, H, W) → (B, O, H, W)."""
 
     def __init__(self, c_in: int, c_out: int, k: int, rate: int) -> None:
         super().__init__(c_in, c_out, k, padding=k // 2 * rate, dilation=rate, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.bias is not None:  # the normalisation was folded into it, for inference
+        if self.bias is not None:  # a normalisation has been folded into the weights, for inference
             return super().forward(x)
         return conv2d(x, self.weight, self.dilation[0])
 
 
 def conv2d(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """`F.conv2d` with the padding that keeps the size: (B, C, H, W), (O, C, k, k) with odd k → (B, O, H, W). The result is the
-    same bit for bit; the weight's gradient is up to rounding."""
+    """`F.conv2d` with padding that keeps the size: x (B, C, H, W), weight (O, C, k, k) with odd k → (B, O, H, W).
+
+    The result equals torch's bit for bit; the gradient of the weight equals torch's up to rounding.
+    """
     reach = weight.shape[-1] // 2 * dilation
     learning = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
     if learning and x.device.type == "cpu" and 2 * reach >= min(x.shape[-2:]):
@@ -60,17 +62,14 @@ class _WideConv2d(torch.autograd.Function):
 
 
 def weight_gradient(x: Tensor, grad: Tensor, k: int, dilation: int) -> Tensor:
-    """∂/∂W of Σ grad ⊙ conv(x, W), for input (B, C, H, W) and output's gradient (B, O, H, W): (O, C, k, k).
+    """∂/∂W Σ grad ⊙ conv(x, W), from the input x (B, C, H, W) and the output's gradient (B, O, H, W): (O, C, k, k).
 
-    W's tap (i, j), counted from the middle, gets Σ over the map of grad[y, x] · x[y + i·d, x + j·d]: for each i one matrix
-    product, of the rows that overlap, with all j side by side.
+    The gradient of tap (i, j), counted from the middle, is the sum over the map of grad[y, x] · x[y + i·d, x + j·d]. Each i
+    takes one matrix product over the rows that overlap; it computes all j together.
     """
-    x, grad = (
-        x.permute(0, 2, 3, 1),
-        grad.permute(0, 2, 3, 1),
-    )  # (B, H, W, C) and (B, H, W, O): a pixel's channels are neighbours
+    x, grad = x.permute(0, 2, 3, 1), grad.permute(0, 2, 3, 1)  # (B, H, W, C) and (B, H, W, O): channels are contiguous
     (batch, height, width, c_in), c_out, half = x.shape, grad.shape[-1], k // 2
-    down, right = min(half, (height - 1) // dilation), min(half, (width - 1) // dilation)  # taps that reach the map at all
+    down, right = min(half, (height - 1) // dilation), min(half, (width - 1) // dilation)  # taps that reach the map
     taps = 2 * right + 1
     grad = F.pad(grad, (0, 0, right * dilation, right * dilation)).contiguous()
     weight = x.new_zeros((k, k, c_out, c_in))
@@ -78,7 +77,7 @@ def weight_gradient(x: Tensor, grad: Tensor, k: int, dilation: int) -> Tensor:
         rows = height - abs(i) * dilation
         seen = x[:, max(0, i * dilation) :][:, :rows].reshape(-1, c_in)  # (B·rows·W, C)
         part = grad[:, max(0, -i * dilation) :][:, :rows]
-        # the padded rows at `taps` shifts of d pixels, as a view: the first shift belongs to the last tap
+        # a view of the padded rows at `taps` shifts of d pixels each; the first shift belongs to the last tap
         strides = part.stride()
         shape = (batch, rows, width, taps, c_out)
         shifted = part.as_strided(shape, (*strides[:2], strides[2], dilation * strides[2], 1), part.storage_offset())

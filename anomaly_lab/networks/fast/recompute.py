@@ -1,4 +1,4 @@
-"""Less memory for more time: activations inside of a segment are computed once more for the backward pass, not kept."""
+"""Less memory for more time: the backward pass recomputes the activations inside a segment instead of storing them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,12 +8,15 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(segment: nn.Module, x: Tensor) -> Tensor:
-    """`segment(x)`, of which only x is kept. Values, gradients and running statistics are a plain call's, bit for bit."""
+    """`segment(x)`; of its activations only x is stored.
+
+    Values, gradients and running statistics equal those of a plain call, bit for bit.
+    """
     result: Tensor = checkpoint(
         segment,
         x,
         use_reentrant=False,
-        preserve_rng_state=False,  # nothing in there is drawn at random
+        preserve_rng_state=False,  # a segment uses no random numbers
         context_fn=lambda: (contextlib.nullcontext(), _statistics_kept(segment)),
     )
     return result
@@ -21,7 +24,7 @@ def recomputed(segment: nn.Module, x: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _statistics_kept(segment: nn.Module) -> Iterator[None]:
-    """Normalisations in the block leave their running statistics as they are: the first pass has updated them."""
+    """In the block, normalisations do not update their running statistics, because the first pass has updated them."""
     norms = [m for m in segment.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms if norm.num_batches_tracked is not None]
     for norm, *_ in before:
