@@ -185,7 +185,7 @@ def test_real_images_never_count_as_the_embedded_ones(evaluate: Evaluate, finish
     config = OmegaConf.load(run / "config.yaml")
     config.data.name = "synthetic"
     OmegaConf.save(config, run / "config.yaml")
-    assert "say so, data=mvtec data.root=DIR" in sentence(evaluate(f"run={run}", f"data.root={finished.root}"))
+    assert "add data=folder data.root=DIR" in sentence(evaluate(f"run={run}", f"data.root={finished.root}"))
     metrics = metrics_of(evaluate(f"run={run}", "data=mvtec", f"data.root={finished.root}").directory)
     assert (metrics["data"], metrics["trained_on"]) == ("mvtec", "synthetic")
 
@@ -221,7 +221,7 @@ def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
     assert (metrics["threshold"], metrics["pixel_auroc"]) == (once["threshold"], once["pixel_auroc"])
     assert (metrics["steps"], metrics["train_seconds"]) == (once["steps"], None)
     assert not json.loads((new / "source.json").read_text())["finished"]
-    assert "has not finished: the last weights that it kept are scored" in (new / "evaluate.log").read_text()
+    assert "has not finished: the weights of its checkpoint are scored" in (new / "evaluate.log").read_text()
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
     [
         ([], "no run: give run=DIRECTORY"),
         (["run=nowhere"], "nowhere holds no run"),
-        (["run={run}", "+objective.lam=0.3"], r"objective.lam belongs to the training .* can change .*scoring.sigma"),
+        (["run={run}", "+objective.lam=0.3"], r"objective.lam belongs to the training, .* can change .*scoring.sigma"),
         (["run={run}", "data=mvtec", "data.root=x", "data.train_size=64"], "data.train_size belongs to the training"),
         (["run={run}", "scoring.sigma=-1"], "scoring.sigma is -1"),
         (["run={run}", "scoring.sigma=wide"], "scoring.sigma is wide"),
@@ -238,7 +238,7 @@ def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
         (["run={run}", "out={run}/metrics.json/x"], "lies in the run itself"),
         (["run={run}", "out=file/x"], r"file/x cannot be written to \(Not a directory\): .*out="),
         (["run={run}", "calibration=quantile", "calibration.q=2"], r"calibration.q is 2: .*\(0, 1\]"),
-        (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: 1 held-out .* and 9 of them are needed"),
+        (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: .* 1 held-out .* and 9 of them are needed"),
         (["run={run}", "category.min_area=100000"], "category.min_area is 100000: no validation image"),
         (["run={run}", "data.root=nowhere"], "nowhere is not a folder"),
         (["run={run}", "out={run}"], "lies in the run itself"),

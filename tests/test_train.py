@@ -267,7 +267,7 @@ def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_pat
         (["scoring.tile=small"], r"scoring.tile is small"),
         (["corruption.size=[0.9,0.1]"], r"corruption: size is \[0.9, 0.1\]: it must be a pair"),
         (["corruption.size=0.5"], r"corruption: size is 0.5: it must be a pair"),
-        (["corruption=proxy"], r"corruption=proxy is what validation goes by"),
+        (["corruption=proxy"], r"corruption=proxy is kept for the validation"),
         (["category.augmentation=null"], r"category.augmentation is null: write a list"),
         (["category.min_area=1000000"], r"category.min_area is 1000000: .*smaller"),
         (["optimizer.lr=-1"], r"optimizer.lr is -1: it must be a number of at least 0"),

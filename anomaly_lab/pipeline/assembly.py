@@ -1,4 +1,4 @@
-"""A configuration's parts as objects: the data module and the LightningModule."""
+"""From a configuration to objects: the data module and the LightningModule."""
 
 from typing import Any
 
@@ -11,14 +11,17 @@ from anomaly_lab.data.workers import default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs import machine
-from anomaly_lab.runs.choices import NAMED, record
+from anomaly_lab.runs.choices import resolved
 from anomaly_lab.training.trainer import precision_of
 
-BEGIN = 8  # training images that a network may take its first weights from: hundreds of patches each
+BEGIN = 8  # training images from which a network may take its first weights; each has hundreds of patches
 
 
 def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModule:
-    """The data module that `config` describes; `cores`: what it may use of the processor, null for all."""
+    """The data module that `config` describes. `cores`: the number of processor cores it may use, None for all.
+
+    UserError for a corruption that can't be built.
+    """
     plain: Any = OmegaConf.to_container(config, resolve=True)
     data = plain["data"]
     if data["num_workers"] == "auto":
@@ -41,15 +44,10 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
 
 
 def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModule:
-    """The module that `config` describes, for the data as they were found. UserError for arguments that don't fit."""
+    """The module that `config` describes. `data` must be set up. UserError for arguments that don't fit each other."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    scoring = {**plain["scoring"], "train_size": data.train_size}  # what `evaluate scoring.tile=train_size` goes back to
-    if scoring["tile"] == "train_size":
-        scoring["tile"] = data.train_size
-    for key in NAMED:
-        name = key.removeprefix("scoring.")
-        if not (name == "error" and "detector" in scoring):  # there it is the name of the detector's distances
-            scoring[name] = record(key, scoring[name])
+    scoring = plain["scoring"] | {"train_size": data.train_size}  # kept for `evaluate scoring.tile=train_size`
+    scoring = {name: resolved(name, value, scoring) for name, value in scoring.items()}
     try:
         module = AnomalyModule(
             network=plain["model"],
@@ -67,12 +65,12 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
     if hasattr(module.network, "begin"):
         module.network.begin(data.images.training_images(BEGIN)[0])
     if config.trainer.get("compile"):
-        module.network.compile(dynamic=True)  # in place: the names in checkpoints stay; sizes of crops change
+        module.network.compile(dynamic=True)  # in place: names in checkpoints stay. Dynamic: crops grow
     return module
 
 
 def check_calibration(config: DictConfig, images: int) -> None:
-    """UserError, before any work is done, where the rule for the threshold can't work with so many held-out normal images."""
+    """UserError if the calibration rule needs more held-out normal images than `images`, or has a wrong parameter."""
     try:
         build(config.calibration)([0.0] * images)
     except ValueError as error:

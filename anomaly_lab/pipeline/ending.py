@@ -1,4 +1,4 @@
-"""The one ending of a run, of a training and of an evaluation alike: checkpoint, test, tables, pictures, metrics.json."""
+"""The end of a training or an evaluation: checkpoint, test, tables, figures, metrics.json."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,12 +32,14 @@ def end(
     loggers: Sequence[Logger] = (),
     workers: int = 0,
 ) -> dict[str, Any]:
-    """Test the calibrated module and write everything to `directory`. Returns what metrics.json holds.
+    """Test the calibrated module and write the results to `directory`. Returns the content of metrics.json.
 
-    - `levels`: the held-out images' rows of levels.csv. - `epoch` and `training["steps"]`: of the weights.
-    - `training`: what else metrics.json says of the training. - `workers`: processes that decode.
+    - `levels`: the held-out images' rows of levels.csv.
+    - `epoch`: the epoch of the weights.
+    - `training`: entries of metrics.json about the training; `steps` is the step of the weights.
+    - `workers`: processes that decode images.
 
-    metrics.json is written last: it says that the run has finished.
+    metrics.json is written last, because it marks a finished run.
     """
     save(best_checkpoint(directory), module, epoch, training["steps"])
     more: Any = OmegaConf.to_container(config.get("metrics") or OmegaConf.create())

@@ -1,7 +1,8 @@
-"""A trained run scored again: other images, scoring or threshold; the same weights; a directory of its own."""
+"""Score a trained run again: the same weights, but other images, another scoring or another threshold."""
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +26,41 @@ from anomaly_lab.show.screen import print_source
 from anomaly_lab.training.trainer import quiet
 
 log = logging.getLogger(__name__)
-OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size")  # taken over from the run's metrics.json
+OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size")  # copied from the run's metrics.json
 
 
 def evaluate(given: DictConfig) -> None:
-    """Score `given.run` again as `given` says, in Hydra's output directory. The run itself is only read."""
+    """Score the run `given.run` again with the changes in `given`, and write to Hydra's output directory."""
     hydra = HydraConfig.get()
     directory, source = Path(hydra.runtime.output_dir), require_run(given.run).resolve()
-    keys = changes.changed_keys(hydra.overrides.task)
-    config = changes.overlaid(OmegaConf.load(source / "config.yaml"), given, keys)
+    changed = changes.changes(hydra.overrides.task)
+    config = changes.overlaid(OmegaConf.load(source / "config.yaml"), given, changed)
     check(config)
-    changed = changes.changes(hydra.overrides.task, keys)
-    changes.require_new(directory, source, changed)  # Hydra calls the guard for a multirun as a whole, not for its jobs
+    changes.require_new(directory, source, changed)  # again, since Hydra calls the guard once for a whole multirun
     with lock.held(directory):
-        evaluate_in(directory, source, config, keys, changed)
+        evaluate_in(directory, source, config, changed)
 
 
-def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[str], changed: list[str]) -> None:
-    """Score the run in `source` as `config` says; `keys` are what the overrides in `changed` have changed."""
+def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapping[str, str]) -> None:
+    """Score the run in `source` with `config`, which has the changes `changed` (key → override)."""
     quiet()
     keep_freed_memory()
     L.seed_everything(config.seed, workers=True, verbose=False)
-    trained = load(source, config, keys)
+    trained = load(source, config, changed)
     data = trained.data()
-    anew = not bool(torch.isfinite(trained.module.threshold)) or any(key.split(".")[0] in changes.DECISIVE for key in keys)
+    decisive = any(key.split(".")[0] in changes.DECISIVE for key in changed)
+    anew = decisive or not bool(torch.isfinite(trained.module.threshold))
     if anew:
         require_normal_images(data, source)
         check_calibration(config, len(data.held_out))
-    origin = record(source, changed)
-    write_json(directory / changes.RECORD, origin)  # first: cut off, it is known for what it is
+    origin = record(source, list(changed.values()))
+    write_json(directory / changes.RECORD, origin)  # first, to recognise an evaluation that is cut off
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     write_json(directory / "environment.json", environment.environment())
     print_source(origin, config.data.name, data, anew, directory)
     levels = calibrated(trained.module, data) if anew else trained.levels
-    finished = finished_metrics(source) or {}
-    of_training = {name: finished.get(name) for name in OF_TRAINING} | {
+    metrics = finished_metrics(source) or {}
+    of_training = {name: metrics.get(name) for name in OF_TRAINING} | {
         "steps": trained.step,
         "device": str(trained.module.device),
         "source_run": str(source),
@@ -70,18 +71,18 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, keys: list[st
 
 
 def require_normal_images(data: ScoringData, source: Path) -> None:
-    """UserError where there is nothing to calibrate on."""
+    """UserError if there are no images for a calibration."""
     if not data.held_out:
         raise UserError(
-            f"{data.found.root / 'train' / 'good'} holds no two normal images, and the threshold is to be calibrated anew on "
-            f"some of them: leave scoring, min_area and calibration as they are in {source}, or add normal images"
+            f"{data.found.root / 'train' / 'good'} holds no two normal images, but the threshold must be calibrated anew: add "
+            f"normal images, or leave scoring, min_area and calibration as they are in {source}"
         )
 
 
 def record(source: Path, changed: list[str]) -> dict[str, Any]:
-    """source.json: which run, whether it had finished, which weights, and what was changed."""
+    """The content of source.json: the run, whether it has finished, a digest of its weights, and the changes."""
     finished = (source / "metrics.json").is_file()
     if not finished:
-        log.warning("%s has not finished: the last weights that it kept are scored", source)
+        log.warning("%s has not finished: the weights of its checkpoint are scored", source)
     digest = hashlib.sha256(best_checkpoint(source).read_bytes()).hexdigest()
     return {"run": str(source), "finished": finished, "checkpoint_sha256": digest, "changed": changed}

@@ -1,6 +1,5 @@
-"""One run, from its configuration to metrics.json: data → training → calibration → test → records."""
+"""A training run, from its configuration to metrics.json: data → training → calibration → test."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,11 @@ from anomaly_lab.progress import bar, watched
 from anomaly_lab.runs import directory as runs_directory
 from anomaly_lab.runs import environment, lock, machine, resume
 from anomaly_lab.runs.checks import check
-from anomaly_lab.runs.machine import keep_freed_memory
+from anomaly_lab.runs.finished import finished_metrics
 from anomaly_lab.runs.resume import State
 from anomaly_lab.show import figures
 from anomaly_lab.show import loggers as show_loggers
 from anomaly_lab.show.gallery import publish, training_pairs
-from anomaly_lab.show.loggers import close, make_loggers
 from anomaly_lab.show.panels import Panels
 from anomaly_lab.show.screen import heading, print_start
 from anomaly_lab.training.checkpoints import LAST, SaveRegularly, newest
@@ -38,8 +36,10 @@ SHOWN = 6  # training pairs in figures/training_pairs.png
 
 
 def run(config: DictConfig) -> tuple[float | None, bool]:
-    """Train and test as `config` says, in Hydra's output directory. Returns the last validation proxy, and whether anything
-    was done: a job of a multirun that has finished before is left as it is."""
+    """Train and test with `config` in Hydra's output directory.
+
+    Returns the last validation proxy, and whether anything was done: a finished job of a multirun is not repeated.
+    """
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     resuming = config.resume is not None
@@ -48,7 +48,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
     check(config)
     if not resuming:
         OmegaConf.resolve(config)
-        config.data.root = str(Path(config.data.root).expanduser().resolve())  # to be resumed from any directory
+        config.data.root = str(Path(config.data.root).expanduser().resolve())  # so that it can be resumed from any directory
     quiet()
     share = machine.share(hydra.launcher, machine.cores())
     with lock.held(directory):
@@ -60,64 +60,64 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         else:
             state = resume.settle(directory, config, prints, runs_directory.in_multirun())
         if state is State.FINISHED:
-            return json.loads((directory / "metrics.json").read_text(encoding="utf-8")).get("proxy_ap"), False
-        keep_freed_memory()
+            return (finished_metrics(directory) or {}).get("proxy_ap"), False
+        machine.keep_freed_memory()
         machine.set_threads(resume.stored_threads(directory) if state is State.CUT_OFF else None, share)
         L.seed_everything(config.seed, workers=True, verbose=False)
-        (directory / runs_directory.FAILURE).unlink(missing_ok=True)  # of an attempt before this one
-        data.setup()  # before config.yaml: a mistake in the data leaves no directory that looks like a run
+        (directory / runs_directory.FAILURE).unlink(missing_ok=True)  # from an earlier attempt
+        data.setup()  # before config.yaml is written: after a mistake in the data, the directory holds no run
         check_calibration(config, len(data.images.held_out))
         environment.write_environment(directory, prints, resuming=state is State.CUT_OFF)
-        # also where a run goes on: workers, loggers and the like may be others now
+        # for a resumed run too, because neutral keys such as data.num_workers may differ
         write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
         try:
             return train_and_test(config, data, directory, state is State.CUT_OFF), True
         except (KeyboardInterrupt, SystemExit):
             print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
-            raise SystemExit(1) from None  # of a multirun too
+            raise SystemExit(1) from None  # this ends a multirun too
 
 
 def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:
-    """Fit, calibrate and test in `directory`; end every logger whatever happens. Returns the last validation proxy."""
+    """Fit, calibrate and test in `directory`. Returns the last validation proxy. The loggers are closed in any case."""
     module, title = lightning_module(config, data), heading(config)
-    loggers = make_loggers(config, directory)
+    loggers = show_loggers.make_loggers(config, directory)
     try:
         trainer = make_trainer(config, directory, loggers, [Panels(title)])
         print_start(config, data, module, trainer, directory)
         show_loggers.begin(loggers, config)
         fit(config, trainer, module, data, directory, resuming)
-        module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
+        module.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU
         workers = min(1, data.num_workers)
         levels = calibrated(module, data.images, workers)
         timer: Any = next(c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
         training = {
-            "steps": trainer.global_step,  # the weights are those of the last step, where the schedule ends
+            "steps": trainer.global_step,  # the weights are those of the last step
             "train_seconds": round(timer.time_elapsed(), 1),
             "device": str(trainer.strategy.root_device),
             "proxy_ap": float(module.last_proxy) if torch.isfinite(module.last_proxy) else None,
             "n_train": len(data.images.train),
-            "train_size": data.train_size,  # pixels of the crops; 0: whole images
+            "train_size": data.train_size,  # side of the crops in pixels; 0: whole images
         }
         end(config, directory, module, data.images, levels, trainer.current_epoch, training, loggers, workers)
         return training["proxy_ap"]  # type: ignore[return-value]
     finally:
-        close(loggers)
+        show_loggers.close(loggers)
 
 
 def fit(
     config: DictConfig, trainer: L.Trainer, module: AnomalyModule, data: AnomalyDataModule, directory: Path, resuming: bool
 ) -> None:
-    """Train, from the last checkpoint where `resuming`. A module with nothing to train is validated: a run of no steps."""
+    """Train; if `resuming`, from the last checkpoint. A module without weights to train is only validated."""
     history: Any = trainer.loggers[0]
-    pictures, title = directory / "figures", heading(config)
     if not module.trainable:
         history.forget_after(-1)
         trainer.validate(module, datamodule=data, verbose=False)
         trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
         return
     start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
+    pictures, title = directory / "figures", heading(config)
     publish(training_pairs(data.training_pairs(SHOWN), title), pictures / "training_pairs.png", trainer.loggers, 0)
-    trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint is data, never code
+    trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint holds no code
     publish(figures.history(history.rows, title), pictures / "history.png", trainer.loggers, trainer.global_step)
 
 
@@ -128,15 +128,14 @@ def calibrated(module: AnomalyModule, data: ScoringData, workers: int = 0) -> li
 
 
 def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:
-    """The checkpoint to go on from, None where the run ended before its first; the history after it is forgotten."""
+    """The checkpoint from which a run continues; None if there is none yet. Later rows of the history are deleted."""
     history: Any = loggers[0]
     found = newest(checkpoints)
     if found is None:
         history.forget_after(-1)
         return None
     path, checkpoint = found
-    step = checkpoint["global_step"]
-    history.forget_after(step)
+    history.forget_after(checkpoint["global_step"])
     if values := SaveRegularly.values_in(checkpoint):
-        history.log_metrics(values, step - 1)  # as Lightning counts: the first step is number 0
+        history.log_metrics(values, checkpoint["global_step"] - 1)  # Lightning numbers steps from 0
     return path

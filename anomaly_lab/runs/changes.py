@@ -1,8 +1,8 @@
-"""A run that is there already, to be scored again: its configuration, what of it may be changed, its checkpoint."""
+"""What an evaluation changes in a run's configuration, and where it may write its results."""
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,22 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
+from anomaly_lab.files import make_folder
 from anomaly_lab.runs import directory
 from anomaly_lab.runs.finished import require_run
 
-RECORD = "source.json"  # in the directory of an evaluation: which run it comes from
-# What may differ from the training; all else is in the weights, or chose them.
+RECORD = "source.json"  # file in an evaluation's directory that names the run
+KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
+# keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
     "data", "data.root", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
     "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
-DECISIVE = ("calibration", "category", "scoring")  # what the threshold depends on: where one is given, it is calibrated anew
+DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
 
 
 def evaluation_name(run: str | None, overrides: str) -> str:
-    """A directory's name from the run's, without its time, and what is changed."""
+    """The name of an evaluation's directory: the changes, then the run's name without its time."""
     own = re.sub(r"^[\d_-]+_", "", Path(run or "").name)
     return directory.directory_name(f"evaluate_{overrides}_{own}" if overrides else f"evaluate_{own}")
 
@@ -32,59 +34,55 @@ OmegaConf.register_new_resolver("evaluation_name", evaluation_name, replace=True
 
 
 class Guard(Callback):
-    """Looks at the run and at the new directory before Hydra writes its own records there."""
+    """Checks the run and the new directory before Hydra writes its own records there."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         new = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
             source = require_run(config.run).resolve()
-            keys = changed_keys(config.hydra.overrides.task)
-            require_new(new, source, changes(config.hydra.overrides.task, keys))
-            try:
-                new.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(f"{new} cannot be written to ({error.strerror}): choose another directory with out=") from error
+            require_new(new, source, changes(config.hydra.overrides.task))
+            make_folder(new, "out=")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with ending_in_a_sentence():
             if config.out is not None:
-                raise UserError("out= names one directory, and a multirun makes several: give hydra.sweep.dir= instead")
+                raise UserError("out= names one directory, but a multirun makes several: give hydra.sweep.dir= instead")
 
 
-def require_new(new: Path, source: Path, changed: Sequence[str]) -> None:
-    """UserError where an evaluation would write over a run: that in `source`, or one in `new`, unless it is this very
-    evaluation, cut off."""
+def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
+    """UserError if an evaluation in `new` would overwrite a run: the one in `source`, or one in `new`.
+
+    It may overwrite the same evaluation if that was cut off.
+    """
     if source == new.resolve() or source in new.resolve().parents:
-        raise UserError(f"{new} lies in the run itself, which stays as it is: choose another directory with out=")
+        raise UserError(f"{new} lies in the run itself, which is only read: choose another directory with out=")
     if (new / RECORD).is_file() and not (new / "metrics.json").is_file():
         record = json.loads((new / RECORD).read_text(encoding="utf-8"))
-        if (record["run"], record["changed"]) == (str(source), list(changed)):
+        if (record["run"], record["changed"]) == (str(source), list(changed.values())):
             return
     if (new / "config.yaml").exists():
         raise UserError(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
 
 
-def changed_keys(overrides: Sequence[str]) -> list[str]:
-    """The keys that the command line changes in the run. UserError for one that belongs to the training."""
-    keys = [override.lstrip("+~").split("=", 1)[0] for override in overrides]
-    keys = [key for key in keys if key not in ("run", "out", "mvtec_root")]
-    for key in keys:
+def changes(overrides: Sequence[str]) -> dict[str, str]:
+    """The changes of a command line: key → override. UserError for a key that belongs to the training."""
+    given = {override.lstrip("+~").split("=", 1)[0]: override for override in overrides}
+    changed = {key: override for key, override in given.items() if key not in KEEPING}
+    for key in changed:
         if key not in CHANGEABLE and not key.startswith("calibration."):
             raise UserError(
-                f"{key} belongs to the training and lies in the weights: an evaluation can change {', '.join(CHANGEABLE)}"
+                f"{key} belongs to the training, and the weights depend on it: an evaluation can change {', '.join(CHANGEABLE)}"
             )
-    return keys
+    return changed
 
 
-def changes(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """Of a command line, what changes the run: the overrides of these keys."""
-    return [o for o in overrides if o.lstrip("+~").split("=", 1)[0] in keys]
+def overlaid(stored: Any, given: DictConfig, keys: Collection[str]) -> Any:
+    """The run's configuration `stored` with the values of `keys` from `given`.
 
-
-def overlaid(stored: Any, given: DictConfig, keys: Sequence[str]) -> Any:
-    """The run's configuration with what the command line gave. UserError where real images would count as the embedded ones."""
+    UserError if real images would be recorded as synthetic ones.
+    """
     if "data.root" in keys and "data" not in keys and stored.data.name == "synthetic":
-        raise UserError("the run was trained on the embedded data set: to score other images say so, data=mvtec data.root=DIR")
+        raise UserError("the run was trained on the embedded data set: to score other images, add data=folder data.root=DIR")
     config: Any = OmegaConf.create(OmegaConf.to_container(stored))
     for key in keys:
         if key == "data":

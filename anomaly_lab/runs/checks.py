@@ -1,4 +1,4 @@
-"""What a configuration may say: mistakes that Hydra's composition can't see, each answered in one sentence."""
+"""Checks of a configuration. `check` raises a UserError, one sentence, for a mistake that Hydra does not notice."""
 
 import math
 import re
@@ -9,12 +9,14 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.choices import names, record
 
-SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; below, there is no context to restore a patch from
+SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; with fewer, a patch has no context
 
 
 class Numbers(NamedTuple):
-    """Which numbers a value may be: from `low` to `high`; both bounds are left out where it is `inside`. `besides`: what else
-    it may be."""
+    """The numbers that a value may be: `low` to `high`, without the bounds if `inside`; whole numbers only if `whole`.
+
+    `besides`: other values that it may have. `why`: the reason, as the end of the sentence.
+    """
 
     low: float
     high: float = math.inf
@@ -24,6 +26,7 @@ class Numbers(NamedTuple):
     why: str = ""
 
     def hold(self, value: Any) -> bool:
+        """Whether the value is allowed."""
         """Whether the value is one of these numbers."""
         if value in self.besides:
             return True
@@ -32,6 +35,7 @@ class Numbers(NamedTuple):
         return self.low < value < self.high if self.inside else self.low <= value <= self.high
 
     def sentence(self) -> str:
+        """The remedy: "it must be …"."""
         """What the value must be, as the second half of an error's sentence."""
         words = [str("null" if b is None else b) for b in self.besides]
         kind = "a whole number" if self.whole else "a number"
@@ -63,8 +67,8 @@ NUMBERS = {
     "trainer.devices": Numbers(1, 1, whole=True, why="since one run trains on one device; several runs use several: -m"),
     "trainer.max_epochs": Numbers(-1, whole=True, besides=(None,), why="where -1 leaves the end to trainer.max_time"),
 }
-# what Lightning could do, but not together with batches that follow from their number in the training alone, or with figures of
-# all images: the one value that changes nothing (1.0 batches are all, 1 is one of them), and what to use instead
+# Trainer options that we refuse, because batches depend on their index alone and metrics need every image:
+# option → (harmless value, what to use instead). 1.0 means all batches, 1 means one batch
 OURS: dict[str, tuple[Any, str]] = {
     "trainer.limit_train_batches": (1.0, "data.steps_per_epoch= says how many batches an epoch has"),
     "trainer.accumulate_grad_batches": (1, "batch_size= says how many crops make a step"),
@@ -75,23 +79,23 @@ OURS: dict[str, tuple[Any, str]] = {
 
 
 def check(config: DictConfig) -> None:
-    """UserError for the first value that makes no sense."""
-    category = config.get("category")  # None where it is missing
+    """Check the whole configuration. UserError for the first mistake."""
+    category = config.get("category")  # None if it is missing
     if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
-        raise UserError("no category: add +category=carpet or, for a folder of your own, +category=custom category.name=FOLDER")
+        raise UserError("no category: add +category=carpet, or +category=custom category.name=FOLDER for your own images")
     if not isinstance(category.name, str):
         raise UserError(
             f"category.name is read as {_shown(category.name)}, which is no text: put quotes around the folder's name, as in "
             "'category.name=\"0123\"'"
         )
     if config.data.root is None:
-        raise UserError(f"data={config.data.name} needs to know where the images are: add data.root=DIR")
+        raise UserError(f"data.root is null: add data.root=DIR, the folder with the images of data={config.data.name}")
     for name, numbers in NUMBERS.items():
         part, _, last = name.rpartition(".")
         within = OmegaConf.select(config, part) if part else config
         if within is not None and last in within and not numbers.hold(within[last]):
             raise UserError(f"{name} is {_shown(within[last])}: {numbers.sentence()}")
-    from anomaly_lab.data.preprocessing import CONTRASTS  # here: --help needs neither NumPy nor torch
+    from anomaly_lab.data.preprocessing import CONTRASTS  # here, since --help needs neither NumPy nor torch
     from anomaly_lab.objectives import NORMS
 
     for name, known in (("data.contrast", CONTRASTS), ("objective.norm", NORMS)):
@@ -107,7 +111,7 @@ def check(config: DictConfig) -> None:
 
 
 def check_trainer(config: DictConfig) -> None:
-    """UserError for arguments of Lightning's Trainer that it would answer with a stack trace, or take in another sense."""
+    """Check the arguments of Lightning's Trainer that would cause a stack trace or mean something else."""
     trainer = config.trainer
     limit = trainer.get("max_time")
     if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
@@ -123,26 +127,26 @@ def _shown(value: Any) -> str:
 
 
 def not_by_error(error: str, model: str) -> str:
-    """The sentence for an error map where a detector compares features."""
+    """The sentence for an error map with a model that is scored by its features."""
     return f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out"
 
 
 def check_system(config: DictConfig) -> None:
-    """UserError where model, objective and scoring don't belong together."""
+    """Check that model, objective, corruption and scoring fit each other."""
     model, objective, error = config.model.name, config.objective, config.scoring.error
     kinds, kept = (OmegaConf.select(config, f"{key}.name") for key in ("corruption", "validation_corruption"))
     if kinds is not None and kinds == kept:
-        raise UserError(f"corruption={kinds} is what validation goes by, which no training may have seen: use another one")
+        raise UserError(f"corruption={kinds} is kept for the validation, so no training may use it: choose another one")
     by_features, maps = bool(config.scoring.get("detector")), names("scoring.error")
     if not by_features and isinstance(error, str) and error not in maps:
         raise UserError(
-            f"scoring.error is {error}: it must be one of {', '.join(maps)}, as model={model} has no features to compare; "
-            "model=knn and patch_ae have"
+            f"scoring.error is {error}: it must be one of {', '.join(maps)}, because model={model} has no features to compare; "
+            "model=knn and model=patch_ae have features"
         )
     if by_features and error in maps:
         raise UserError(not_by_error(error, model))
     if objective.get("target") == "X_hat" and not by_features:
         raise UserError(
-            f"objective={objective.name} has defects reconstructed as they are, so that no error shows them: it goes with "
-            f"model=patch_ae and its features, not with model={model} and {error}"
+            f"objective={objective.name} teaches the network to reconstruct defects, so that no error shows them: use "
+            f"model=patch_ae, which is scored by its features, instead of model={model}"
         )

@@ -1,9 +1,9 @@
-"""Choices by name: scoring.error=NAME is the record in conf/scoring/error/NAME.yaml, and likewise for other keys.
+"""Choices by name: scoring.error=NAME means the record in conf/scoring/error/NAME.yaml.
 
-The file may also lie in a folder that --config-dir or hydra.searchpath adds. So another choice is one file of code and one
-YAML, and nothing else knows of it.
+The file may also lie in a folder that --config-dir or hydra.searchpath adds.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,23 @@ from omegaconf import OmegaConf
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.command_line import CONF
 
-NAMED = ("scoring.scorer", "scoring.error", "scoring.pooling")  # keys whose values are names of records
+NAMED = ("scorer", "error", "pooling")  # entries of `scoring` that are names of records
 
 
 def folders() -> list[Path]:
-    """The folders of configuration in force: those that Hydra searches, else the package's own."""
+    """The folders that Hydra searches for configuration; outside a Hydra job the package's own."""
     if not HydraConfig.initialized():
         return [CONF]
     return [Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file" and source.path]
 
 
 def names(key: str) -> list[str]:
-    """The names that `key` can be, sorted: "scoring.error" → ["absolute", "mahalanobis", "squared"]."""
+    """The possible values of `key`, sorted: "scoring.error" → ["absolute", "mahalanobis", "squared"]."""
     return sorted({path.stem for folder in folders() for path in (folder / key.replace(".", "/")).glob("*.yaml")})
 
 
 def record(key: str, value: Any) -> Any:
-    """The record that `value`, a name, stands for, with its name; a mapping is one already. UserError for an unknown name."""
+    """The record that the name `value` stands for, with its name. A record stays as it is. UserError for an unknown name."""
     if not isinstance(value, str):
         return value
     for folder in folders():
@@ -37,3 +37,13 @@ def record(key: str, value: Any) -> Any:
         if path.is_file():
             return {"name": value} | dict(OmegaConf.to_container(OmegaConf.load(path), resolve=True))  # type: ignore[arg-type]
     raise UserError(f"{key} is {value}: it must be one of {', '.join(names(key))}")
+
+
+def resolved(name: str, value: Any, scoring: Mapping[str, Any]) -> Any:
+    """The value of scoring.NAME as a module needs it: records for names, pixels for tile=train_size.
+
+    `scoring`: the module's other values. If they have a detector, `error` names its distances and is no record.
+    """
+    if name in NAMED and not (name == "error" and "detector" in scoring):
+        return record(f"scoring.{name}", value)
+    return scoring["train_size"] if value == "train_size" else value

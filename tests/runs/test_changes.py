@@ -5,31 +5,30 @@ from pathlib import Path
 import pytest
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.runs.changes import changed_keys, changes, evaluation_name, require_new
+from anomaly_lab.runs.changes import changes, evaluation_name, require_new
 
 
 def test_changed_keys_are_those_of_the_run() -> None:
     overrides = ["run=x", "out=y", "scoring.sigma=2", "+metrics=f1_max", "calibration=conformal", "calibration.alpha=0.1"]
-    keys = changed_keys(overrides)
-    assert keys == ["scoring.sigma", "metrics", "calibration", "calibration.alpha"]
-    assert changes(overrides, keys) == overrides[2:]
+    keys = ["scoring.sigma", "metrics", "calibration", "calibration.alpha"]
+    assert changes(overrides) == dict(zip(keys, overrides[2:], strict=True))
 
 
 @pytest.mark.parametrize("override", ["objective.lam=0.3", "+objective.lam=0.3", "seed=1", "data.train_size=64"])
 def test_what_lies_in_the_weights_cannot_be_changed(override: str) -> None:
-    with pytest.raises(UserError, match="belongs to the training and lies in the weights"):
-        changed_keys([override])
+    with pytest.raises(UserError, match="belongs to the training, and the weights depend on it"):
+        changes([override])
 
 
 def test_an_evaluation_writes_over_no_run(tmp_path: Path) -> None:
     run, new = tmp_path / "run", tmp_path / "new"
-    require_new(new, run, [])
+    require_new(new, run, {})
     with pytest.raises(UserError, match="lies in the run itself"):
-        require_new(run / "inside", run, [])
+        require_new(run / "inside", run, {})
     new.mkdir()
     (new / "config.yaml").touch()
     with pytest.raises(UserError, match="holds a run already"):
-        require_new(new, run, [])
+        require_new(new, run, {})
 
 
 def test_a_name_says_what_was_changed_in_which_run() -> None:
