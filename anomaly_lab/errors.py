@@ -7,14 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+FULL = ("could not be written", "free some space or choose another directory")
+DENIED = ("can't be read or written", "change its permissions or choose another directory")
+READ_ONLY = ("could not be written", "choose a directory on another file system")
 # what an operating system's error means for a file, and its remedy
-REMEDIES = {
-    errno.ENOSPC: ("could not be written", "free some space or choose another directory"),
-    errno.EDQUOT: ("could not be written", "free some space or choose another directory"),
-    errno.EROFS: ("could not be written", "choose a directory on another file system"),
-    errno.EACCES: ("can't be read or written", "change its permissions or choose another directory"),
-    errno.EPERM: ("can't be read or written", "change its permissions or choose another directory"),
-}
+REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY, errno.EACCES: DENIED, errno.EPERM: DENIED}
 
 
 class UserError(Exception):
@@ -29,9 +26,11 @@ class InUse(Refused):
     """Another process works in a run's directory. In a sweep this is no failure: the job is being done."""
 
 
-def as_sentence(error: OSError) -> str | None:
-    """One sentence for a full disk, a quota, a read-only file system or a missing permission; None for any other error."""
-    if error.errno not in REMEDIES:
+def as_sentence(error: Exception) -> str | None:
+    """The sentence for a UserError, a full disk, a quota, a read-only file system or a missing permission; None for a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    if not isinstance(error, OSError) or error.errno not in REMEDIES:
         return None
     what, remedy = REMEDIES[error.errno]
     return f"{error.filename or 'a file'} {what} ({error.strerror}): {remedy}"
@@ -44,17 +43,13 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 
 @contextmanager
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
-    """End the program with a sentence if the block raises a UserError, or an OSError that `as_sentence` knows.
-
-    After Ctrl-C the sentence is `stopped`, if given.
+    """End the program with a sentence if the block raises an error that has one. After Ctrl-C it is `stopped`, if given.
 
     Hydra's callbacks need this too: Hydra turns every exception in a callback into a warning, except SystemExit.
     """
     try:
         yield
-    except UserError as error:
-        end(str(error))
-    except OSError as error:
+    except (UserError, OSError) as error:
         if (sentence := as_sentence(error)) is None:
             raise
         end(sentence)

@@ -5,7 +5,6 @@ import csv
 import errno
 import functools
 import hashlib
-import io
 import json
 import os
 import tempfile
@@ -16,14 +15,9 @@ from typing import Any
 
 from anomaly_lab.errors import unwritable
 
-READERS = 4  # threads that compute digests
-
 
 def make_folder(folder: Path, key: str) -> None:
-    """Create `folder` and its parents if they don't exist.
-
-    Raises UserError if `folder` can't be created or written to; `key` is the option that names another folder.
-    """
+    """Create `folder`. UserError if it can't be created or written to; `key` is the option that names another folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -36,8 +30,7 @@ def make_folder(folder: Path, key: str) -> None:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, with the same suffix. After the block, the file there replaces `path`.
 
-    If the block raises, `path` stays as it was and the temporary file is deleted. A process that is killed can leave a `.part`
-    file, which nothing reads.
+    If the block raises, `path` stays as it was. A process that is killed can leave a `.part` file, which nothing reads.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +60,10 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table to `path`, as a whole or not at all. The cell of a column that a row lacks is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def digest(record: Any) -> str:
@@ -94,5 +86,5 @@ def _of_file(path: Path, size: int, changed: int) -> str:
 def of_files(paths: Iterable[Path], root: Path) -> str:
     """A digest of files: of their paths below `root` and of their bytes. The order of `paths` doesn't matter."""
     ordered = sorted(paths)
-    with ThreadPoolExecutor(READERS) as pool:  # threads run in parallel here: hashing releases the interpreter's lock
+    with ThreadPoolExecutor(4) as pool:  # threads run in parallel here: hashing releases the interpreter's lock
         return digest([path.relative_to(root).as_posix() for path in ordered] + list(pool.map(of_file, ordered)))

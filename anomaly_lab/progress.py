@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -12,24 +12,14 @@ T = TypeVar("T")
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function `update(done, total)`. Its first call shows the bar, which disappears after the block.
-
-    Nothing is shown if the output is not a terminal.
-    """
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeRemainingColumn(),
-        transient=True,
-        disable=not sys.stdout.isatty(),
-    ) as progress:
-        task: list[Any] = []
+    """Yield a function `update(done, total)`. On a terminal, its first call shows the bar, which disappears after the block."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()
+    with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
 
         def update(done: int, total: int) -> None:
-            if not task:
-                task.append(progress.add_task(what, total=total))
-            progress.update(task[0], completed=done, total=total)
+            if not progress.tasks:
+                progress.add_task(what, total=total)
+            progress.update(progress.task_ids[0], completed=done, total=total)
 
         yield update
 
