@@ -1,6 +1,6 @@
-"""The one path of a scored image: module and images → heatmap, score, ground truth.
+"""From a module and images to heatmaps, scores and ground truth.
 
-Train's test phase, calibration, evaluate, the report and the Python API score images here and nowhere else.
+Training, calibration, evaluation, the report and `Detector` all score images here, so that their results agree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.stored_images import StoredImages
+from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.workers import ignore_interrupt
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scoring.heatmap import resize_heatmap
@@ -23,8 +23,8 @@ from anomaly_lab.scoring.heatmap import resize_heatmap
 
 @dataclass(frozen=True)
 class Look:
-    """What the module makes of one image: its heatmap (H, W) float32 at the stored size, its anomaly score, and F(X)
-    (3, h, w) in [0, 1] at the working scale, None where the network does not reconstruct."""
+    """The result for one image: `heatmap` (H, W) float32 at the stored size, `score` of the image, and `output`, F(X) (3, h, w)
+    in [0, 1] at the working scale, None if the network does not reconstruct."""
 
     heatmap: NDArray[np.float32]
     score: float
@@ -33,8 +33,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Scored(Look):
-    """A stored image, scored. `X` (3, h, w) in [0, 1], at the working scale. `truth` (H, W) bool, True where a pixel is
-    defective; None for a defective image without a mask."""
+    """A scored image on disk. `X`: (3, h, w) in [0, 1] at the working scale. `truth`: the ground truth (H, W) bool, True for
+    defective pixels; None for a defective image without a mask."""
 
     sample: Sample
     X: Tensor
@@ -44,10 +44,13 @@ class Scored(Look):
 def score(
     module: AnomalyModule, samples: Sequence[Sample], workers: int = 0, scorers: Sequence[Any] | None = None
 ) -> Iterator[Scored]:
-    """Score images one by one, as they are asked for. Nothing of an image is kept.
+    """Score images one by one, when the caller asks for the next. No image is kept in memory.
 
-    - `module`: on the device that is to compute; it is put into evaluation mode. - `workers`: processes that decode.
-    - `scorers`: one for each image, in place of the module's (cross-fitting). UserError for a file that can't be read.
+    - `module`: on the device that computes; it is switched to evaluation mode.
+    - `workers`: processes that decode images.
+    - `scorers`: one scorer per image instead of the module's, for cross-fitting.
+
+    UserError for a file that can't be read.
     """
     module.eval()
     images = StoredImages(samples, preprocessing_of(module))
@@ -61,7 +64,7 @@ def score(
 
 
 def look(module: AnomalyModule, X: Tensor, size: Sequence[int], scorer: Any = None) -> Look:
-    """Score one prepared image X (3, h, w); `size` (H, W) is that of its heatmap. `scorer`: the module's, or another one."""
+    """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's."""
     with torch.inference_mode():
         output, heatmaps, weights = (scorer or module.scorer)(module.F, X[None].to(module.device))
         heatmap = resize_heatmap(heatmaps[0], size)
@@ -73,5 +76,5 @@ def look(module: AnomalyModule, X: Tensor, size: Sequence[int], scorer: Any = No
 
 
 def preprocessing_of(module: AnomalyModule) -> Preprocessing:
-    """How the module's images are prepared."""
+    """The preprocessing of the module's images."""
     return Preprocessing(**module.hparams["preprocessing"])

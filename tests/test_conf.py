@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.build import build
-from anomaly_lab.data.training_samples import FLIPS
+from anomaly_lab.data.pairs import FLIPS
 from anomaly_lab.errors import UserError
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 from anomaly_lab.runs.checks import check

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomaly_lab.data.folder import NORMAL, Sample, scan
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.stored_images import StoredImages
+from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.results import Results, write_heatmap
 from anomaly_lab.scored import Scored
 

@@ -22,14 +22,14 @@ except ImportError:  # Windows
 
 log = logging.getLogger(__name__)
 VERSION = 1  # raise it whenever decoding or resizing changes
+UNUSABLE = "the cache of decoded images in %s cannot be used: %s"
 ABANDONED = 24 * 3600  # seconds after which a half-written file must come from a crash
 
 
 def can_keep_open(files: int) -> bool:
     """Whether this process may keep `files` files open, and as many others besides.
 
-    A mapped image keeps its file open, and a process may often open 1,024 files or only 256. That limit is raised here where
-    the system permits it.
+    A mapped image keeps its file open, and a process may often open only 256 or 1,024. That limit is raised where permitted.
     """
     if resource is None:
         return True
@@ -59,7 +59,7 @@ class ImageCache:
     def get(self, path: Path, size: tuple[int, int], decode: Callable[[], np.ndarray]) -> np.ndarray:
         """The cached copy of `decode()`, the image file `path` at `size` = (h, w): (h, w, C) uint8 or uint16, read-only.
 
-        Where the cache has no copy yet, it stores one. Where it cannot (no space, no permission), `decode()` is returned.
+        A missing copy is stored; where it cannot be (no space, no permission), `decode()` is returned.
         """
         try:
             kept = self.folder / f"{of_file(path)}-{size[0]}x{size[1]}.npy"
@@ -70,7 +70,7 @@ class ImageCache:
                 image = self._open(kept, size)
             os.utime(kept)  # so that trim knows when it was last used
         except OSError as error:
-            log.info("the cache of decoded images in %s cannot be used: %s", self.folder, error)
+            log.info(UNUSABLE, self.folder, error)
             return decode()
         return decode() if image is None else image
 
@@ -92,7 +92,7 @@ class ImageCache:
         try:
             write_text(self.folder / f"checked-{data}", "")
         except OSError as error:
-            log.info("the cache of decoded images in %s cannot be used: %s", self.folder, error)
+            log.info(UNUSABLE, self.folder, error)
 
     def trim(self) -> None:
         """Remove the least recently used images until the rest fits, and half-written files that a crash has left."""
@@ -105,7 +105,6 @@ class ImageCache:
             found.append((state.st_mtime, state.st_size, path))
         total = sum(size for _, size, _ in found)
         for used, size, path in sorted(found):
-            debris = ".part" in path.name
-            if (debris and now - used > ABANDONED) or (not debris and total > self.limit):
+            if now - used > ABANDONED if ".part" in path.name else total > self.limit:
                 path.unlink(missing_ok=True)
                 total -= size

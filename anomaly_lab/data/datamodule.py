@@ -14,14 +14,12 @@ from anomaly_lab.data.cache import ImageCache, can_keep_open
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
-from anomaly_lab.data.folder import Category, Sample
+from anomaly_lab.data.folder import Category, Sample, read, split, verify
 from anomaly_lab.data.images import image_size as stored_size
-from anomaly_lab.data.pairs import ValidationPairs
+from anomaly_lab.data.pairs import FLIPS, Batches, Key, TrainingSamples, ValidationPairs
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.reading import check, read, split
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.data.statistics import Seen, look, mean_and_std, mean_color, rotation_range, working_size
-from anomaly_lab.data.training_samples import FLIPS, Batches, Key, TrainingSamples
 from anomaly_lab.data.workers import ignore_interrupt
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import of_files
@@ -33,14 +31,13 @@ VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
 class AnomalyDataModule(L.LightningDataModule):
     """One category: corrupted training samples, validation pairs, validation normals for calibration, test images.
 
-    - `name`: what the images are called in every result. - `reader`: lists the files below `root`, see `reading`.
+    - `name`: what the images are called in every result. - `reader`: lists the files below `root`, see `folder`.
     - `category`: name, kind, augmentation, min_area, as in conf/category.
     - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
     - `rotation`: degrees by which training crops are turned at most to either side, or "auto": from the images.
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
-    - `train_size`: side in pixels of the training crops, "auto" for half of `image_size`, 0 for whole images;
-      `size_schedule`, where set, is asked instead for each batch, by its number.
-    - `batch_size`: crops a batch, or "auto": see `crops`.
+    - `train_size`, `batch_size`: side of the training crops in pixels (0: whole images) and crops per batch, or "auto": see
+      `crops`. `size_schedule`, where set, is asked instead for each batch's side, by the batch's number.
     - `validation_share`: of the normal training images that is held out, at least one image.
     - `num_workers`: processes that prepare samples; the samples do not depend on it.
     - `cache`: folder and gib of the cache of decoded images that all runs on a machine share; None or 0 GiB for none.
@@ -70,8 +67,7 @@ class AnomalyDataModule(L.LightningDataModule):
         self.requested_size, self.contrast, self.requested_rotation = image_size, contrast, rotation
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.requested_batch, self.requested_crop, self.steps_per_epoch = batch_size, train_size, steps_per_epoch
-        self.validation_share, self.seed, self.cache = validation_share, seed, cache
-        self.num_workers = num_workers
+        self.validation_share, self.seed, self.cache, self.num_workers = validation_share, seed, cache, num_workers
         self.size_schedule: Callable[[int], int] | None = None  # set by the progressive-size callback
         self.listed: Category | None = None
         self.scoring_data: ScoringData | None = None  # set by `setup`
@@ -89,9 +85,9 @@ class AnomalyDataModule(L.LightningDataModule):
     def fingerprint(self) -> str:
         """A digest of every image and mask, and of their names. UserError for a file that can't be read."""
         found = self.files()
-        samples = [*found.train, *found.test]
+        paths = [path for s in (*found.train, *found.test) for path in (s.path, s.mask) if path is not None]
         try:
-            return of_files([path for s in samples for path in (s.path, s.mask) if path is not None], found.root)
+            return of_files(paths, found.root)
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): restore or remove it") from error
 
@@ -105,23 +101,24 @@ class AnomalyDataModule(L.LightningDataModule):
         cache = None if not self.cache or not self.cache["gib"] else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
         self._check(found, cache)
         train, held_out = split(found.train, self.validation_share, self.seed)
-        seen = look(train)
-        longest = int(np.median([max(stored_size(sample.path)) for sample in found.train]))
+        sizes, seen = [stored_size(sample.path) for sample in found.train], look(train)
+        longest = int(np.median([max(size) for size in sizes]))
         self._choose(seen, longest)
-        self.preprocessing = self._preprocessing(seen, self.image_size / longest)
+        mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
+        self.preprocessing = Preprocessing(self.image_size / longest, self.contrast, mean, std)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
-            self.min_area = max(4, round(5e-4 * median_area(found.train)))
+            self.min_area = max(4, round(5e-4 * float(np.median([h * w for h, w in sizes]))))
         self._require_room(held_out)
-        self._require_one_shape(found.train)
-        pixels = sum(int(np.prod(self.preprocessing.size(stored_size(s.path)))) for s in found.train)
-        size = pixels * max(image.pixel_bytes for image in seen)
+        prepared = [self.preprocessing.size(size) for size in sizes]
+        self._require_one_shape(set(prepared), found.train[0].path.parent)
+        size = sum(h * w for h, w in prepared) * max(image.pixel_bytes for image in seen)
         self.image_cache = cache if cache is not None and cache.fits(size) and can_keep_open(len(found.train)) else None
         with bar("Decoding images") as update:
             decoded = DecodedImages(train, self.preprocessing, cache=self.image_cache, progress=update)
         validation = DecodedImages(held_out, self.preprocessing, cache=self.image_cache)
         self.mean_color = mean_color(decoded)
-        # last: a second call after a failure starts anew
+        # last, so that a second call after a failure starts anew
         self.scoring_data = ScoringData(found, decoded, validation, found.test, self.image_size)
 
     def _choose(self, seen: Sequence[Seen], longest: int) -> None:
@@ -140,32 +137,26 @@ class AnomalyDataModule(L.LightningDataModule):
         else:
             self.rotation, self.why_rotation = float(self.requested_rotation), "as configured"
 
-    def _preprocessing(self, seen: Sequence[Seen], scale: float) -> Preprocessing:
-        mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
-        return Preprocessing(scale, self.contrast, mean, std)
-
     def _check(self, found: Category, cache: ImageCache | None) -> None:
         """Decode every file once, or not at all where the same bytes were in order before. UserError for what is not."""
         data = self.fingerprint() if cache is not None else ""
         if cache is None or not cache.checked(data):
-            check([*found.train, *found.test])
+            verify([*found.train, *found.test])
             if cache is not None:
                 cache.note_checked(data)
 
     def _require_room(self, samples: Sequence[Sample]) -> None:
         """The threshold comes from these images: no component in them can be larger than they are."""
-        smallest = min(samples, key=lambda sample: np.prod(stored_size(sample.path)))
-        if self.min_area > (pixels := int(np.prod(stored_size(smallest.path)))):
-            raise UserError(f"category.min_area is {self.min_area}: {smallest.path} has {pixels} pixels, choose a smaller one")
+        pixels, smallest = min((int(np.prod(stored_size(sample.path))), sample.path) for sample in samples)
+        if self.min_area > pixels:
+            raise UserError(f"category.min_area is {self.min_area}: {smallest} has {pixels} pixels, choose a smaller one")
 
-    def _require_one_shape(self, samples: Sequence[Sample]) -> None:
+    def _require_one_shape(self, sizes: set[tuple[int, int]], folder: Path) -> None:
         """Whole images make a batch only where they are of one size and stay so when turned."""
-        if self.train_size:
-            return
-        sizes = {self.preprocessing.size(stored_size(sample.path)) for sample in samples}
-        if len(sizes) > 1 or ("rotate90" in self.category["augmentation"] and any(h != w for h, w in sizes)):
+        oblong = "rotate90" in self.category["augmentation"] and any(h != w for h, w in sizes)
+        if not self.train_size and (len(sizes) > 1 or oblong):
             raise UserError(
-                f"{samples[0].path.parent} holds images of {len(sizes)} sizes or turned oblong ones, which make no batch as a "
+                f"{folder} holds images of {len(sizes)} sizes or turned oblong ones, which make no batch as a "
                 "whole: train on crops with data.train_size=auto"
             )
 
@@ -176,11 +167,17 @@ class AnomalyDataModule(L.LightningDataModule):
         return self.scoring_data
 
     def train_dataloader(self) -> DataLoader:
-        samples = self._training_samples()
         batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size)
         # pinned memory lets copies to a GPU run beside its computing
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return DataLoader(samples, batch_sampler=batches, pin_memory=on_gpu, **self._workers(self.num_workers))
+        return DataLoader(
+            self._training_samples(),
+            batch_sampler=batches,
+            pin_memory=on_gpu,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            worker_init_fn=ignore_interrupt,
+        )
 
     def _training_samples(self) -> TrainingSamples:
         flips = self.category["augmentation"]
@@ -206,14 +203,3 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def _size(self, step: int) -> int:
         return self.size_schedule(step) if self.size_schedule else self.train_size
-
-    @staticmethod
-    def _workers(count: int) -> dict[str, Any]:
-        if count == 0:
-            return {"num_workers": 0}
-        return {"num_workers": count, "persistent_workers": True, "worker_init_fn": ignore_interrupt}
-
-
-def median_area(samples: Sequence[Sample]) -> float:
-    """The median number of pixels of the stored images."""
-    return float(np.median([np.prod(stored_size(sample.path)) for sample in samples]))

@@ -1,32 +1,33 @@
-"""Find the images and masks of a category in MVTec AD's layout, and check them before a training starts.
+"""A category's files: listed by a reader, checked, and split into training and held-out images.
 
-A category has the folders train/good, test/good, test/<kind of defect> and ground_truth/<kind of defect>.
+A reader is a function (root, category, need_training) → `Category`. It lists files and opens none. conf/data/NAME.yaml names
+it in `reader`: to read another layout, write one such function and one YAML. `scan` is the reader of MVTec AD's layout.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from anomaly_lab.build import build
 from anomaly_lab.data.images import read_image, read_mask
 from anomaly_lab.errors import UserError
+from anomaly_lab.progress import watched
 
 NORMAL = "good"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-_THREADS = 4  # that decode images at the same time
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file.
-
-    - `defect`: the kind of defect; "good" for a normal image.
-    - `mask`: the file with the ground truth; None for a normal image, and where a defective image has no ground truth.
-    """
+    """One image file."""
 
     path: Path
-    defect: str
-    mask: Path | None
+    defect: str  # the kind of defect; "good" for a normal image
+    mask: Path | None  # the ground truth's file; None for a normal image, and where a defective image has no ground truth
 
     @property
     def label(self) -> int:
@@ -36,16 +37,34 @@ class Sample:
 
 @dataclass(frozen=True)
 class Category:
-    """A category's samples; all training samples are normal. `root` is the category's own folder."""
+    """A category's samples."""
 
     name: str
-    root: Path
-    train: tuple[Sample, ...]
+    root: Path  # the category's own folder
+    train: tuple[Sample, ...]  # normal ones
     test: tuple[Sample, ...]
 
 
+def read(reader: Mapping[str, Any], root: str | Path, category: str, need_training: bool = True) -> Category:
+    """The category's files below `root`, listed by `reader`, a record for `anomaly_lab.build`. UserError as from it."""
+    found: Category = build(reader)(Path(root).expanduser(), category, need_training=need_training)
+    return found
+
+
+def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """(training, held out): a seeded draw; both have at least one image. UserError for fewer than two images."""
+    if len(samples) < 2:
+        raise UserError(
+            f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
+            "calibrate the threshold"
+        )
+    count = min(len(samples) - 1, max(1, round(share * len(samples))))
+    held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
+    return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
+
+
 def scan(root: Path, category: str, need_training: bool = True) -> Category:
-    """List the files in `<root>/<category>` without opening any; the samples are sorted by their POSIX paths.
+    """List the files in `<root>/<category>`, in MVTec AD's layout; the samples are sorted by their POSIX paths.
 
     - Images lie directly in train/good and test/<kind>. Hidden files, and files without an image suffix (in upper or lower
       case), are ignored.
@@ -56,29 +75,24 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
     UserError where a folder or an image is missing or misplaced, where two images in a folder share a stem (their results
     would overwrite each other), and where images and masks do not pair one to one.
     """
-    folder = root / category
     _require_category(root, category)
-    normal = _images_by_stem(folder / "train" / NORMAL)
-    if need_training and not normal:
-        state = "has no images" if (folder / "train" / NORMAL).is_dir() else "is missing"
-        raise UserError(f"{folder / 'train' / NORMAL} {state}: put the normal training images there")
-    train = tuple(Sample(path, NORMAL, None) for path in normal.values())
+    folder = root / category
+    normal = folder / "train" / NORMAL
+    train = tuple(Sample(path, NORMAL, None) for path in _images_by_stem(normal).values())
+    if need_training and not train:
+        state = "has no images" if normal.is_dir() else "is missing"
+        raise UserError(f"{normal} {state}: put the normal training images there")
     return Category(category, folder, train, _scan_test(folder))
 
 
-def verify(samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None) -> None:
-    """Decode every image and mask of `samples` once and keep none; `progress(done, total)` is called after each sample.
+def verify(samples: Sequence[Sample]) -> None:
+    """Decode every image and mask of `samples` once and keep none, with a progress bar.
 
     UserError where a file cannot be read, where a mask and its image differ in size, and where a mask marks no pixel: the
     message describes the first such sample and counts the others.
     """
-    faults = []
-    with ThreadPoolExecutor(_THREADS) as pool:  # threads suffice: OpenCV releases the GIL while it decodes
-        for done, fault in enumerate(pool.map(_fault, samples), start=1):
-            if fault is not None:
-                faults.append(fault)
-            if progress is not None:
-                progress(done, len(samples))
+    with ThreadPoolExecutor(4) as pool:  # threads suffice: OpenCV releases the GIL while it decodes
+        faults = [fault for fault in watched(pool.map(_fault, samples), "Checking images", len(samples)) if fault is not None]
     if faults:
         others = len(faults) - 1
         raise UserError(faults[0] + (f" (and {others} more at fault)" if others else ""))
@@ -99,15 +113,16 @@ def _require_category(root: Path, category: str) -> None:
     """UserError unless `<root>/<category>` is a folder; it names the option to set."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: set data.root to the folder that holds the categories")
-    if not (root / category).is_dir():
-        if (root / "train" / NORMAL).is_dir():
-            raise UserError(
-                f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
-                f"{root.resolve().parent}, and set category.name to {root.resolve().name}"
-            )
-        known = ", ".join(path.name for path in _folders(root) if (path / "train" / NORMAL).is_dir())
-        remedy = f"set category.name to one of {known}" if known else "point data.root to where it is"
-        raise UserError(f"{root} has no category {category}: {remedy}")
+    if (root / category).is_dir():
+        return
+    if (root / "train" / NORMAL).is_dir():
+        raise UserError(
+            f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
+            f"{root.resolve().parent}, and set category.name to {root.resolve().name}"
+        )
+    known = ", ".join(path.name for path in _folders(root) if (path / "train" / NORMAL).is_dir())
+    remedy = f"set category.name to one of {known}" if known else "point data.root to where it is"
+    raise UserError(f"{root} has no category {category}: {remedy}")
 
 
 def _scan_test(folder: Path) -> tuple[Sample, ...]:
@@ -117,11 +132,9 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     images = {kind.name: _images_by_stem(kind) for kind in _folders(folder / "test")}
     truths = [kind for kind in _folders(folder / "ground_truth") if kind.name != NORMAL]
     masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
-    samples = [
-        Sample(path, defect, masks.get(defect, {}).get(stem))
-        for defect, paths in images.items()
-        for stem, path in paths.items()
-    ]
+    samples: list[Sample] = []
+    for defect, paths in images.items():
+        samples += [Sample(path, defect, masks.get(defect, {}).get(stem)) for stem, path in paths.items()]
     return tuple(sorted(samples, key=lambda sample: sample.path.as_posix()))
 
 
@@ -168,7 +181,5 @@ def _visible(folder: Path) -> list[Path]:
 
 def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:
     """The first sample of each kind, kinds in alphabetical order, at most `most` samples. No result influences the choice."""
-    first: dict[str, Sample] = {}
-    for sample in samples:
-        first.setdefault(sample.defect, sample)
+    first = {sample.defect: sample for sample in reversed(list(samples))}
     return [first[defect] for defect in sorted(first)][:most]

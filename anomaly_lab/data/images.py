@@ -25,13 +25,10 @@ _PNG_GREY_ALPHA = 4
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The stored pixels of a PNG, JPEG, BMP or TIFF file.
+    """The stored pixels of a PNG, JPEG, BMP or TIFF file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16 as stored.
 
-    Returns (H, W, 1) for a grey file and (H, W, 3) in RGB order for a colour file, even where its three channels are equal; a
-    palette counts as colour. The type is uint16 where the file has 16 bits per channel, otherwise uint8.
-
-    - Alpha is ignored: the colours are those stored beneath it. (In an 8-bit RGBA TIFF, OpenCV itself blends transparent
-      pixels with black.)
+    - A file counts as colour even where its three channels are equal, and so does a palette.
+    - Alpha is ignored: the colours are those stored beneath it. (OpenCV blends those of an 8-bit RGBA TIFF with black.)
     - EXIF orientation is ignored, because masks are drawn on the stored pixels and have no EXIF tag. A TIFF's own orientation
       tag belongs to its pixel layout; it is applied to images and masks alike.
     - Of a file with several pages, the first is read.
@@ -72,14 +69,10 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of `read_image(path)`. A PNG's is read from its header, another file's by decoding it.
-
-    UserError as in `read_image`; a PNG that is damaged after its header passes.
-    """
+    """(height, width) and UserError as from `read_image(path)`; of a PNG, only the header is read."""
     header = _png_header(_read_bytes(path, count=_PNG_HEADER.size))
     if header is not None:
-        _, _, width, height, _, _ = header
-        return height, width
+        return header[3], header[2]
     state = path.stat()
     return _decoded_size(path, state.st_size, state.st_mtime_ns)
 
@@ -91,27 +84,21 @@ def _decoded_size(path: Path, size: int, changed: int) -> tuple[int, int]:
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`image`, (h, w, C) of uint8, uint16 or float32, at `size` = (height, width); type and value range stay.
+    """`image`, (h, w, C) of uint8, uint16 or float32, at `size` = (height, width); itself where it has that size already.
 
     Shrinking averages areas: thin structures fade, but neither vanish nor alias. Enlarging is linear: cubic interpolation
     would draw halos along edges, which look like defects. If one side shrinks and the other grows, shrinking comes first.
-    Returns `image` itself where it has that size already.
     """
-    height, width = size
-    smaller = min(image.shape[0], height), min(image.shape[1], width)
+    smaller = min(image.shape[0], size[0]), min(image.shape[1], size[1])
     for (rows, columns), interpolation in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
         if image.shape[:2] != (rows, columns):
-            # cv2.resize drops a channel axis of length 1
             resized = cv2.resize(image, (columns, rows), interpolation=interpolation)
-            image = resized.reshape(rows, columns, image.shape[2])
+            image = resized.reshape(rows, columns, image.shape[2])  # cv2.resize drops a channel axis of length 1
     return image
 
 
 def to_unit(image: np.ndarray) -> np.ndarray:
-    """(H, W, 1) or (H, W, 3) uint8 or uint16 → (H, W, 3) float32 in [0, 1].
-
-    The largest value of the type, 255 or 65535, becomes 1. A grey channel is repeated three times.
-    """
+    """(H, W, 1) or (H, W, 3) uint8 or uint16 → (H, W, 3) float32 in [0, 1], where the type's largest value becomes 1."""
     unit = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     return np.repeat(unit, 3, axis=2) if unit.shape[2] == 1 else unit
 

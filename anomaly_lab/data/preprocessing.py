@@ -8,7 +8,6 @@ import torch
 from anomaly_lab.data.images import resize, to_unit
 
 STRIDE = 8  # pixels: the network shrinks its input so many times; from a shorter side nothing would be left
-
 CONTRASTS = ("none", "category", "image")
 
 
@@ -17,12 +16,11 @@ class Preprocessing:
     """Resize by `scale`, the same for both sides; then stretch, x ↦ clip(½ + spread·(x − mean)/std, 0, 1) for x in [0, 1].
 
     - `contrast`: "none": no stretch. "category": `mean` and `std` are those of the normal training images. "image": each
-      image's own mean and standard deviation are used instead, for illumination that differs from image to image.
+      image's own are used instead, for illumination that differs from image to image. ValueError for any other.
     - `spread`: the standard deviation after the stretch. At 0.14, ±3.6 standard deviations fit into [0, 1]: a black hole or a
       glare differs from everything normal, and is not clipped.
 
-    A checkpoint stores these fields, so that new images are prepared like the training images. ValueError for any other
-    `contrast`.
+    A checkpoint stores these fields, so that new images are prepared like the training images.
     """
 
     scale: float = 1.0
@@ -51,15 +49,11 @@ class Preprocessing:
         return self.mean, self.std
 
     def unit(self, image: np.ndarray, levels: tuple[float, float]) -> np.ndarray:
-        """(h, w, C) uint8 or uint16 at the working scale → (h, w, 3) float32 in [0, 1], stretched.
-
-        `levels` is (mean, std) of the whole image, so that a crop is stretched like its image.
-        """
+        """(h, w, C) uint8 or uint16 at the working scale → (h, w, 3) float32 in [0, 1]. A crop has its image's `levels`."""
         values = to_unit(image)
         if self.contrast == "none":
             return values
-        mean, std = levels
-        return np.clip(0.5 + self.spread / std * (values - mean), 0, 1, dtype=np.float32)
+        return np.clip(0.5 + self.spread / levels[1] * (values - levels[0]), 0, 1, dtype=np.float32)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """A stored image, (H, W, C) uint8 or uint16 → the network's input, (h, w, 3) float32 in [0, 1]."""

@@ -5,29 +5,52 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from anomaly_lab.data.decoded import DecodedImages
-from anomaly_lab.data.folder import Category, Sample
-from anomaly_lab.data.images import image_size
+from anomaly_lab.data.folder import Category, Sample, read, split, verify
+from anomaly_lab.data.images import image_size, read_image, read_mask
 from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
-from anomaly_lab.data.reading import check, read, split
 from anomaly_lab.data.statistics import evenly
+
+
+class StoredImages(Dataset):
+    """Whole images to be scored, prepared for the network one at a time; their sizes may differ.
+
+    `images[i]` → "X": (3, h, w) float32 in [0, 1], at the working scale. "size": (H, W) of the stored image. "truth": (H, W)
+    bool, True where a pixel is defective, all False for a normal image; None for a defective image without a mask. "index": i.
+    UserError for a file that cannot be read, as in `read_image` and `read_mask`.
+    """
+
+    def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing) -> None:
+        self.samples, self.preprocessing = list(samples), preprocessing
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, i: int) -> dict[str, object]:
+        sample = self.samples[i]
+        stored = read_image(sample.path)
+        size = (stored.shape[0], stored.shape[1])
+        truth = None
+        if sample.mask is not None:
+            truth = torch.from_numpy(read_mask(sample.mask, size))
+        elif sample.label == 0:
+            truth = torch.zeros(size, dtype=torch.bool)
+        return {"X": to_tensor(self.preprocessing(stored)), "size": size, "truth": truth, "index": i}
 
 
 @dataclass(frozen=True)
 class ScoringData:
-    """One category, prepared as the training prepared it. Nothing is measured on the images anew.
-
-    - `train`, `validation`: normal images for training and held out; both may be empty where only new images are scored.
-    - `test`: images to score. - `image_size`: the longer side of the median image at the working scale, in pixels.
-    """
+    """One category, prepared as the training prepared it. Nothing is measured on the images anew."""
 
     found: Category
-    train: DecodedImages
-    validation: DecodedImages
-    test: Sequence[Sample]
-    image_size: int
+    train: DecodedImages  # normal images; none where only new images are scored
+    validation: DecodedImages  # held-out normal images; the same holds
+    test: Sequence[Sample]  # images to score
+    image_size: int  # the longer side of the median image at the working scale, in pixels
 
     @property
     def held_out(self) -> list[Sample]:
@@ -36,16 +59,12 @@ class ScoringData:
 
     def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
         """At most `count` held-out images, evenly spread: (place in `held_out`, (3, h, w) in [0, 1] at the working scale)."""
-        return ((i, _whole(self.validation, i)) for i in evenly(len(self.validation), count))
+        return ((i, self.validation.whole(i)) for i in evenly(len(self.validation), count))
 
     def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
         """At most `count` training images, evenly spread (all for None), (3, h, w) in [0, 1]; and how many they are."""
         chosen = evenly(len(self.train), len(self.train) if count is None else count)
-        return (_whole(self.train, i) for i in chosen), len(chosen)
-
-
-def _whole(images: DecodedImages, i: int) -> Tensor:
-    return to_tensor(images.preprocessing.unit(*images[i]))
+        return (self.train.whole(i) for i in chosen), len(chosen)
 
 
 def scoring_data(
@@ -67,8 +86,7 @@ def scoring_data(
     if not held_out and len(found.train) > 1:
         held_out = split(found.train, share, seed)[1]
     train = [sample for sample in found.train if sample not in held_out]
-    check([*held_out, *found.test])
+    verify([*held_out, *found.test])
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]
     size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
-    decoded, validation = (DecodedImages(samples, preprocessing) for samples in (train, held_out))
-    return ScoringData(found, decoded, validation, found.test, size)
+    return ScoringData(found, DecodedImages(train, preprocessing), DecodedImages(held_out, preprocessing), found.test, size)

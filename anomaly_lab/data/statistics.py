@@ -1,5 +1,6 @@
 """What the normal training images tell before a training: colour, contrast, working size, and how far crops may be turned."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,20 +23,14 @@ def evenly(length: int, count: int = LOOK_AT) -> list[int]:
 
 
 class Seen(NamedTuple):
-    """What the statistics need of one image.
+    """What the statistics need of one image."""
 
-    - `pixel_bytes`: bytes per stored pixel.
-    - `mean`, `std`: of all its values, in [0, 1].
-    - `power`: (n, m), energy spectrum of its grey centre, n × n pixels; m = n//2 + 1, since the spectrum is symmetric.
-    - `rows`, `columns`: (n, 1) and (1, m), the frequencies in cycles per stored pixel.
-    """
-
-    pixel_bytes: int
-    mean: float
+    pixel_bytes: int  # bytes per stored pixel
+    mean: float  # of all its values, in [0, 1]
     std: float
-    power: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
+    power: np.ndarray  # (n, m), energy spectrum of its grey centre, n × n pixels; m = n//2 + 1, since the spectrum is symmetric
+    rows: np.ndarray  # (n, 1), frequencies in cycles per stored pixel
+    columns: np.ndarray  # (1, m), likewise
 
 
 def look(samples: Sequence[Sample]) -> list[Seen]:
@@ -44,14 +39,14 @@ def look(samples: Sequence[Sample]) -> list[Seen]:
 
 
 def _seen(stored: np.ndarray) -> Seen:
-    image, pixel_bytes = to_unit(stored), stored.shape[2] * stored.dtype.itemsize
+    image = to_unit(stored)
     side = min(512, *image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    top, left = ((length - side) // 2 for length in image.shape[:2])
     grey = image[top : top + side, left : left + side].mean(2)
     window = np.hanning(side)
     power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
     rows, columns = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
-    return Seen(pixel_bytes, image.mean(), image.std(), power, rows, columns)
+    return Seen(stored.shape[2] * stored.dtype.itemsize, image.mean(), image.std(), power, rows, columns)
 
 
 def mean_and_std(seen: Sequence[Seen]) -> tuple[float, float]:
@@ -66,13 +61,11 @@ def mean_color(images: DecodedImages) -> list[float]:
 
 
 def working_size(seen: Sequence[Seen], longest: int) -> tuple[int, str]:
-    """(working size, a clause that tells why) for images whose longer side is stored with `longest` pixels.
+    """(longer side in pixels at the working scale, a clause that tells why) for images stored with `longest` pixels there.
 
-    The working size is the longer side in pixels at the working scale. It is the smallest of `SIZES`, or else the largest,
-
-    - that is not below `longest`: small defects are found best at full size, and crops cost the same at any size;
-    - at which `ENERGY` of the images' energy has periods of `FINEST_PERIOD` pixels or more: the network shrinks its input
-      eightfold, and cannot learn structures with periods of about 8 pixels or fewer.
+    It is the smallest of `SIZES`, or else the largest, that is not below `longest` (small defects are found best at full size,
+    and crops cost the same at any size), and at which `ENERGY` of the images' energy has periods of `FINEST_PERIOD` pixels or
+    more (the network shrinks its input eightfold, and cannot learn structures with periods of about 8 pixels or fewer).
     """
     period = fine_period(seen)
     wanted = longest * FINEST_PERIOD / period
@@ -94,24 +87,18 @@ def fine_period(seen: Sequence[Seen]) -> float:
     energy = np.asarray(total)[4:]  # periods above 64 pixels are lighting and shape
     if energy.sum() <= 0:
         return 64.0  # flat images have no texture
-    place = int(np.searchsorted(np.cumsum(energy) / energy.sum(), ENERGY)) + 4
-    return 256 / (place + 0.5)
+    return 256 / (int(np.searchsorted(np.cumsum(energy) / energy.sum(), ENERGY)) + 4.5)
 
 
 def orientation_spread(seen: Sequence[Seen]) -> float:
     """How far the images are turned against each other, 0 to 90 degrees: the 80th percentile over all pairs of images.
 
-    With the percentile, one odd image in sixteen changes nothing. The turn of a pair is the one at which their spectra agree
-    best over the directions; a spectrum does not tell 0° from 180°. Images without a direction, such as grain, give random and
-    wide turns, which do no harm there.
+    So one odd image in sixteen changes nothing. A pair's turn is where their spectra agree best over the directions; a spectrum
+    does not tell 0° from 180°. Images without a direction, such as grain, give random, wide turns, which do no harm there.
     """
-    profiles = [_directions(image) for image in seen]
-    spectra = [np.fft.rfft(p) for p in profiles if p.any()]
-    turns = []
-    for i in range(len(spectra)):
-        for j in range(i):
-            best = int(np.argmax(np.fft.irfft(spectra[i] * spectra[j].conj(), 180)))
-            turns.append(min(best, 180 - best))
+    spectra = [np.fft.rfft(profile) for profile in map(_directions, seen) if profile.any()]
+    best = [int(np.argmax(np.fft.irfft(b * a.conj(), 180))) for a, b in itertools.combinations(spectra, 2)]
+    turns = [min(turn, 180 - turn) for turn in best]
     return float(np.percentile(turns, 80)) if turns else 0.0
 
 
@@ -126,10 +113,7 @@ def rotation_range(seen: Sequence[Seen]) -> tuple[float, str]:
 
 
 def _directions(image: Seen) -> np.ndarray:
-    """(180,): smoothed mean amplitude in the direction of each degree, relative to the mean over all; zeros for a flat image.
-
-    Only periods from 2.2 to 64 px count.
-    """
+    """(180,): smoothed mean amplitude in each degree's direction, for periods from 2.2 to 64 px; zeros for a flat image."""
     frequency = np.hypot(image.rows, image.columns)
     degree = np.degrees(np.arctan2(image.rows, image.columns)) % 180
     kept = (frequency > 1 / 64) & (frequency < 0.45)  # higher ones are mostly diagonal, and would count too much

@@ -47,7 +47,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             logger=loggers,
             callbacks=[*ours, last, *callbacks, *extra],
             plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # SLURM's would start processes
-            use_distributed_sampler=False,  # data/training_samples.py makes the batches
+            use_distributed_sampler=False,  # data/pairs.py makes the batches
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error

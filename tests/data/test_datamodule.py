@@ -14,10 +14,9 @@ import torch
 from conftest import RANGES
 from torch import Tensor
 
-from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule, median_area
-from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule
+from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.statistics import SIZES
-from anomaly_lab.data.stored_images import StoredImages
 from anomaly_lab.errors import UserError
 
 SIDE = 64
@@ -299,10 +298,9 @@ def test_min_area_of_small_images_is_four_pixels(root: Path) -> None:
     assert module(root).min_area == 4
 
 
-def test_median_area(mixed: Path) -> None:
-    samples = [Sample(path, "good", None) for path in sorted((mixed / "mixed/train/good").iterdir())]
-    assert median_area(samples) == 20000
-    assert median_area(samples[:2]) == 23000
+def test_the_median_of_two_images_is_their_mean_area(tmp_path: Path) -> None:
+    write_category(tmp_path / "two", [noise(0, 100, 200), noise(1, 260, 200)])
+    assert module(tmp_path, "two", image_size=100).min_area == round(5e-4 * 36000)
 
 
 def test_contrast_of_the_category_comes_from_the_training_images(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""Finding and checking the files of a category: the layouts that are accepted, and the message for each mistake."""
+"""The files of a category: the layouts that are accepted, the message for each mistake, and the split."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import write_category
 
-from anomaly_lab.data.folder import Category, Sample, first_of_each_kind, scan, verify
+from anomaly_lab.data import folder as folder_module
+from anomaly_lab.data.folder import Category, Sample, first_of_each_kind, read, scan, split, verify
 from anomaly_lab.errors import UserError
 
 
@@ -176,13 +178,20 @@ def test_image_directly_in_test(nut: Path) -> None:
     assert scan_error(nut.parent, "nut").startswith(f"{image} lies outside")
 
 
-def test_verify_accepts_and_reports_progress(nut: Path) -> None:
+def test_verify_accepts_and_shows_its_progress(nut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[tuple[int, str, int]] = []
+
+    def watched(items: Iterable[object], what: str, total: int) -> list[object]:
+        seen = list(items)
+        bars.append((len(seen), what, total))
+        return seen
+
+    monkeypatch.setattr(folder_module, "watched", watched)
     category = scan(nut.parent, "nut")
-    calls: list[tuple[int, int]] = []
-    verify(category.train + category.test, lambda done, total: calls.append((done, total)))
-    assert calls == [(done, 6) for done in range(1, 7)]
+    verify(category.train + category.test)
     verify(category.train)
     verify(())
+    assert bars == [(count, "Checking images", count) for count in (6, 2, 0)]
 
 
 def empty(nut: Path) -> Path:
@@ -273,3 +282,49 @@ def test_real_data(name: str, counts: tuple[int, int, int, int]) -> None:
     assert count(category) == counts
     if name in ("grid_mini", "hazelnut_toy"):  # the others take longer than a test should
         verify(category.train + category.test)
+
+
+def test_a_record_names_the_reader(tmp_path: Path) -> None:
+    write_category(tmp_path / "stripes")
+    found = read({"_target_": "anomaly_lab.data.folder.scan"}, tmp_path, "stripes")
+    assert (found.name, len(found.train), len(found.test)) == ("stripes", 6, 7)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    write_category(tmp_path / "stripes")
+    found = read({"_target_": "anomaly_lab.data.folder.scan"}, tmp_path, "stripes")
+    verify(found.train)
+    found.train[2].path.write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"002\.png is no complete image file"):
+        verify(found.train)
+
+
+def named(count: int) -> list[Sample]:
+    return [Sample(Path(f"train/good/{i:03d}.png"), "good", None) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 20, 101])
+@pytest.mark.parametrize("share", [1e-6, 0.15, 0.5, 0.999])
+def test_the_split_is_disjoint_complete_and_has_its_share(count: int, share: float) -> None:
+    samples = named(count)
+    train, held_out = split(samples, share, seed=0)
+    assert sorted([*train, *held_out], key=samples.index) == samples
+    assert train == sorted(train, key=samples.index)
+    assert held_out == sorted(held_out, key=samples.index)
+    assert train
+    assert held_out
+    wanted = round(share * count)
+    assert len(held_out) == (wanted if 1 <= wanted < count else 1 if wanted < 1 else count - 1)
+
+
+def test_the_split_follows_from_the_seed() -> None:
+    samples = named(40)
+    assert split(samples, 0.2, 3) == split(samples, 0.2, 3)
+    drawn = [split(samples, 0.2, seed)[1] for seed in range(10)]
+    assert len({tuple(s.path for s in held_out) for held_out in drawn}) == 10
+    assert len({sample.path for held_out in drawn for sample in held_out}) > 25, "always the same part is held out"
+
+
+def test_a_single_image_cannot_be_split() -> None:
+    with pytest.raises(UserError, match=r"train.good holds a single image: at least two"):
+        split(named(1), 0.2, 0)

@@ -13,7 +13,7 @@ from anomaly_lab.runs.environment import HERE
 
 COUNTED = (
     "__init__", "module", "objectives", "scored", "results", "build", "files",
-    "calibration/rules", "corruption/local", "data/folder", "data/cache", "data/synthetic/write", "metrics/pooled",
+    "calibration/rules", "corruption/local", "data/folder", "data/cache", "data/synthetic/reader", "metrics/pooled",
     "networks/sdc_autoencoder", "networks/fast/folding", "pipeline/train", "pipeline/assembly", "pipeline/ending",
     "scoring/heatmap", "scoring/errors", "training/callbacks", "training/checkpoints", "training/schedule", "training/trainer",
     "runs/choices", "runs/machine", "runs/resume", "runs/trained",
@@ -22,7 +22,7 @@ UNCOUNTED = (
     "show/figures", "show/screen", "report/__main__", "report/read/collect", "report/tables/table", "report/pictures/plots",
     "training/progress_bar", "progress", "errors", "train", "evaluate", "search", "detector", "pipeline/evaluate",
     "runs/changes", "runs/checks", "runs/command_line", "runs/directory", "runs/environment", "runs/fingerprint",
-    "runs/job", "runs/lock", "runs/sweep",
+    "runs/job", "runs/lock",
 )  # fmt: skip
 
 
