@@ -1,4 +1,4 @@
-"""A trained run in Python: image in, decision out."""
+"""A trained run in Python: it takes an image and gives a decision."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,10 +15,12 @@ from anomaly_lab.scored import look, preprocessing_of
 
 
 class Detection(NamedTuple):
-    """What a detector says of one image (H, W).
+    """The result for one image (H, W).
 
-    - `score`: the anomaly score, as in scores.csv. - `defective`: whether any pixel of the mask is set.
-    - `heatmap`: (H, W) float32, in the units of `Detector.threshold`. - `mask`: (H, W) bool, True where a defect is detected.
+    - `score`: the anomaly score, as in scores.csv.
+    - `defective`: whether the mask has any pixel.
+    - `heatmap`: (H, W) float32, in the units of `Detector.threshold`.
+    - `mask`: (H, W) bool, True for pixels of detected defects.
     """
 
     score: float
@@ -28,11 +30,10 @@ class Detection(NamedTuple):
 
 
 class Detector:
-    """A finished run as a function: `Detector(run)(image)` → `Detection`.
+    """A trained run as a function: `Detector(run)(image)` → `Detection`. It uses the run's device and precision.
 
-    `run`: the directory that `python -m anomaly_lab.train` has made. It computes on the run's device, in its precision.
-    `threshold` and `min_area` decide: defective is a component of {heatmap > threshold} of at least `min_area` pixels.
-    UserError where the run is missing, unfinished or damaged.
+    `run`: a directory that `python -m anomaly_lab.train` has made. A defect is a component of {heatmap > threshold} with at
+    least `min_area` pixels; both attributes can be changed. UserError for a run that is missing, not calibrated or damaged.
     """
 
     def __init__(self, run: str | Path) -> None:
@@ -40,9 +41,9 @@ class Detector:
         self.threshold, self.min_area = float(self._module.threshold), int(self._module.hparams["min_area"])
 
     def __call__(self, image: str | Path | NDArray[np.uint8]) -> Detection:
-        """Score an image: the path of a PNG, JPEG, BMP or TIFF file, or its pixels, uint8 (H, W, 3) RGB or (H, W, 1) grey.
+        """Score an image: the path of a PNG, JPEG, BMP or TIFF file, or pixels, uint8 (H, W, 3) RGB or (H, W, 1) grey.
 
-        UserError for a file that can't be read, ValueError for pixels of another type or shape.
+        UserError for a file that can't be read. ValueError for pixels of another type or shape.
         """
         pixels = image if isinstance(image, np.ndarray) else read_image(Path(image))
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
@@ -53,6 +54,6 @@ class Detector:
         return Detection(found.score, bool(mask.any()), found.heatmap, mask)
 
     def many(self, images: Iterable[str | Path]) -> Iterator[tuple[str | Path, Detection]]:
-        """Score images one by one, as they are asked for: (path, detection). Nothing of an image is kept."""
+        """Yield (path, detection) for each image when the caller asks for it. No image is kept in memory."""
         for image in images:
             yield image, self(image)

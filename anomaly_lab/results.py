@@ -26,15 +26,17 @@ from anomaly_lab.scoring.trivial import flat_grey
 log = logging.getLogger(__name__)
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")  # columns of scores.csv
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
-FLAT = ("image_auroc", "pixel_auroc", "aupro")  # metrics of the flat grey baseline, as flat_…
+FLAT = ("image_auroc", "pixel_auroc", "aupro")  # metrics of the flat grey baseline, with the prefix flat_
 
 
 class Results:
-    """Metrics over the test images, and one row per image.
+    """Metrics of the test images, and one row per image.
 
-    `rows`: one dict per image with the columns of scores.csv; `levels`: rows of levels.csv; `metrics`, after `conclude`:
-    image_auroc, pixel_auroc, … (None where undefined), those of the flat grey baseline as flat_…, and those of `more`,
-    metrics with `update(scored, mask)` and `compute()` → name → value.
+    `more`: further metrics, with the methods `update(scored, mask)` and `compute()` → {name: value}. The results:
+
+    - `rows`: the rows of scores.csv.
+    - `levels`: the test images' rows of levels.csv.
+    - `metrics`, after `conclude`: all metrics, those of the flat grey baseline and those of `more`; None if undefined.
     """
 
     def __init__(self, module: AnomalyModule, samples: Sequence[Sample], root: Path, more: Iterable[Any] = ()) -> None:
@@ -49,7 +51,7 @@ class Results:
         self.metrics: dict[str, float | None] = {}
 
     def add(self, scored: Scored) -> NDArray[np.bool_]:
-        """Count one image. Returns its mask (H, W): True where a defect is detected."""
+        """Add one image. Returns its mask (H, W), True for pixels of detected defects."""
         sample, heatmap = scored.sample, torch.from_numpy(scored.heatmap)
         mask = detect(scored.heatmap, self.threshold, self.min_area)
         predicted = int(mask.any())
@@ -65,7 +67,7 @@ class Results:
         levels = level_rows("test", sample, self.root, scored.heatmap, self.min_area)
         level = next(row["level"] for row in levels if row["min_area"] == self.min_area)
         normal = self.module.hparams["calibration"].get("levels")
-        # repr of the double that the float32 score is: a reader of the file gets what the metrics saw
+        # repr keeps all digits, so that metrics can be recomputed from the file
         row_score, p = repr(scored.score), "" if normal is None else f"{p_value(level, normal):.6g}"
         values = (levels[0]["path"], sample.defect, sample.label, row_score, predicted, level, p)
         self.rows.append(dict(zip(SCORES, values, strict=True)))
@@ -73,35 +75,32 @@ class Results:
         return mask
 
     def _flat(self, scored: Scored) -> torch.Tensor:
-        """The heatmap (H, W) of the flat grey baseline, smoothed and resized as the network's."""
+        """The heatmap (H, W) of the flat grey baseline, with the smoothing and the size of the network's heatmap."""
         scoring, color = self.module.hparams["scoring"], torch.tensor(self.module.hparams["mean_color"])
         flat = flat_grey(scored.X[None], color, getattr(self.module.scorer, "error", None), scoring["sigma"])
         return resize_heatmap(flat[0], scored.heatmap.shape)
 
     def conclude(self) -> None:
-        """Compute the metrics, and log which cannot be computed."""
+        """Compute the metrics, and log a warning for each that is undefined."""
         for of_kind in self.pixel.values():
-            of_kind.fold()  # else the pixels of normal images would be counted again with each kind of defect
+            of_kind.fold()  # counts pixels once; `by_defect` would count normal ones again for each kind of defect
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
         flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
-        self.metrics = {**image.compute(), **pixel.compute()}
-        bound = self.metrics.pop("pixel_bound")
-        self.metrics |= {f"flat_{name}": flat[name] for name in FLAT}
+        self.metrics = {**image.compute(), **pixel.compute()} | {f"flat_{name}": flat[name] for name in FLAT}
         for metric in self.more:
             self.metrics |= metric.compute()
         for name, value in self.metrics.items():
             if value is None:
                 log.warning("%s cannot be computed: the test images lack %s", name, self._lacking(name))
-        self.metrics["pixel_bound"] = bound
 
     def write(self, directory: Path, held_out: Sequence[Mapping[str, Any]]) -> None:
-        """Write scores.csv, levels.csv and metrics_by_defect.csv. `held_out`: rows of levels.csv from the calibration."""
+        """Write scores.csv, levels.csv and metrics_by_defect.csv. `held_out`: the held-out images' rows of levels.csv."""
         write_csv(directory / "scores.csv", SCORES, self.rows)
         write_csv(directory / "levels.csv", LEVELS, [*held_out, *self.levels])
         write_csv(directory / "metrics_by_defect.csv", BY_DEFECT, self.by_defect())
 
     def by_defect(self) -> list[dict[str, Any]]:
-        """One row per kind of defect: its images against all normal ones, as if there were no others; "" where undefined."""
+        """One row per kind of defect, with the metrics of its images and all normal ones. An undefined metric is ""."""
         rows = []
         normal = sum(sample.label == 0 for sample in self.samples)
         for kind in self.image:
@@ -126,7 +125,7 @@ class Results:
 
 
 def write_heatmap(scored: Scored, directory: Path) -> None:
-    """Write heatmaps/<defect>/<stem>.npy (float32) and truth/<defect>/<stem>.png (0 or 255), both of the stored size."""
+    """Write heatmaps/<defect>/<stem>.npy (float32) and truth/<defect>/<stem>.png (0 or 255), both at the stored size."""
     sample = scored.sample
     with replacing(directory / "heatmaps" / sample.defect / f"{sample.path.stem}.npy") as temporary:
         np.save(temporary, scored.heatmap)
@@ -138,10 +137,10 @@ def write_heatmap(scored: Scored, directory: Path) -> None:
 def metrics_record(
     config: Any, module: AnomalyModule, data: ScoringData, results: Results, training: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """metrics.json, one flat object: the metrics, with their protocol beside them.
+    """The content of metrics.json, one flat object: the metrics and their protocol.
 
-    `config`: the run's configuration. `training`: what only the training knows: steps, train_seconds, device, proxy_ap,
-    n_train, train_size. The rule's own parameters are calibration_<name>.
+    `training`: entries about the training: steps, train_seconds, device, proxy_ap, n_train, train_size. A parameter of the
+    calibration rule becomes calibration_<parameter>.
     """
     hparams, rule, scoring = module.hparams, module.hparams["calibration"], module.hparams["scoring"]
     return {
