@@ -16,8 +16,7 @@ import hydra
 from omegaconf import DictConfig
 
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.runs.job import command, ended
-from anomaly_lab.runs.sweep import FINISHED, Ending
+from anomaly_lab.runs.job import FINISHED, Ending, command, ended
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")

@@ -15,8 +15,7 @@ import hydra
 from omegaconf import DictConfig
 
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.runs.job import command, ended
-from anomaly_lab.runs.sweep import FINISHED, SKIPPED, Ending
+from anomaly_lab.runs.job import FINISHED, SKIPPED, Ending, command, ended
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")

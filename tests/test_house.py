@@ -84,7 +84,7 @@ LINT = Path(sys.executable).with_name("lint-imports")
 @pytest.mark.parametrize(
     ("module", "statement", "contract"),
     [
-        ("scoring/errors.py", "import anomaly_lab.runs.sweep", "One direction"),
+        ("scoring/errors.py", "import anomaly_lab.runs.lock", "One direction"),
         ("objectives.py", "import rich", "The method knows no screen"),
         ("data/folder.py", "import hydra", "Data know no configuration"),
     ],

@@ -24,7 +24,7 @@ UNCOUNTED = (
     "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
     "report", "search", "evaluate", "detector",              # other ways in, which no training uses
     "pipeline/evaluate", "runs/changes",                     # what only these need
-    "train", "errors", "runs/job", "runs/sweep",             # they catch and report errors
+    "train", "errors", "runs/job",                           # they catch and report errors
     "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it
     "runs/command_line", "runs/directory",                   # they make the configuration, which has its own digest
     "runs/lock", "runs/environment", "runs/fingerprint",     # they protect and record a run
@@ -108,7 +108,7 @@ def extension_files() -> dict[str, Path]:
 
 
 def is_uncounted(module: str) -> bool:
-    """Whether a module, such as "runs/sweep", decides no number of a training: it is one of UNCOUNTED or lies in one."""
+    """Whether a module, such as "runs/lock", decides no number of a training: it is one of UNCOUNTED or lies in one."""
     return any(module == part or module.startswith(f"{part}/") for part in UNCOUNTED)
 
 

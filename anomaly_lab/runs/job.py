@@ -1,25 +1,48 @@
-"""What the commands share: how one starts, and how each of its jobs ends."""
+"""The jobs of a command, one or the many of a multirun: how they start and end, in whichever process they run.
+
+The process that starts a multirun makes a folder for records. Hydra hands the callback, which knows this folder, to the process
+of each job; the callback writes one record per job there.
+"""
 
 import contextlib
+import json
 import logging
+import os
+import shutil
+import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
 
-from anomaly_lab.errors import InUse, Refused, UserError, as_sentence, end, ending_in_a_sentence, show
+from anomaly_lab.errors import InUse, Refused, as_sentence, end, ending_in_a_sentence, show
 from anomaly_lab.files import write_text
-from anomaly_lab.runs import command_line, directory, lock, sweep
-from anomaly_lab.runs.sweep import Ending
+from anomaly_lab.runs import command_line, directory, lock
 
 log = logging.getLogger(__name__)
+FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of another process"
+FAILED, CUT_OFF = "failed", "cut off"
+_started: ContextVar[list[Path]] = ContextVar("started")  # the record folders of the multiruns that a `concluded` block starts
+
+
+class Ending(NamedTuple):
+    """How a job ended: one of the words above, a sentence if it failed, and the value that a sweeper may maximise."""
+
+    how: str
+    why: str = ""
+    value: float | None = None
 
 
 def command(job: Callable[[], Any]) -> None:
     """Check and complete the command line, then call `job`, a function decorated by hydra.main."""
-    with sweep.concluded(), ending_in_a_sentence("stopped: start the same command again"):
+    with concluded(), ending_in_a_sentence("stopped: start the same command again"):
         sys.argv[1:] = command_line.prepared(sys.argv[1:])
         job()
 
@@ -27,9 +50,8 @@ def command(job: Callable[[], Any]) -> None:
 def ended(work: Callable[[], Ending], noted: bool) -> Ending:
     """Do the work of a job and return how it ended.
 
-    A job of a multirun that fails does not end the multirun. A single run that fails ends the program: with a sentence, or
-    with a stack trace if the error is a bug. `noted`: whether the reason is also written to error.txt in the job's directory,
-    for the report.
+    A job of a multirun that fails does not end the multirun. A single run that fails ends the program: with a sentence, or with
+    a stack trace if the error is a bug. `noted`: whether the reason is also written to the job's error.txt, for the report.
     """
     try:
         return work()
@@ -37,12 +59,14 @@ def ended(work: Callable[[], Ending], noted: bool) -> Ending:
         if not directory.in_multirun():
             end(str(error))
         print(error)
-        return Ending(sweep.ELSEWHERE)
+        return Ending(ELSEWHERE)
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = as_sentence(error)
         reason = " ".join((sentence or f"{type(error).__name__}: {error}").split())
-        if noted and not isinstance(error, Refused):
-            _note(reason)
+        run = Path(HydraConfig.get().runtime.output_dir)
+        if noted and not isinstance(error, Refused) and not lock.in_use(run):
+            with contextlib.suppress(OSError):  # the disk may be full, which may be the reason
+                write_text(run / directory.FAILURE, f"{reason}\n")
         if not directory.in_multirun():
             if sentence is None:
                 raise
@@ -50,19 +74,77 @@ def ended(work: Callable[[], Ending], noted: bool) -> Ending:
         if sentence is None:
             log.info("", exc_info=True)  # the stack trace goes to the job's log file
         show(reason)
-        return Ending(sweep.FAILED, reason)
+        return Ending(FAILED, reason)
 
 
-def _sentence(error: Exception) -> str | None:
-    """The sentence for an error that the user can mend, None for a bug."""
-    if isinstance(error, UserError):
-        return str(error)
-    return as_sentence(error) if isinstance(error, OSError) else None
+class Jobs(Callback):
+    """Records how each job of a multirun starts and ends. The job returns an Ending; Hydra's sweeper gets its value."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None  # of the records; None in a single run
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
+        self.folder = Path(config.hydra.sweep.dir).resolve() / ".jobs" / name
+        for path in self.folder.parent.glob("*-*-*"):
+            host, process, _ = path.name.rsplit("-", 2)
+            if host == socket.gethostname() and not _lives(int(process)):  # it was killed
+                shutil.rmtree(path, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _started.get([]).append(self.folder)
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._record(config, Ending(CUT_OFF, "stopped or killed before its end"))
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        if job_return.status is JobStatus.COMPLETED:
+            ending: Ending = job_return.return_value
+            self._record(config, ending)
+            job_return.return_value = ending.value
+
+    def _record(self, config: DictConfig, ending: Ending) -> None:
+        if self.folder is not None:
+            record = {"directory": config.hydra.runtime.output_dir, "how": ending.how, "why": ending.why}
+            write_text(self.folder / f"{config.hydra.job.num}.json", json.dumps(record))
 
 
-def _note(reason: str) -> None:
-    """Write the reason to error.txt in the job's directory, unless another process works there."""
-    run = Path(HydraConfig.get().runtime.output_dir)
-    if not lock.in_use(run):
-        with contextlib.suppress(OSError):  # the disk may be full, which may be the reason
-            write_text(run / directory.FAILURE, f"{reason}\n")
+def _lives(process: int) -> bool:
+    """Whether this machine has a process with this number. True if the system can't tell."""
+    if os.name == "nt":  # os.kill would send Ctrl-C there
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:  # any other error: the process is another user's
+        return not isinstance(error, ProcessLookupError)
+    return True
+
+
+@contextlib.contextmanager
+def concluded() -> Iterator[None]:
+    """Print how the jobs of a multirun ended, after the block that runs it, even if that was stopped.
+
+    Raises SystemExit with status 1 if a job failed or was cut off.
+    """
+    folders: list[Path] = []
+    token = _started.set(folders)
+    try:
+        yield
+    finally:
+        _started.reset(token)
+        well = all([_conclude(folder) for folder in folders])
+    if not well:
+        raise SystemExit(1)
+
+
+def _conclude(folder: Path) -> bool:
+    """Print how many jobs ended in which way, remove their records, and return whether none failed or was cut off."""
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("[0-9]*.json"), key=lambda path: int(path.stem))]
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # it also holds the records of another process
+        folder.parent.rmdir()
+    counts = {how: sum(record["how"] == how for record in records) for how in (FINISHED, SKIPPED, ELSEWHERE, CUT_OFF, FAILED)}
+    print(f"{folder.parent.parent}: " + ", ".join([f"{len(records)} jobs", *(f"{n} {how}" for how, n in counts.items() if n)]))
+    failures = [record for record in records if record["how"] in (CUT_OFF, FAILED)]
+    for record in failures:
+        print(f"{record['how']}: {record['directory']}: {record['why']}", file=sys.stderr)
+    return not failures

@@ -2,12 +2,18 @@
 
 import errno
 import os
+import pickle
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Ended, Finished, in_process, sentence
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from anomaly_lab.runs import job
 
 Train = Callable[..., Ended]
 CARPET = "+category=carpet"
@@ -90,3 +96,60 @@ def test_ctrl_c_ends_in_a_sentence(train: Train, monkeypatch: pytest.MonkeyPatch
     assert several.status == 1
     assert "1 jobs, 1 cut off\n" in several.out, "the second one never started"
     assert several.err.startswith("error: stopped: start the same command again\ncut off: ")
+
+
+def multirun(folder: Path) -> Any:
+    """As much of Hydra's configuration as the callback looks at."""
+    hydra = {"sweep": {"dir": str(folder)}, "job": {"num": 0}, "runtime": {"output_dir": str(folder / "job")}}
+    return OmegaConf.create({"hydra": hydra})
+
+
+def test_records_of_other_machines_and_half_written_ones_are_left_alone(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    other, dead = (tmp_path / f"runs/s/.jobs/{name}-999999999-1" for name in (f"{host}-2", host))
+    for folder in (other, dead):
+        folder.mkdir(parents=True)
+        (folder / "0.json").write_text("{}")
+    jobs = job.Jobs()
+    with job.concluded():
+        jobs.on_multirun_start(multirun(tmp_path / "runs/s"))
+        assert other.is_dir() and not dead.is_dir()
+        assert jobs.folder is not None
+        (jobs.folder / ".0-abcd.part.json").write_text("{")
+    assert other.is_dir() and not jobs.folder.exists()
+
+
+def test_a_sweeper_gets_the_value_of_a_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when the callback was sent to another process and back."""
+    jobs, config = job.Jobs(), multirun(tmp_path)
+    returned = JobReturn(status=JobStatus.COMPLETED)
+    returned.return_value = job.Ending(job.FINISHED, value=0.75)
+    with job.concluded():
+        jobs.on_multirun_start(config)
+        there = pickle.loads(pickle.dumps(jobs))
+        there.on_job_start(config)
+        there.on_job_end(config, returned)
+    assert returned.return_value == 0.75
+    assert capsys.readouterr().out == f"{tmp_path}: 1 jobs, 1 finished\n"
+
+
+def test_a_job_that_never_ended_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs, config = job.Jobs(), multirun(tmp_path)
+    with pytest.raises(SystemExit) as end, job.concluded():
+        jobs.on_multirun_start(config)
+        jobs.on_job_start(config)
+    assert end.value.code == 1
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path}: 1 jobs, 1 cut off\n"
+    assert captured.err == f"cut off: {tmp_path}/job: stopped or killed before its end\n"
+
+
+def test_a_stopped_multirun_still_says_how_its_jobs_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), job.concluded():
+        jobs = job.Jobs()
+        jobs.on_multirun_start(multirun(tmp_path))
+        raise KeyboardInterrupt
+    assert capsys.readouterr().out.startswith(f"{tmp_path}: 0 jobs")
+    with job.concluded():
+        pass
+    assert not capsys.readouterr().out, "there was no multirun this time"
