@@ -13,7 +13,7 @@ from anomaly_lab.files import write_json
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.progress import watched
 from anomaly_lab.results import Results, metrics_record, write_heatmap
-from anomaly_lab.runs.finished import best_checkpoint
+from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import save
 from anomaly_lab.scored import score
 from anomaly_lab.show import loggers as show_loggers

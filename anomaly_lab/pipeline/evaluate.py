@@ -19,7 +19,7 @@ from anomaly_lab.pipeline.ending import end
 from anomaly_lab.pipeline.train import calibrated
 from anomaly_lab.runs import changes, environment, lock
 from anomaly_lab.runs.checks import check
-from anomaly_lab.runs.finished import best_checkpoint, finished_metrics, require_run
+from anomaly_lab.runs.directory import best_checkpoint, finished_metrics, require_run
 from anomaly_lab.runs.machine import keep_freed_memory
 from anomaly_lab.runs.trained import load
 from anomaly_lab.show.screen import print_source

@@ -22,7 +22,6 @@ from anomaly_lab.progress import bar, watched
 from anomaly_lab.runs import directory as runs_directory
 from anomaly_lab.runs import environment, lock, machine, resume
 from anomaly_lab.runs.checks import check
-from anomaly_lab.runs.finished import finished_metrics
 from anomaly_lab.runs.resume import State
 from anomaly_lab.show import figures
 from anomaly_lab.show import loggers as show_loggers
@@ -60,7 +59,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         else:
             state = resume.settle(directory, config, prints, runs_directory.in_multirun())
         if state is State.FINISHED:
-            return (finished_metrics(directory) or {}).get("proxy_ap"), False
+            return (runs_directory.finished_metrics(directory) or {}).get("proxy_ap"), False
         machine.keep_freed_memory()
         machine.set_threads(resume.stored_threads(directory) if state is State.CUT_OFF else None, share)
         L.seed_everything(config.seed, workers=True, verbose=False)

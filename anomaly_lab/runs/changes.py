@@ -9,10 +9,9 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab.errors import UserError, ending_in_a_sentence
+from anomaly_lab.errors import Refused, UserError, ending_in_a_sentence
 from anomaly_lab.files import make_folder
 from anomaly_lab.runs import directory
-from anomaly_lab.runs.finished import require_run
 
 RECORD = "source.json"  # file in an evaluation's directory that names the run
 KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
@@ -39,7 +38,7 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         new = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
-            source = require_run(config.run).resolve()
+            source = directory.require_run(config.run).resolve()
             require_new(new, source, changes(config.hydra.overrides.task))
             make_folder(new, "out=")
 
@@ -50,18 +49,15 @@ class Guard(Callback):
 
 
 def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
-    """UserError if an evaluation in `new` would overwrite a run: the one in `source`, or one in `new`.
-
-    It may overwrite the same evaluation if that was cut off.
-    """
+    """Refused if an evaluation in `new` would overwrite the run in `source`, or one in `new` that is not the same, cut off."""
     if source == new.resolve() or source in new.resolve().parents:
-        raise UserError(f"{new} lies in the run itself, which is only read: choose another directory with out=")
+        raise Refused(f"{new} lies in the run itself, which is only read: choose another directory with out=")
     if (new / RECORD).is_file() and not (new / "metrics.json").is_file():
         record = json.loads((new / RECORD).read_text(encoding="utf-8"))
         if (record["run"], record["changed"]) == (str(source), list(changed.values())):
             return
     if (new / "config.yaml").exists():
-        raise UserError(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
+        raise Refused(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
 
 
 def changes(overrides: Sequence[str]) -> dict[str, str]:
@@ -77,10 +73,7 @@ def changes(overrides: Sequence[str]) -> dict[str, str]:
 
 
 def overlaid(stored: Any, given: DictConfig, keys: Collection[str]) -> Any:
-    """The run's configuration `stored` with the values of `keys` from `given`.
-
-    UserError if real images would be recorded as synthetic ones.
-    """
+    """The configuration `stored` with the values of `keys` from `given`. UserError if real images would count as synthetic."""
     if "data.root" in keys and "data" not in keys and stored.data.name == "synthetic":
         raise UserError("the run was trained on the embedded data set: to score other images, add data=folder data.root=DIR")
     config: Any = OmegaConf.create(OmegaConf.to_container(stored))

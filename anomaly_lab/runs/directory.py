@@ -1,5 +1,7 @@
-"""A run's directory: its name, which run it belongs to, and the configuration stored there."""
+"""A run's directory: its name, which run it belongs to, and the files there. The network is not loaded."""
 
+import csv
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,15 +20,13 @@ LONGEST_NAME = 120  # bytes; file systems allow 255
 
 
 def directory_name(overrides: str, longest: int = LONGEST_NAME) -> str:
-    """Hydra's override_dirname as a folder's name of at most `longest` bytes. Characters that a file system may refuse become
-    "-"."""
+    """Hydra's override_dirname as a folder's name of at most `longest` bytes; "-" for what a file system may refuse."""
     name = re.sub(r"[^\w=,.-]+", "-", overrides).encode()[:longest].decode(errors="ignore")
     return name.strip("-.,+") or "defaults"
 
 
 def sweep_directory(overrides: Sequence[str]) -> str:
-    """The name of a multirun's folder. The same command gives the same name, whatever the order of its overrides and the values
-    of neutral keys, so that it finds its jobs again."""
+    """The name of a multirun's folder. The order of the overrides and the values of neutral keys don't change it."""
     counting = sorted(o for o in overrides if not fingerprint.is_neutral(o.lstrip("+~").split("=", 1)[0]))
     return _named(",".join(counting), files.digest(counting))
 
@@ -48,9 +48,8 @@ def in_multirun() -> bool:
 
 def study() -> str | None:
     """The name of the multirun that the current job is part of, None for a single run."""
-    if not in_multirun():
-        return None
-    return Path(HydraConfig.get().runtime.output_dir).parent.name[:128]  # W&B refuses longer names of groups
+    # W&B refuses longer names of groups
+    return Path(HydraConfig.get().runtime.output_dir).parent.name[:128] if in_multirun() else None
 
 
 OmegaConf.register_new_resolver("study", study, replace=True)
@@ -63,8 +62,7 @@ OmegaConf.register_new_resolver("records", lambda resume: None if resume else ".
 
 
 class Guard(Callback):
-    """Checks a run's directory before Hydra writes its own records there: Hydra would overwrite another run's records, or end
-    in a stack trace."""
+    """Checks a run's directory before Hydra writes there: it would overwrite another run's records or print a stack trace."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         run = Path(config.hydra.run.dir)
@@ -107,18 +105,53 @@ def stored_config(run: Path) -> Any:
 
 
 def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> Any:
-    """The configuration stored in `run`, for resume=.
+    """The configuration stored in `run`, for resume=, with neutral keys, such as data.num_workers, from the command line.
 
-    `overrides` are the options on the command line and `config` is the configuration that they give. Neutral keys, such as
-    data.num_workers, take the values from the command line. For other keys Refused is raised if the values differ.
+    `config` is what the options `overrides` on the command line give. Refused if another key differs.
     """
     stored = stored_config(run)
     keys = [override.lstrip("+~").split("=", 1)[0].replace("/", ".").split("@")[0] for override in overrides]
-    if differing := fingerprint.differences(stored, config, keys):
-        what = "; ".join(differing)
+    if what := "; ".join(fingerprint.differences(stored, config, keys)):
         raise Refused(f"{run} is resumed with the configuration stored there, and {what}: leave that out, or start a new run")
     for key in keys:
         if fingerprint.is_neutral(key) and key != "resume":
             OmegaConf.update(stored, key, OmegaConf.select(config, key), merge=False, force_add=True)
     OmegaConf.resolve(stored)  # values from the command line may refer to Hydra's own configuration, which is not stored
     return stored
+
+
+def require_run(run: str | None) -> Path:
+    """The directory of a trained run. UserError if it holds no run or no best.ckpt."""
+    if run is None:
+        raise UserError("no run: give run=DIRECTORY, a directory that anomaly_lab.train has made")
+    path = Path(run)
+    if not (path / "config.yaml").is_file():
+        job = min((child.parent for child in path.glob("*/config.yaml")), default=None)
+        remedy = f"it holds several, run={job} is one" if job else "give a directory that anomaly_lab.train has made"
+        raise UserError(f"{path} holds no run: {remedy}")
+    if not best_checkpoint(path).is_file():
+        raise UserError(
+            f"{path} has no checkpoints/best.ckpt: its training has not ended, so continue it with "
+            f"python -m anomaly_lab.train resume={path}"
+        )
+    return path
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint of a run with the last step's weights and the threshold. It exists once the run is calibrated."""
+    return run / "checkpoints" / "best.ckpt"
+
+
+def finished_metrics(run: Path) -> dict[str, Any] | None:
+    """metrics.json of the run; None if the run has not finished."""
+    path = run / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def held_out_levels(run: Path) -> list[dict[str, Any]]:
+    """The rows of levels.csv for the held-out images, valid for the run's own scoring. Without the file there are none."""
+    path = run / "levels.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == "validation"]

@@ -14,7 +14,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs.checks import not_by_error
 from anomaly_lab.runs.choices import resolved
-from anomaly_lab.runs.finished import best_checkpoint, held_out_levels, require_run
+from anomaly_lab.runs.directory import best_checkpoint, held_out_levels, require_run
 from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.runs.changes import changes, evaluation_name, require_new
 
 
@@ -23,11 +23,11 @@ def test_what_lies_in_the_weights_cannot_be_changed(override: str) -> None:
 def test_an_evaluation_writes_over_no_run(tmp_path: Path) -> None:
     run, new = tmp_path / "run", tmp_path / "new"
     require_new(new, run, {})
-    with pytest.raises(UserError, match="lies in the run itself"):
+    with pytest.raises(Refused, match="lies in the run itself"):
         require_new(run / "inside", run, {})
     new.mkdir()
     (new / "config.yaml").touch()
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(Refused, match="holds a run already"):
         require_new(new, run, {})
 
 

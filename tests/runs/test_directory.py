@@ -1,9 +1,10 @@
-"""A run's directory: its name, which run it belongs to, and the configuration stored there."""
+"""A run's directory: its name, which run it belongs to, and the files there."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Finished, metrics_of
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import Refused, UserError
@@ -156,3 +157,22 @@ def test_a_directory_without_permission_is_named(
     with pytest.raises(SystemExit):
         directory.Guard().on_run_start(guarded(tmp_path))
     assert f"{tmp_path} cannot be written to (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_finished_run_has_its_files(finished: Finished) -> None:
+    assert directory.require_run(str(finished.directory)) == finished.directory
+    assert directory.best_checkpoint(finished.directory).is_file()
+    assert directory.finished_metrics(finished.directory) == metrics_of(finished.directory)
+    levels = directory.held_out_levels(finished.directory)
+    assert levels and all(row["split"] == "validation" and row["path"].startswith("train/good/") for row in levels)
+
+
+def test_what_is_missing_is_named(finished: Finished, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run: give run=DIRECTORY"):
+        directory.require_run(None)
+    with pytest.raises(UserError, match=r"holds several, run=.* is one"):
+        directory.require_run(str(finished.directory.parent))
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(UserError, match=r"has no checkpoints/best.ckpt: .*resume="):
+        directory.require_run(str(tmp_path))
+    assert directory.finished_metrics(tmp_path) is None and directory.held_out_levels(tmp_path) == []

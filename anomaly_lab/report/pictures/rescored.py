@@ -8,7 +8,7 @@ from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import UserError
 from anomaly_lab.report.read.run import Run
-from anomaly_lab.runs.finished import best_checkpoint
+from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import Trained, load
 from anomaly_lab.scored import Scored, preprocessing_of, score
 
