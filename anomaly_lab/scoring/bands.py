@@ -1,6 +1,7 @@
-"""Octave bands of an image's reconstruction error: their local energies, on a grid of 4 px.
+"""Local energies of the octave bands of an image, on a grid of 4 px.
 
-Each band is what averaging over 2 × 2 pixels takes away (a Laplacian pyramid). The last band is what is left.
+A band is the difference between an image and its average over 2 × 2 pixels. The next band comes from that average, and the last
+band is the coarsest average itself (a Laplacian pyramid).
 """
 
 from typing import NamedTuple
@@ -12,38 +13,38 @@ from torch import Tensor
 from anomaly_lab.scoring.heatmap import reflected, smooth
 
 BANDS = 5  # octaves: from single pixels to structures wider than 16 px
-LEVEL = 2  # energies are compared on a grid of 2² = 4 px: they are averaged over about that anyway
-SPREAD = 0.75  # grid points: energies are averaged over a Gaussian of this σ, 3 px
+LEVEL = 2  # the grid has 2² = 4 px, about the width over which energies are averaged
+SPREAD = 0.75  # σ of the Gaussian over which energies are averaged, in grid points: 3 px
 
 
 class Observed(NamedTuple):
-    """What a normal error is fitted to: one image and its reconstruction, on a grid of 4 px, a tenth of their memory."""
+    """One image and its reconstruction, as a normal error is fitted to them. They take a tenth of the memory of X and F(X)."""
 
-    error: Tensor  # (1, BANDS, h', w'), band energies of F(X) − X
-    output: Tensor  # (1, BANDS, h', w'), band energies of F(X)
-    brightness: Tensor  # (1, 1, h', w'), mean of F(X) over channels
+    error: Tensor  # (1, BANDS, h', w'): band energies of F(X) − X
+    output: Tensor  # (1, BANDS, h', w'): band energies of F(X)
+    brightness: Tensor  # (1, 1, h', w'): mean of F(X) over channels
 
 
 def observed(X: Tensor, output: Tensor) -> Observed:
-    """An image X and its reconstruction F(X), both (3, h, w) in [0, 1], as a fit needs them."""
+    """From X and F(X), both (3, h, w) in [0, 1]."""
     return Observed(band_energies((output - X)[None]), band_energies(output[None]), brightness(output[None]))
 
 
 def halved(seen: Observed) -> tuple[Observed, Observed]:
-    """The left and the right half of an image."""
+    """The left half and the right half of an image."""
     middle = seen.brightness.shape[-1] // 2
     return Observed(*(x[..., :middle] for x in seen)), Observed(*(x[..., middle:] for x in seen))
 
 
 def brightness(output: Tensor) -> Tensor:
-    """The mean over channels and blocks of 4 × 4 px: (B, 3, h, w) → (B, 1, h', w')."""
+    """Mean over channels and blocks of 4 × 4 px: (B, 3, h, w) → (B, 1, h', w')."""
     return F.avg_pool2d(_padded(output.mean(1, keepdim=True)), 2**LEVEL)
 
 
 def band_energies(x: Tensor) -> Tensor:
-    """(B, C, h, w) → (B, BANDS, h', w'): local mean squares of the octave bands, averaged over channels.
+    """Local mean squares of the octave bands, averaged over channels: (B, C, h, w) → (B, BANDS, h', w').
 
-    The grid of 4 px covers the image, enlarged by reflection to multiples of 16 px.
+    The grid covers the image, enlarged by reflection to multiples of 16 px.
     """
     x = _padded(x)
     grid = [side // 2**LEVEL for side in x.shape[-2:]]
@@ -59,7 +60,7 @@ def band_energies(x: Tensor) -> Tensor:
 
 
 def _padded(x: Tensor) -> Tensor:
-    """Whole blocks at every level: a remainder at the edge would shift the coarse bands against the fine ones."""
+    """Enlarge to whole blocks at every level: incomplete blocks would shift coarse bands against fine ones."""
     block = 2 ** (BANDS - 1)
     if all(side % block == 0 for side in x.shape[-2:]):
         return x

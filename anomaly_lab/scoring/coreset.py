@@ -1,20 +1,20 @@
-"""Fewer vectors that stand for many: a random subset, a greedy coreset, or k-means. Pure functions, seeded."""
+"""Few vectors that represent many: a random subset, a greedy coreset, or k-means. Pure functions with a seed."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-CHUNK = 2**22  # numbers in a block of a distance matrix: 16 MiB
-ITERATIONS = 10  # of k-means: later ones move the centres by little
+CHUNK = 2**22  # entries in a block of a distance matrix: 16 MiB
+ITERATIONS = 10  # of k-means; later ones hardly move the centres
 Progress = Callable[[int, int], None]
 
 
 def nearest(x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
-    """Exact nearest neighbours: (n, C), (m, C) → distances (n,) and indices (n,).
+    """Exact nearest neighbours of x (n, C) in the bank (m, C) → distances (n,) and indices (n,).
 
-    By |x|² + |b|² − 2 x·b, one matrix product a block, about the bank's mean: far from the origin the sum of squares has lost
-    the digits that small distances differ in. The distance to the nearest is then computed anew from the difference.
+    The search uses |x|² + |b|² − 2 x·b, one matrix product per block. Vectors are centred first: far from the origin, the sum
+    would round small differences away. The distance to the nearest vector is computed from the difference.
     """
     middle = bank.mean(0)
     centred = bank - middle
@@ -25,22 +25,24 @@ def nearest(x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def random_subset(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """(min(size, n), C), each equally likely."""
+    """A random subset (min(size, n), C) of the vectors (n, C)."""
     return vectors[torch.randperm(len(vectors), generator=generator)[:size].to(vectors.device)]
 
 
 def greedy_coreset(vectors: Tensor, size: int, generator: torch.Generator, progress: Progress | None = None) -> Tensor:
-    """One at random, then again and again the vector farthest from all that are chosen: no vector is left far from one that
-    stands for it (within twice the least radius that so many could reach)."""
+    """A random vector, then repeatedly the vector farthest from all chosen ones.
+
+    The largest distance from a vector to its nearest chosen one is at most twice the smallest possible for this size.
+    """
     size = min(size, len(vectors))
     chosen = torch.empty(size, dtype=torch.long)
     chosen[0] = int(torch.randint(len(vectors), (1,), generator=generator))
     half = vectors.square().sum(1) / 2
-    least = torch.full_like(half, torch.inf)  # |x − b|² / 2 to the nearest chosen
+    least = torch.full_like(half, torch.inf)  # |x − b|² / 2 to the nearest chosen vector b
     for i in range(1, size):
         last = int(chosen[i - 1])
         torch.minimum(least, half + half[last] - vectors @ vectors[last], out=least)
-        least[last] = -torch.inf  # never again, also where all others are copies
+        least[last] = -torch.inf  # never chosen again, even if all others are copies
         chosen[i] = int(least.argmax())
         if progress is not None and i % 100 == 0:
             progress(i, size)
@@ -48,7 +50,7 @@ def greedy_coreset(vectors: Tensor, size: int, generator: torch.Generator, progr
 
 
 def k_means(vectors: Tensor, size: int, generator: torch.Generator, progress: Progress | None = None) -> Tensor:
-    """The centres after `ITERATIONS` rounds of Lloyd's algorithm from a random subset; a centre of no vector stays."""
+    """The centres after `ITERATIONS` rounds of Lloyd's algorithm from a random subset. A centre without vectors stays."""
     centres = random_subset(vectors, size, generator).clone()
     for i in range(ITERATIONS):
         _, index = nearest(vectors, centres)

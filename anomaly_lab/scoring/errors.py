@@ -1,7 +1,7 @@
-"""Plain error maps, which need no learning: the paper's. Choose one with scoring.error=NAME.
+"""The paper's plain error maps. Choose one with scoring.error=NAME.
 
-An error map is a function (X, F(X)), both (B, C, H, W) in [0, 1] → (B, H, W). An error map that learns what error is normal
-is a module with a method `learn`, see `normal_error`.
+An error map is a function (X, F(X)), both (B, C, H, W) in [0, 1] → (B, H, W). An error map that learns from normal images is a
+module with a method `learn`: see `normal_error`.
 """
 
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""F as scorers use it: the trained network in testing, and the normal images that a scorer learns from."""
+"""What scorers work with: the trained network F in testing, and the normal images from which a scorer learns."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,17 @@ from torch import Tensor
 from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.scoring.tiles import reconstruct
 
-AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}  # precision → type of the products
+AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}  # precision → autocast type
 
 
 class Forward:
     """F in testing: without gradients, in the run's precision, on whole images or in tiles of the training size.
 
-    - `network`: in evaluation mode. It maps (B, 3, h, w) in [0, 1] to the same. A network of features offers `encode`,
-      `features` and, where it reconstructs, `decode`.
-    - `folded`: gives the network's copy for inference.
-    - `tile`: side of the tiles in pixels, 0 for whole images. - `precision`: a key of `AUTOCAST`.
+    - `network`: in evaluation mode. It maps (B, 3, h, w) in [0, 1] to the same. A network of features has the methods `encode`
+      and `features` and, if it reconstructs, `decode`.
+    - `folded`: makes the network's copy for inference.
+    - `tile`: side of the tiles in pixels, 0 for whole images.
+    - `precision`: a key of `AUTOCAST`.
     """
 
     def __init__(self, network: Any, folded: ForInference, tile: int, precision: str) -> None:
@@ -37,16 +38,16 @@ class Forward:
             return self.network.encode(_last(X))  # type: ignore[no-any-return]
 
     def features(self, X: Tensor) -> Tensor:
-        """X (B, 3, h, w) in [0, 1] → the vectors that are compared with normal ones, (B, C, h', w') float32."""
+        """X (B, 3, h, w) in [0, 1] → vectors for the comparison with normal ones, (B, C, h', w') float32."""
         return self.compared(self.encode(X))
 
     def compared(self, vectors: Tensor) -> Tensor:
-        """Vectors of `encode` as they are compared with normal ones."""
+        """Vectors of `encode` → vectors of `features`."""
         with torch.no_grad():
             return self.network.features(vectors)  # type: ignore[no-any-return]
 
     def decode(self, vectors: Tensor, size: torch.Size) -> Tensor | None:
-        """Vectors of `encode` → F(X) of `size`, float32; None for a network that does not reconstruct."""
+        """Vectors of `encode` → F(X) of this size, float32; None if the network does not reconstruct."""
         if not getattr(self.network, "reconstructs", True):
             return None
         with self._context(vectors):
@@ -64,14 +65,14 @@ def _last(x: Tensor) -> Tensor:
 
 
 class NormalImages(Protocol):
-    """The normal images of a category, as a scorer learns from them: X (3, h, w) in [0, 1], at the working scale."""
+    """The normal images of a category, from which a scorer learns: X (3, h, w) in [0, 1] at the working scale."""
 
     @property
     def held_out(self) -> Sequence[Any]:
-        """The held-out images, on which the threshold is calibrated."""
+        """The held-out images, which calibrate the threshold."""
 
     def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
-        """At most `count` held-out images, evenly spread, each with its place in `held_out`."""
+        """At most `count` held-out images, evenly spread: (index in `held_out`, X)."""
 
     def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
-        """At most `count` training images, evenly spread (all for None), and how many they are."""
+        """At most `count` training images, evenly spread, and their number. None for all images."""

@@ -1,4 +1,4 @@
-"""Heatmaps: smoothed, and brought to another size (section 4.2). Pure functions on tensors."""
+"""Smoothing and resizing of heatmaps (section 4.2). Pure functions on tensors."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def smooth(heatmap: Tensor, sigma: float) -> Tensor:
-    """Gaussian filter of `sigma` pixels (0: none), reflecting at the border, cut off at 4 σ: (B, H, W) → (B, H, W)."""
+    """Gaussian filter: (B, H, W) → (B, H, W). `sigma`: in pixels, 0 for none. It ends at 4 σ and reflects at the border."""
     if sigma == 0:
         return heatmap
     rows, columns = (_gaussian(side, sigma, heatmap) for side in heatmap.shape[1:])
@@ -16,8 +16,10 @@ def smooth(heatmap: Tensor, sigma: float) -> Tensor:
 
 
 def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
-    """(side, side): each row the weights of a Gaussian around its place. As matrix products the filter takes a third of the
-    time of its convolutions, up to 1024²."""
+    """The filter as a matrix (side, side): row i holds the weights of a Gaussian around i.
+
+    Up to 1024², matrix products take a third of the time of convolutions.
+    """
     radius = max(1, int(4 * sigma + 0.5))
     offset = torch.arange(-radius, radius + 1, device=like.device)
     weights = torch.exp(-0.5 * (offset.to(like.dtype) / sigma) ** 2)
@@ -27,20 +29,20 @@ def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
 
 
 def reflected(index: Tensor, length: int) -> Tensor:
-    """Any index mapped into [0, length) by reflection at the pixels' outer edges: −1 → 0, length → length − 1."""
+    """Map any index into [0, length) by reflection at the outer edges of the pixels: −1 → 0, length → length − 1."""
     folded = index.remainder(2 * length)
     return torch.where(folded < length, folded, 2 * length - 1 - folded)
 
 
 def enlarged(heatmap: Tensor, size: Sequence[int]) -> Tensor:
-    """One value a patch, (B, h', w'), of square patches that cover an image of `size` (h, w) → (B, h, w), bilinear."""
+    """From one value per square patch (B, h', w') to one per pixel (B, h, w), bilinear. `size`: (h, w) of the image."""
     patch = max(-(-side // count) for side, count in zip(size, heatmap.shape[1:], strict=True))
     full = F.interpolate(heatmap[:, None], scale_factor=patch, mode="bilinear")[:, 0]
     return full[:, : size[0], : size[1]]
 
 
 def resize_heatmap(heatmap: Tensor, size: Sequence[int]) -> Tensor:
-    """(h, w) → (H, W), bilinear: pixel metrics are computed at the ground truth's own resolution."""
-    if tuple(heatmap.shape) == tuple(size):  # a DataLoader makes lists of tuples
+    """Resize (h, w) to (H, W), bilinear: pixel metrics are computed at the resolution of the ground truth."""
+    if tuple(heatmap.shape) == tuple(size):  # a DataLoader turns tuples into lists
         return heatmap
     return F.interpolate(heatmap[None, None], size=tuple(size), mode="bilinear", antialias=False)[0, 0]

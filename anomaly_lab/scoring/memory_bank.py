@@ -1,7 +1,6 @@
-"""Distance to the nearest of many feature vectors of normal images: a detector that is not trained, only shown the normal.
+"""A memory bank (Roth et al., PatchCore, 2022): the distance to the nearest of many feature vectors of normal images.
 
-What Roth et al. (PatchCore, 2022) call a memory bank. Exact search by matrix products; what faiss would gain is measured in
-experiments/patch_ae/README.md.
+The search is exact, by matrix products. experiments/patch_ae/README.md measures what faiss would gain.
 """
 
 from collections.abc import Iterable
@@ -13,25 +12,27 @@ from torch import Tensor, nn
 from anomaly_lab.scoring.coreset import Progress, greedy_coreset, k_means, nearest, random_subset
 
 REDUCTIONS = ("random", "coreset", "k_means")
-CANDIDATES = 5  # times the bank's size: so many vectors, drawn at random, a coreset or k-means chooses from
+CANDIDATES = 5  # a coreset or k-means chooses among this many times the bank's size of random vectors
 
 
 class MemoryBank(nn.Module):
-    """`fit` on features of normal training images, then features (B, C, h', w') → distances (B, h', w').
+    """After `fit` on features of normal training images: features (B, C, h', w') → distances (B, h', w').
 
-    - `size`: vectors to keep. - `reduction`: which: random, coreset or k_means. - `seed`: of the draw.
-    - `whiten`: 0 for plain distances, else Mahalanobis distances by the normal vectors' covariance, to whose diagonal this
-      share of the mean variance is added: a direction counts the more, the less normal vectors vary along it.
-    - `reweight`: of how many neighbours the image score's weight is made (PatchCore's equation 7), 0 for no weight.
+    - `size`: number of vectors in the bank.
+    - `reduction`: how they are chosen: random, coreset or k_means.
+    - `whiten`: 0 for plain distances, else Mahalanobis distances; this fraction of the mean variance is added to the
+      covariance's diagonal.
+    - `reweight`: number of neighbours in the weight of the image score (PatchCore's equation 7), 0 for no weight.
+    - `seed`: of the random draws.
+
+    ValueError for arguments outside their range.
     """
 
-    error = "neighbours"  # what its distances are called in scoring.error
+    error = "neighbours"  # the name of its distances in scoring.error
     vectors: Tensor
     whitening: Tensor | None
 
-    def __init__(
-        self, size: int = 8000, reduction: str = "random", whiten: float = 0.0, reweight: int = 0, seed: int = 0
-    ) -> None:
+    def __init__(self, size: int, reduction: str, whiten: float, reweight: int, seed: int) -> None:
         super().__init__()
         if size < 1:
             raise ValueError(f"scoring.detector.size is {size}: it must be at least 1")
@@ -45,12 +46,12 @@ class MemoryBank(nn.Module):
         self.register_buffer("vectors", torch.empty(0, 0))
         self.register_buffer("whitening", torch.empty(0, 0) if whiten else None)
 
-    @torch.inference_mode(False)  # what a validation makes in inference mode could not be sent among processes afterwards
+    @torch.inference_mode(False)  # a validation runs in inference mode, and its tensors can't be changed later
     @torch.no_grad()
     def fit(self, features: Iterable[Tensor], images: int, progress: Progress | None = None) -> None:
-        """Keep vectors of `images` maps (1, C, h', w'), an equal share of each. Raises ValueError without any map.
+        """Choose vectors from maps (1, C, h', w'), equally many from each. `images`: number of maps. ValueError without maps.
 
-        `progress(done, total)` follows each map, then the choice among the vectors.
+        `progress(done, total)` is called after each map, then during the choice.
         """
         generator = torch.Generator().manual_seed(self.seed)
         wanted = self.size if self.reduction == "random" else CANDIDATES * self.size
@@ -63,11 +64,11 @@ class MemoryBank(nn.Module):
         if not drawn:
             raise ValueError("there is no normal image to remember")
         vectors = random_subset(torch.cat(drawn).float(), wanted, generator)
-        with torch.autocast(vectors.device.type, enabled=False):  # bf16 would blur the distances between near vectors
+        with torch.autocast(vectors.device.type, enabled=False):  # bf16 would round small distances
             self.vectors = self._chosen(vectors, generator, progress).contiguous()
 
     def _chosen(self, vectors: Tensor, generator: torch.Generator, progress: Progress | None) -> Tensor:
-        """The vectors to keep among those drawn, whitened where `whiten` says so."""
+        """The chosen vectors, whitened if `whiten` is not 0."""
         if self.whiten:
             self.whitening = whitening(vectors, self.whiten)
             vectors = vectors @ self.whitening
@@ -77,7 +78,7 @@ class MemoryBank(nn.Module):
         return choose(vectors, self.size, generator, progress)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, h', w') → distances (B, h', w') and the weights of the image scores (B,), 1 without re-weighting."""
+        """(B, C, h', w') → distances (B, h', w') and weights of the image scores (B,), which are 1 without `reweight`."""
         B, _, rows, columns = features.shape
         x = features.movedim(1, -1).flatten(0, 2)
         if self.whitening is not None:
@@ -91,8 +92,8 @@ class MemoryBank(nn.Module):
         return distance.view(B, rows, columns), weights
 
     def _weight(self, x: Tensor, index: int) -> Tensor:
-        """1 − softmax of the distances from `x` to the bank's vectors around its nearest, at that nearest: low where `x` lies
-        no farther from many normal vectors than from one."""
+        """PatchCore's equation 7: 1 − exp‖x − m*‖ / Σ exp‖x − m‖, where m* is the vector at `index`, the nearest to x, and the
+        sum runs over the `reweight` vectors nearest to m*."""
         count = min(self.reweight, len(self.vectors))
         around = (self.vectors - self.vectors[index]).norm(dim=1).topk(count, largest=False).indices
         distances = (self.vectors[around] - x).norm(dim=1)
@@ -102,14 +103,17 @@ class MemoryBank(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         for name in ("vectors", "whitening"):
             stored, own = state_dict.get(prefix + name), getattr(self, name)
-            if stored is not None and own is not None:  # however many there are
+            if stored is not None and own is not None:  # the number of vectors differs
                 setattr(self, name, own.new_empty(stored.shape))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def whitening(vectors: Tensor, share: float) -> Tensor:
-    """(n, C) → (C, C) by which vectors are multiplied so that distances are those by their covariance, with `share` of the mean
-    variance added to its diagonal."""
-    variances, directions = torch.linalg.eigh(torch.cov(vectors.T.cpu().double(), correction=0))  # not every device has it
+    """A matrix W (C, C) from vectors (n, C): distances of x @ W are Mahalanobis distances of x with the vectors' covariance.
+
+    The fraction `share` of the mean variance is added to the covariance's diagonal.
+    """
+    covariance = torch.cov(vectors.T.cpu().double(), correction=0)  # on the CPU, since not every device has doubles
+    variances, directions = torch.linalg.eigh(covariance)
     variances = variances.clamp_min(0) + share * variances.mean().clamp_min(1e-12)
     return (directions / variances.sqrt()).float().to(vectors.device)

@@ -1,9 +1,8 @@
-"""What reconstruction error is normal, and where: a model of the error's local energy, given the reconstruction.
+"""scoring.error=mahalanobis: how unusual a reconstruction error is, compared with held-out normal images.
 
-No network restores everything. A normal image has errors along edges and in fine structure, nearly none in flat places, and
-slow errors are far rarer than fine ones. In a plain squared error the largest of these hide the others. Here the error is
-split into octave bands. The local energy of each band is compared, on a logarithmic scale, with held-out normal images where
-the reconstruction looks alike. The result is a Mahalanobis distance.
+A normal image has errors too: along edges and in fine structure, but hardly in flat places. In a plain squared error, these
+hide smaller errors elsewhere. So the error is split into octave bands. The local energy of each band is compared, on a
+logarithmic scale, with places of normal images where the reconstruction looks alike. The result is a Mahalanobis distance.
 
 Fit on held-out images: errors on training images are smaller (half, with seven images). Unusually small errors count too: a
 blurred defect is reconstructed too well.
@@ -21,20 +20,20 @@ from anomaly_lab.scoring.forward import Forward, NormalImages
 from anomaly_lab.scoring.heatmap import smooth
 from anomaly_lab.scoring.light import lit_differently
 
-FIT = 16  # held-out images of a fit: at 512² they hold 3·10⁵ places, more change nothing
-BRIEF = 4  # held-out images of a fit during training, where more would only cost time
-FOLDS = 4  # parts of the held-out images, each scored by a model of the others: with nine images a model keeps six at least
-FLOOR = 0.01  # of a band's mean energy: below it, differences on the logarithmic scale mean nothing
-SMALLEST = 1e-7  # least mean energy of a band: a tenth of what rounding to 8 bits leaves, above the noise of arithmetic
-RIDGE = 1e-3  # on the regression's normal equations, for each pixel
+FIT = 16  # held-out images for a fit: at 512² they have 3·10⁵ grid points, and more images change nothing
+BRIEF = 4  # held-out images for a fit during training; more would only cost time
+FOLDS = 4  # parts of the held-out images for cross-fitting: with nine images, each model is fitted on at least six
+FLOOR = 0.01  # added to energies relative to the band's mean: smaller differences mean nothing
+SMALLEST = 1e-7  # smallest mean energy of a band: a tenth of the energy of rounding to 8 bits
+RIDGE = 1e-3  # ridge of the regression, for each grid point
 VARIANCE = 0.01  # added to the variances: a band that hardly varies must not decide alone
 
 
 class NormalError(nn.Module):
-    """scoring.error=mahalanobis: mean and covariance of the log band energies of F(X) − X.
+    """Mean and covariance of the log band energies of F(X) − X. The mean is a quadratic function of the look of F(X).
 
-    The mean is a quadratic function of what F(X) looks like at the place. After `fit` on normal images, (X, F(X)) gives the
-    Mahalanobis distance, divided by √bands: its mean square is 1 on the images of the fit.
+    After `fit` on normal images, (X, F(X)) gives the Mahalanobis distance divided by √`BANDS`. On the images of the fit, its
+    mean square is about 1.
     """
 
     error_scale: Tensor
@@ -53,12 +52,9 @@ class NormalError(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Sequence[Observed]) -> None:
-        """Ridge regression of the log energies on normal images, and the covariance of the residuals. Sizes may differ.
-
-        Raises ValueError without any image.
-        """
+        """Ridge regression of the log energies, and the covariance of its residuals. ValueError without images."""
         if not images:
-            raise ValueError("there is no normal image to learn the normal error from")
+            raise ValueError("there is no normal image for a fit of the normal error")
         self.error_scale.copy_(_mean([of_one.error for of_one in images]))
         self.output_scale.copy_(_mean([of_one.output for of_one in images]))
         products = []
@@ -74,11 +70,11 @@ class NormalError(nn.Module):
         self.precision.copy_(torch.linalg.inv(covariance + VARIANCE * torch.eye(BANDS)))
 
     def learn(self, F: Forward, normal: NormalImages, brief: bool) -> list["NormalError | Halves"]:
-        """Fit on held-out normal images; returns one model for each of them, which was not fitted on it (cross-fitting).
+        """Fit on held-out normal images. Returns for each of them a model that was not fitted on it (cross-fitting).
 
         An image looks too normal to a model fitted on it: thresholds from nine images scored by their own model flagged a
-        third of new normal images. A single image is scored half by half, each half by the model of the other one.
-        `brief`, during training: fit on `BRIEF` images, without copies in other light; returns nothing.
+        third of new normal images. If there is one image, each half is scored by a model of the other half.
+        If `brief`, during training, the fit uses `BRIEF` images without copies in other light, and the list is empty.
         """
         if brief:
             self.fit([self._seen(F, X) for _, X in normal.held_out_images(BRIEF)])
@@ -90,7 +86,7 @@ class NormalError(nn.Module):
         if len(normal.held_out) == 1:
             left, right = zip(*(halved(image) for image in seen[0]), strict=True)
             return [Halves(self._fitted(left), self._fitted(right))]
-        models: list[NormalError | Halves] = [self] * len(normal.held_out)  # right for those that it was not fitted on
+        models: list[NormalError | Halves] = [self] * len(normal.held_out)  # images beyond `FIT` are in no fit
         folds, places = min(FOLDS, len(seen)), list(seen)
         for fold in range(folds):
             others = self._fitted([image for i, place in enumerate(places) if i % folds != fold for image in seen[place]])
@@ -99,37 +95,36 @@ class NormalError(nn.Module):
         return models
 
     def _seen(self, F: Forward, X: Tensor) -> Observed:
-        """X (3, h, w) and its reconstruction, where this model is."""
+        """X (3, h, w) and its reconstruction, on this model's device."""
         X = X.to(self.weights.device)
         return observed(X, F(X[None])[0])
 
     def _fitted(self, images: Sequence[Observed]) -> "NormalError":
-        """Another model, fitted on these images."""
+        """A new model, fitted on these images."""
         model = NormalError().to(self.weights.device)
         model.fit(images)
         return model
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
-        """X and F(X), (B, 3, h, w) → distance (B, h, w), smoothed by a Gaussian of `sigma` pixels."""
+        """X and F(X), (B, 3, h, w) → distance (B, h, w), smoothed with a Gaussian of `sigma` pixels."""
         expected = torch.einsum("bchw,ck->bkhw", self._conditions(brightness(output), band_energies(output)), self.weights)
         z = _log(band_energies(output - X), self.error_scale) - expected
         squared = torch.einsum("bkhw,kl,blhw->bhw", z, self.precision, z) / BANDS
-        distance = squared.clamp_min(0).sqrt()  # squares, smoothed, spread a defect's peak over its surroundings
+        distance = squared.clamp_min(0).sqrt()  # smoothed squares would enlarge a defect
         rows, columns = (-(-side // 2**LEVEL) for side in X.shape[-2:])
         distance = _smoothed(distance[..., :rows, :columns], sigma / 2**LEVEL)
         full = functional.interpolate(distance[:, None], scale_factor=2**LEVEL, mode="bilinear")[:, 0]
         return full[..., : X.shape[-2], : X.shape[-1]]
 
     def _conditions(self, brightness: Tensor, energies: Tensor) -> Tensor:
-        """What F(X) looks like, from its brightness and band energies: a constant, brightness, log energies, and their products
-        (B, conditions, h', w')."""
-        look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of them of order 1
+        """The look of F(X) at each grid point: 1, brightness, log energies and their products, (B, conditions, h', w')."""
+        look = torch.cat([4 * (brightness - 0.5), _log(energies, self.output_scale)], 1)  # all of order 1
         first, second = torch.triu_indices(look.shape[1], look.shape[1], device=look.device)
         return torch.cat([torch.ones_like(brightness), look, look[:, first] * look[:, second]], 1)
 
 
 class Halves(nn.Module):
-    """Scores the left half of an image by the model fitted on its right half, and the right half by that of the left."""
+    """Scores the left half of an image with the model of its right half, and the right half with the model of its left half."""
 
     def __init__(self, left: NormalError, right: NormalError) -> None:
         super().__init__()
@@ -148,9 +143,9 @@ def _exact(x: Tensor) -> Tensor:
 
 
 def _smoothed(distance: Tensor, sigma: float) -> Tensor:
-    """Smooth (B, h', w') by a Gaussian of `sigma` grid points, with the normal distance, 1, outside the image.
+    """Smooth (B, h', w') with a Gaussian of `sigma` grid points. Outside the image the distance is 1, the normal one.
 
-    Reflection would count errors at a border twice: most of the highest values in normal images were there.
+    With reflection, errors at the border would count twice: it caused most of the highest values in normal images.
     """
     margin = math.ceil(4 * sigma)
     padded = smooth(functional.pad(distance - 1, (margin,) * 4), sigma)
@@ -158,7 +153,7 @@ def _smoothed(distance: Tensor, sigma: float) -> Tensor:
 
 
 def _mean(energies: Sequence[Tensor]) -> Tensor:
-    """(BANDS,): the mean over images and places, at least `SMALLEST`."""
+    """The mean energies (BANDS,) over images and grid points, at least `SMALLEST`."""
     return torch.stack([e.mean((0, 2, 3)) for e in energies]).mean(0).clamp_min(SMALLEST)
 
 

@@ -1,25 +1,23 @@
-"""Scorers: from an image to its heatmap, by the error of a reconstruction or by features of the network.
+"""Scorers: from an image to its heatmap, by the error of a reconstruction or by features. Choose one with scoring.scorer=NAME.
 
-A scorer learns what is normal with `learn`: briefly before each validation, fully after the training. It gets F as a
-`Forward` and never sees the module, the trainer or the run. Choose one with scoring.scorer=NAME.
+A scorer learns what is normal with `learn`: briefly before each validation, fully after the training.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from anomaly_lab.scoring.coreset import Progress
 from anomaly_lab.scoring.forward import Forward, NormalImages
 from anomaly_lab.scoring.heatmap import enlarged, smooth
 
-BRIEF = 32  # training images that a detector sees before a validation, where more would only cost time
-Progress = Callable[[int, int], None]
+BRIEF = 32  # training images for a fit before a validation; more would only cost time
 
 
 class Look(NamedTuple):
-    """What a scorer makes of images: F(X) (B, 3, h, w), None where the network does not reconstruct; the smoothed heatmap
-    (B, h, w); factors on the image scores (B,), None where the heatmap alone decides."""
+    """The result for a batch: `output`, F(X) (B, 3, h, w), None if the network does not reconstruct; the smoothed `heatmap`
+    (B, h, w); `weights`, factors on the image scores (B,), or None."""
 
     output: Tensor | None
     heatmap: Tensor
@@ -27,8 +25,10 @@ class Look(NamedTuple):
 
 
 class ErrorScorer(nn.Module):
-    """By the error of F(X). `error`: an error map, see `errors`. `sigma`: of the Gaussian that smooths it, in pixels at the
-    working scale."""
+    """The heatmap is the error of F(X).
+
+    `error`: an error map, see `errors`; otherwise ValueError. `sigma`: of the smoothing, in pixels at the working scale.
+    """
 
     def __init__(self, error: Any, sigma: float) -> None:
         super().__init__()
@@ -39,9 +39,9 @@ class ErrorScorer(nn.Module):
     def learn(
         self, F: Forward, normal: NormalImages, brief: bool = False, progress: Progress | None = None
     ) -> list["ErrorScorer"]:
-        """Learn what error is normal from held-out images; returns one scorer for each of them that has not learnt from it.
+        """Let the error map learn from held-out images. Returns for each of them a scorer that has not learnt from it.
 
-        A plain error has nothing to learn.
+        If `brief`, the list is empty. A plain error map learns nothing.
         """
         if not hasattr(self.error, "learn"):
             return [] if brief else [self] * len(normal.held_out)
@@ -51,21 +51,18 @@ class ErrorScorer(nn.Module):
         """X (B, 3, h, w) in [0, 1] → F(X) and the heatmap."""
         output = F(X)
         with torch.autocast(X.device.type, enabled=False):  # bf16 would round the heatmap
-            return Look(output, self.heatmap(X, output), None)
-
-    def heatmap(self, X: Tensor, output: Tensor) -> Tensor:
-        """X and F(X), (B, 3, h, w) → the smoothed error (B, h, w). A module smooths its map itself."""
-        if isinstance(self.error, nn.Module):
-            return self.error(X, output, self.sigma)  # type: ignore[no-any-return]
-        return smooth(self.error(X, output), self.sigma)
+            if isinstance(self.error, nn.Module):  # it smooths its map itself
+                return Look(output, self.error(X, output, self.sigma), None)
+            return Look(output, smooth(self.error(X, output), self.sigma), None)
 
 
 class FeatureScorer(nn.Module):
-    """By what a detector makes of the network's features, one vector per patch.
+    """The heatmap shows a detector's distances of the network's features, one vector per patch.
 
-    - `detector`: `fit` on features (1, C, h', w') of so many training images, one by one; then features → distances
-      (B, h', w') and factors on the image scores (B,). Its attribute `error` names the distances.
-    - `error`: must be that name. - `sigma`: of the Gaussian that smooths the distances, in pixels at the working scale.
+    - `detector`: a module with `fit(features (1, C, h', w') of each image, number of images, progress)`. Then it maps features
+      to distances (B, h', w') and factors on the image scores (B,). Its attribute `error` is the name of the distances.
+    - `error`: must be that name, otherwise ValueError.
+    - `sigma`: of the smoothing, in pixels at the working scale.
     """
 
     def __init__(self, detector: Any, error: str, sigma: float) -> None:
@@ -77,14 +74,14 @@ class FeatureScorer(nn.Module):
     def learn(
         self, F: Forward, normal: NormalImages, brief: bool = False, progress: Progress | None = None
     ) -> list["FeatureScorer"]:
-        """Fit the detector on training images. Returns this scorer for each held-out image: it has seen none of them."""
+        """Fit the detector on training images. Returns this scorer for each held-out image; if `brief`, the list is empty."""
         images, count = normal.training_images(BRIEF if brief else None)
         device = next(F.network.parameters()).device
         self.detector.fit((F.features(X[None].to(device)) for X in images), count, progress)
         return [] if brief else [self] * len(normal.held_out)
 
     def forward(self, F: Forward, X: Tensor) -> Look:
-        """X (B, 3, h, w) in [0, 1] → F(X) where there is one, the heatmap, and factors on the image scores."""
+        """X (B, 3, h, w) in [0, 1] → F(X), the heatmap and factors on the image scores."""
         vectors = F.encode(X)
         with torch.autocast(X.device.type, enabled=False):
             distance, weights = self.detector(F.compared(vectors))

@@ -7,16 +7,16 @@ from torch import Tensor
 
 from anomaly_lab.scoring.heatmap import reflected
 
-TILE_OVERLAP = 4  # neighbouring tiles share a quarter of their side
-TILES_AT_ONCE = 16  # bounds the memory of a large image
+TILE_OVERLAP = 4  # neighbouring tiles share at least 1/4 of their side
+TILES_AT_ONCE = 16  # limits the memory for a large image
 
 
-def reconstruct(network: Callable[[Tensor], Tensor], X: Tensor, tile: int = 0) -> Tensor:
-    """F(X) of (B, 3, H, W), on the whole image (`tile` = 0) or in overlapping square tiles of that side.
+def reconstruct(network: Callable[[Tensor], Tensor], X: Tensor, tile: int) -> Tensor:
+    """F(X) of X (B, 3, H, W), on whole images (`tile` = 0) or in overlapping square tiles of `tile` pixels.
 
-    The network's dilated branches reach hundreds of pixels: trained on crops, they have seen padding there, and on a whole
-    image they drift. In tiles of the training size they see what they know. Neighbouring tiles overlap by a quarter and are
-    blended with Hann weights, so that no seams show. Images smaller than a tile are enlarged by reflection and cropped again.
+    The network's dilated branches reach hundreds of pixels. Trained on crops, they have seen padding there, so on a whole image
+    the brightness of F(X) drifts. Tiles of the training size avoid that. They are blended with Hann weights, which leaves no
+    seams. An image smaller than a tile is enlarged by reflection and cropped again.
     """
     height, width = X.shape[-2:]
     if tile == 0 or (height == tile and width == tile):
@@ -40,7 +40,7 @@ def reconstruct(network: Callable[[Tensor], Tensor], X: Tensor, tile: int = 0) -
 
 
 def starts(side: int, tile: int) -> list[int]:
-    """First pixels of tiles that cover [0, side) evenly, neighbours sharing a quarter of a tile or more."""
+    """The first pixels of tiles that cover [0, side) evenly. Neighbours share at least a quarter of a tile."""
     if side <= tile:
         return [0]
     step = tile - tile // TILE_OVERLAP

@@ -1,4 +1,4 @@
-"""Octave bands: which wave has its energy where."""
+"""Octave bands: the band in which a wave has its energy."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def noise(seed: int, *shape: int) -> Tensor:
 
 @pytest.mark.parametrize(("period", "band"), [(2, 0), (4, 1), (8, 2), (16, 3), (128, 4)])
 def test_a_wave_has_its_energy_in_the_band_of_its_period(period: int, band: int) -> None:
-    """Half a wave fits into the 2 × 2 blocks of its level."""
+    """Half a period fits into the 2 × 2 blocks of its level."""
     wave = torch.where(torch.arange(128) % period < period // 2, 1.0, -1.0).expand(1, 1, 128, 128)
     energies = band_energies(wave)[0, :, 8:-8, 8:-8].mean((1, 2))
     assert int(energies.argmax()) == band
@@ -33,7 +33,7 @@ def test_energies_are_means_over_channels_and_scale_with_the_square() -> None:
     torch.testing.assert_close(band_energies(3 * x), 9 * apart)
 
 
-def test_halves_are_the_left_and_the_right_of_the_grid() -> None:
+def test_halves_are_the_left_and_the_right_part_of_the_grid() -> None:
     seen = observed(torch.rand(3, 32, 64), torch.rand(3, 32, 64))
     left, right = halved(seen)
     assert seen.error.shape == (1, BANDS, 8, 16)

@@ -1,4 +1,4 @@
-"""The paper's plain error maps, by hand."""
+"""The paper's plain error maps, computed by hand."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""F in testing: no gradients, tiles, the run's precision; and nothing of it stays switched on."""
+"""F in testing: no gradients, tiles, the run's precision; the caller's settings stay as they are."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from anomaly_lab.scoring.forward import Forward
 
 
 class Halved(nn.Module):
-    """Halves its input, and remembers what it saw."""
+    """Halves its input, and records shape, gradient mode and autocast of each call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Halved(nn.Module):
 
 
 @pytest.mark.parametrize(("precision", "autocast"), [("32-true", False), ("bf16-mixed", True)])
-def test_f_runs_in_tiles_without_gradients_in_the_precision(precision: str, autocast: bool) -> None:
+def test_f_runs_in_tiles_without_gradients_in_its_precision(precision: str, autocast: bool) -> None:
     network, X = Halved().eval(), torch.rand(1, 3, 40, 64)
     output = Forward(network, ForInference(), 32, precision)(X)
     torch.testing.assert_close(output, X / 2)
@@ -31,7 +31,7 @@ def test_f_runs_in_tiles_without_gradients_in_the_precision(precision: str, auto
     assert torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
-def test_whole_images_go_through_at_once() -> None:
+def test_a_whole_image_is_one_call() -> None:
     network = Halved().eval()
     Forward(network, ForInference(), 0, "32-true")(torch.rand(1, 3, 40, 64))
     assert [shape for shape, *_ in network.seen] == [(1, 3, 40, 64)]

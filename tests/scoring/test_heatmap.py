@@ -19,7 +19,7 @@ def random_maps(batch: int, height: int, width: int, dtype: torch.dtype = torch.
 @settings(max_examples=60, deadline=None)
 @given(height=SIDES, width=SIDES, sigma=st.floats(0.05, 12))
 def test_smooth_is_scipys_gaussian_filter(height: int, width: int, sigma: float) -> None:
-    """Also where the kernel is wider than the image, and reflects several times."""
+    """Also if the kernel is wider than the image, so that it reflects several times."""
     maps = random_maps(2, height, width)
     expected = [ndimage.gaussian_filter(m, sigma, mode="reflect", truncate=4.0) for m in maps.numpy()]
     np.testing.assert_allclose(smooth(maps, sigma).numpy(), np.stack(expected), atol=1e-12)
@@ -44,7 +44,7 @@ def test_smooth_of_sigma_0_changes_nothing() -> None:
     assert torch.equal(smooth(maps, 0), maps)
 
 
-def test_smooth_leaves_its_argument_alone() -> None:
+def test_smooth_does_not_change_its_argument() -> None:
     maps = random_maps(1, 9, 9)
     before = maps.clone()
     smooth(maps, 2.0)
@@ -52,7 +52,7 @@ def test_smooth_leaves_its_argument_alone() -> None:
 
 
 def test_resize_heatmap_by_hand() -> None:
-    """Bilinear with pixel centres at halves, the edge repeated: what cv2.resize and the eye expect."""
+    """Bilinear with pixel centres at halves and repeated edges, as in cv2.resize."""
     resized = resize_heatmap(torch.tensor([[0.0, 1.0]]), (1, 4))
     assert torch.allclose(resized, torch.tensor([[0.0, 0.25, 0.75, 1.0]]))
     assert torch.allclose(resize_heatmap(torch.tensor([[0.0, 1.0], [1.0, 2.0]]), (1, 1)), torch.tensor([[1.0]]))
@@ -61,7 +61,7 @@ def test_resize_heatmap_by_hand() -> None:
 def test_resize_heatmap_to_its_own_size_changes_nothing() -> None:
     heatmap = torch.rand(7, 9)
     assert resize_heatmap(heatmap, (7, 9)) is heatmap
-    assert resize_heatmap(heatmap, [7, 9]) is heatmap, "a DataLoader makes lists of tuples"
+    assert resize_heatmap(heatmap, [7, 9]) is heatmap, "a DataLoader turns tuples into lists"
 
 
 def test_resize_heatmap_takes_height_before_width() -> None:

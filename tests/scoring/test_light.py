@@ -1,4 +1,4 @@
-"""Images in other light, by hand."""
+"""Images in other light, computed by hand."""
 
 import pytest
 import torch

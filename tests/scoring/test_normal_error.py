@@ -1,4 +1,4 @@
-"""The model of normal error: its bands, its fit against NumPy, and what it calls unusual."""
+"""The normal error: its fit against NumPy, and errors that it finds unusual."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def noise(seed: int, *shape: int) -> Tensor:
 
 
 def normal(seed: int, size: int = 64) -> tuple[Tensor, Tensor]:
-    """An image, faintly textured on its left half and strongly on its right, and a reconstruction that errs in proportion."""
+    """An image with a faint texture on the left and a strong one on the right. The errors of F(X) are proportional to it."""
     strength = torch.where(torch.arange(size) < size // 2, 0.01, 0.1)
     output = (0.5 + strength * noise(seed, 3, size, size)).clamp(0, 1)
     return output + 0.2 * strength * noise(seed + 1000, 3, size, size), output
@@ -32,7 +32,7 @@ def model() -> NormalError:
 
 
 def test_the_fit_is_a_ridge_regression(model: NormalError) -> None:
-    """Against NumPy: explicit design matrix, the ridge as further rows, covariance of what is left."""
+    """Against NumPy: explicit design matrix, the ridge as further rows, covariance of the residuals."""
     pairs = [normal(i) for i in range(6)]
 
     def flat(energies: list[np.ndarray]) -> np.ndarray:
@@ -53,13 +53,13 @@ def test_the_fit_is_a_ridge_regression(model: NormalError) -> None:
     precision = np.linalg.inv(z.T @ z / n + VARIANCE * np.eye(BANDS))
     np.testing.assert_allclose(model.precision.numpy(), precision, rtol=1e-3, atol=1e-3)
     squared = np.einsum("nk,kl,nl->n", z, precision, z) / BANDS
-    assert 0.8 < squared.mean() <= 1.0, "1, but for what is added to the variances"
+    assert 0.8 < squared.mean() <= 1.0, "1, except for the constant that is added to the variances"
     whole = torch.stack([model(X[None], o[None], 0.0)[0] for X, o in pairs])
-    assert float(whole.mean()) == pytest.approx(np.sqrt(squared).mean(), rel=0.02), "enlarging it to all pixels leaves the mean"
+    assert float(whole.mean()) == pytest.approx(np.sqrt(squared).mean(), rel=0.02), "enlargement keeps the mean"
 
 
-def test_normal_error_is_no_alarm_wherever_it_is_large(model: NormalError) -> None:
-    """The right half errs a hundred times more, in energy, than the left one: a squared error sees only that."""
+def test_a_large_error_is_normal_where_normal_images_have_it(model: NormalError) -> None:
+    """The right half has a hundred times the error energy of the left half, and a squared error shows only that."""
     X, output = normal(50)
     distance = model(X[None], output[None], 4.0)[0]
     left, right = distance[:, :32].mean(), distance[:, 32:].mean()
@@ -88,7 +88,7 @@ def test_any_size_gives_a_finite_map_of_that_size(model: NormalError, height: in
     torch.testing.assert_close(distance[:1], model(X[:1], output[:1], sigma), rtol=1e-4, atol=1e-4)
 
 
-def test_a_perfect_reconstruction_is_no_trouble() -> None:
+def test_a_perfect_reconstruction_gives_finite_distances() -> None:
     X = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
     perfect = NormalError()
     perfect.fit([observed(X, X)])
@@ -105,21 +105,21 @@ def test_the_fit_is_part_of_the_state(model: NormalError) -> None:
     other.load_state_dict(model.state_dict())
     X, output = normal(70)
     assert torch.equal(other(X[None], output[None], 4.0), model(X[None], output[None], 4.0))
-    assert bool(NormalError()(X[None], output[None], 4.0).isnan().all()), "nothing pretends to be fitted"
+    assert bool(NormalError()(X[None], output[None], 4.0).isnan().all()), "without a fit there is no distance"
 
 
-def test_outside_of_the_image_all_is_normal(model: NormalError) -> None:
-    """Smoothing by SciPy with the constant 1 outside, at the places of the grid; 52 × 40 is no multiple of 16."""
+def test_outside_the_image_the_distance_is_normal(model: NormalError) -> None:
+    """Against SciPy with the constant 1 outside, at the grid points. 52 × 40 is no multiple of 16."""
     X, output = (x[:, :52, :40] for x in normal(51))
     X = X.clone()
     X[:, :8, :8] = 0.9  # unusual in a corner
     raw = model(X[None], output[None], 0.0)[0].numpy()
     found = model(X[None], output[None], 8.0)[0].numpy()
     points = np.s_[: 52 // 4 * 4, : 40 // 4 * 4]
-    grid = cv2.resize(raw[points], (10, 13), interpolation=cv2.INTER_AREA)  # mean of 4 × 4: the point, but for its neighbours
+    grid = cv2.resize(raw[points], (10, 13), interpolation=cv2.INTER_AREA)  # about the values at grid points
     expected = gaussian_filter(grid, 2.0, mode="constant", cval=1.0, truncate=4.0)
     shrunk = cv2.resize(found[points], (10, 13), interpolation=cv2.INTER_AREA)
     assert np.corrcoef(expected.ravel(), shrunk.ravel())[0, 1] > 0.99
     assert shrunk[0, 0] == pytest.approx(expected[0, 0], rel=0.15)
     reflecting = gaussian_filter(grid, 2.0, mode="reflect", truncate=4.0)
-    assert shrunk[0, 0] < 0.7 * reflecting[0, 0], "reflected, the corner would count four times"
+    assert shrunk[0, 0] < 0.7 * reflecting[0, 0], "with reflection, the corner would count four times"

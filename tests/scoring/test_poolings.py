@@ -1,4 +1,4 @@
-"""Image scores, by hand."""
+"""Image scores, computed by hand."""
 
 import torch
 
@@ -12,5 +12,5 @@ def test_poolings_by_hand() -> None:
     assert mean_top(heatmap, share=1.0).item() == 9.5
 
 
-def test_the_mean_of_the_top_has_a_pixel_at_least() -> None:
+def test_the_mean_of_the_top_has_at_least_one_pixel() -> None:
     assert mean_top(torch.tensor([[0.0, 3.0]]), share=1e-6).item() == 3

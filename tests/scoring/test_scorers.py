@@ -1,4 +1,4 @@
-"""Scorers: what they make of an image, what they learn from, and what they refuse."""
+"""Scorers: their heatmaps, the images from which they learn, and the arguments that they refuse."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,14 +28,14 @@ class Normal:
 
 
 class Blurred:
-    """F: the mean colour."""
+    """F(X) is the mean colour of X."""
 
     def __call__(self, X: Tensor) -> Tensor:
         return X.mean((-2, -1), keepdim=True).expand_as(X)
 
 
 class Encoding:
-    """F of a network whose features are 8 × 8 px means, which it can't decode."""
+    """F of a network of features: means of 8 × 8 px, without a decoder."""
 
     network = nn.Conv2d(3, 3, 1)
 
@@ -53,7 +53,7 @@ class Encoding:
 
 
 class Detector(nn.Module):
-    """Distance from the mean vector."""
+    """The distance from the mean vector."""
 
     error = "distance"
 
@@ -86,7 +86,7 @@ def test_a_learnt_error_gives_each_held_out_image_another_scorer() -> None:
     assert scorer.learn(Blurred(), Normal(), brief=True) == []  # type: ignore[arg-type]
 
 
-def test_a_detector_sees_training_images_and_gives_factors() -> None:
+def test_a_detector_learns_from_training_images_and_gives_factors() -> None:
     scorer, normal = FeatureScorer(Detector(), "distance", 1.0), Normal()
     assert scorer.learn(Encoding(), normal) == [scorer] * 3 and normal.asked is None  # type: ignore[arg-type]
     assert scorer.learn(Encoding(), normal, brief=True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_a_detector_sees_training_images_and_gives_factors() -> None:
     assert weights.tolist() == [2.0, 2.0]
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_an_error_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"scoring\.error is neighbours: a reconstruction is scored by an error map"):
         ErrorScorer("neighbours", 2.0)
     with pytest.raises(ValueError, match=r"scoring\.error is squared: the model's detector gives distance"):

@@ -1,4 +1,4 @@
-"""Tiles that leave no trace."""
+"""Tiles: an image is put together from them without seams."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ def random_maps(batch: int, height: int, width: int, dtype: torch.dtype = torch.
 
 @settings(max_examples=60, deadline=None)
 @given(height=st.integers(1, 300), width=st.integers(1, 300), tile=st.integers(8, 128), batch=st.sampled_from([1, 1, 1, 2, 5]))
-def test_tiles_of_the_identity_give_the_input_back(height: int, width: int, tile: int, batch: int) -> None:
-    """For any size; the network is handed squares of the tile's side and nothing else, and not too many of them at once."""
+def test_tiles_of_the_identity_give_the_input(height: int, width: int, tile: int, batch: int) -> None:
+    """For any size. The network gets only squares of the tile's side, and not too many at once."""
     X = random_maps(3 * batch, height, width, torch.float32).view(batch, 3, height, width)
     before = X.clone()
     shapes: list[torch.Size] = []
@@ -40,7 +40,7 @@ def test_tiles_of_a_constant_leave_no_seam(height: int, width: int, tile: int) -
 
 
 def test_tiles_that_disagree_are_blended_smoothly() -> None:
-    """A network that is wrong by a constant of its own in each tile: no step between neighbouring pixels is a jump."""
+    """A network with a different constant in each tile: neighbouring pixels differ by little."""
     calls = iter(range(1000))
 
     def drifting(tiles: Tensor) -> Tensor:
@@ -49,18 +49,18 @@ def test_tiles_that_disagree_are_blended_smoothly() -> None:
     output = reconstruct(drifting, torch.zeros(1, 3, 32, 400), tile=32)
     assert output.max() > 0.99
     assert output.min() < 0.01
-    assert output.diff(dim=-1).abs().max() < 0.5  # the overlap is of 8 pixels
+    assert output.diff(dim=-1).abs().max() < 0.5  # tiles overlap by 8 pixels
 
 
 def test_each_image_of_a_batch_is_put_together_from_its_own_tiles() -> None:
-    """A nonlinear network without neighbourhood: tiles or not, the result is the same."""
+    """A nonlinear network that works on single pixels gives the same result with and without tiles."""
     X = torch.rand(3, 3, 70, 90)
     together = reconstruct(torch.square, X, 32)
     assert torch.allclose(together, X.square(), atol=1e-6)
 
 
-def test_tiles_see_the_pixels_where_they_lie() -> None:
-    """A network with a neighbourhood of one pixel agrees with the whole image away from the tiles' borders."""
+def test_a_tile_shows_the_pixels_at_its_place() -> None:
+    """A network that uses neighbouring pixels gives the result of the whole image, except at the borders of tiles."""
     X = torch.rand(1, 3, 64, 64)
 
     def right_neighbour(tiles: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def test_tiles_see_the_pixels_where_they_lie() -> None:
 
 
 @pytest.mark.parametrize("tile", [0, 40])
-def test_a_whole_image_goes_to_the_network_once_and_as_it_is(tile: int) -> None:
+def test_the_network_gets_a_whole_image_once_and_unchanged(tile: int) -> None:
     X = torch.rand(2, 3, 40, 40) if tile else torch.rand(2, 3, 33, 57)
     seen: list[Tensor] = []
 

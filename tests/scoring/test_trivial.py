@@ -1,4 +1,4 @@
-"""Flat grey, by hand."""
+"""Flat grey, computed by hand."""
 
 import torch
 from torch import nn
@@ -11,15 +11,15 @@ GREY = torch.tensor([0.5, 0.4, 0.3])
 
 
 def test_flat_grey_by_hand() -> None:
-    """Distances 0, .1, .2 of the first pixel's channels, .2, .3, .4 of the second's."""
+    """The channels of the first pixel have the distances 0, .1, .2; those of the second .2, .3, .4."""
     torch.testing.assert_close(flat_grey(X, GREY, absolute, 0)[0, 0], torch.tensor([0.1, 0.3]))
     torch.testing.assert_close(flat_grey(X, GREY, squared, 0)[0, 0], torch.tensor([0.05 / 3, 0.29 / 3]))
 
 
-def test_a_learnt_map_counts_as_the_squared_error() -> None:
+def test_for_a_learnt_map_the_squared_error_is_used() -> None:
     for error in (nn.Identity(), None, "neighbours"):
         assert torch.equal(flat_grey(X, GREY, error, 1.0), flat_grey(X, GREY, squared, 1.0))
 
 
-def test_it_is_smoothed() -> None:
+def test_flat_grey_is_smoothed() -> None:
     assert flat_grey(X, GREY, squared, 3.0)[0, 0].diff() < flat_grey(X, GREY, squared, 0)[0, 0].diff() / 2

@@ -116,7 +116,7 @@ def test_bf16_and_folding_change_heatmaps_and_metrics_of_a_trained_network_by_li
         for sample in samples:
             X = torch.from_numpy(preprocessing(read_image(sample.path)).transpose(2, 0, 1).copy())[None]
             run = module.F if fast else module.network
-            found.append(module.scorer.heatmap(X, run(X))[0])
+            found.append(module.scorer(run, X).heatmap[0])
         return found
 
     def auroc(maps: list[Tensor]) -> float:
