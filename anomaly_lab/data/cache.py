@@ -83,14 +83,14 @@ class ImageCache:
             return None
         return image if image.ndim == 3 and image.shape[:2] == size and image.dtype in (np.uint8, np.uint16) else None
 
-    def checked(self, data: str) -> bool:
-        """Whether `note_checked` was called with this digest of a data set's files, under the same `VERSION`."""
-        return (self.folder / f"checked-{data}").is_file()
-
-    def note_checked(self, data: str) -> None:
-        """Note that the data set with this digest can be read without errors, so that it need not be checked again."""
+    def once(self, data: str, check: Callable[[], None]) -> None:
+        """Call `check()`, unless it has passed before for the data set with the digest `data`, under the same `VERSION`."""
+        passed = self.folder / f"checked-{data}"
+        if passed.is_file():
+            return
+        check()
         try:
-            write_text(self.folder / f"checked-{data}", "")
+            write_text(passed, "")
         except OSError as error:
             log.info(UNUSABLE, self.folder, error)
 

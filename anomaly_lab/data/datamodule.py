@@ -99,7 +99,10 @@ class AnomalyDataModule(L.LightningDataModule):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = self.files()
         cache = None if not self.cache or not self.cache["gib"] else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
-        self._check(found, cache)
+        if cache is None:
+            verify([*found.train, *found.test])
+        else:
+            cache.once(self.fingerprint(), lambda: verify([*found.train, *found.test]))
         train, held_out = split(found.train, self.validation_share, self.seed)
         sizes, seen = [stored_size(sample.path) for sample in found.train], look(train)
         longest = int(np.median([max(size) for size in sizes]))
@@ -137,14 +140,6 @@ class AnomalyDataModule(L.LightningDataModule):
         else:
             self.rotation, self.why_rotation = float(self.requested_rotation), "as configured"
 
-    def _check(self, found: Category, cache: ImageCache | None) -> None:
-        """Decode every file once, or not at all where the same bytes were in order before. UserError for what is not."""
-        data = self.fingerprint() if cache is not None else ""
-        if cache is None or not cache.checked(data):
-            verify([*found.train, *found.test])
-            if cache is not None:
-                cache.note_checked(data)
-
     def _require_room(self, samples: Sequence[Sample]) -> None:
         """The threshold comes from these images: no component in them can be larger than they are."""
         pixels, smallest = min((int(np.prod(stored_size(sample.path))), sample.path) for sample in samples)
@@ -167,7 +162,8 @@ class AnomalyDataModule(L.LightningDataModule):
         return self.scoring_data
 
     def train_dataloader(self) -> DataLoader:
-        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, self._size)
+        size = self.size_schedule or (lambda step: self.train_size)
+        batches = Batches(self.steps_per_epoch, self.batch_size, self._position, size)
         # pinned memory lets copies to a GPU run beside its computing
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return DataLoader(
@@ -200,6 +196,3 @@ class AnomalyDataModule(L.LightningDataModule):
             return 0, 0  # to overfit, every epoch has the batches of the first
         epoch = self.trainer.current_epoch
         return epoch, max(0, self.trainer.global_step - epoch * self.steps_per_epoch)
-
-    def _size(self, step: int) -> int:
-        return self.size_schedule(step) if self.size_schedule else self.train_size

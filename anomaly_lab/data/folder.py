@@ -47,8 +47,7 @@ class Category:
 
 def read(reader: Mapping[str, Any], root: str | Path, category: str, need_training: bool = True) -> Category:
     """The category's files below `root`, listed by `reader`, a record for `anomaly_lab.build`. UserError as from it."""
-    found: Category = build(reader)(Path(root).expanduser(), category, need_training=need_training)
-    return found
+    return build(reader)(Path(root).expanduser(), category, need_training=need_training)
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -94,8 +93,7 @@ def verify(samples: Sequence[Sample]) -> None:
     with ThreadPoolExecutor(4) as pool:  # threads suffice: OpenCV releases the GIL while it decodes
         faults = [fault for fault in watched(pool.map(_fault, samples), "Checking images", len(samples)) if fault is not None]
     if faults:
-        others = len(faults) - 1
-        raise UserError(faults[0] + (f" (and {others} more at fault)" if others else ""))
+        raise UserError(faults[0] + (f" (and {len(faults) - 1} more at fault)" if len(faults) > 1 else ""))
 
 
 def _fault(sample: Sample) -> str | None:

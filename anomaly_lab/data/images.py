@@ -21,7 +21,6 @@ _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIEN
 
 # A PNG file begins with: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
 _PNG_HEADER = struct.Struct(">8s4x4sIIBB")
-_PNG_GREY_ALPHA = 4
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -49,7 +48,7 @@ def read_image(path: Path) -> np.ndarray:
     if pixels.ndim == 2:
         return pixels[..., np.newaxis]
     header = _png_header(data)
-    if header is not None and header[-1] == _PNG_GREY_ALPHA:  # OpenCV reads such a file as three equal channels
+    if header is not None and header[-1] == 4:  # grey with alpha: OpenCV gives three equal channels
         return np.ascontiguousarray(pixels[..., :1])
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 

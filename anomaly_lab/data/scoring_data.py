@@ -20,7 +20,7 @@ class StoredImages(Dataset):
     """Whole images to be scored, prepared for the network one at a time; their sizes may differ.
 
     `images[i]` → "X": (3, h, w) float32 in [0, 1], at the working scale. "size": (H, W) of the stored image. "truth": (H, W)
-    bool, True where a pixel is defective, all False for a normal image; None for a defective image without a mask. "index": i.
+    bool, True where a pixel is defective, all False for a normal image; None for a defective image without a mask.
     UserError for a file that cannot be read, as in `read_image` and `read_mask`.
     """
 
@@ -34,12 +34,10 @@ class StoredImages(Dataset):
         sample = self.samples[i]
         stored = read_image(sample.path)
         size = (stored.shape[0], stored.shape[1])
-        truth = None
+        truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
         if sample.mask is not None:
             truth = torch.from_numpy(read_mask(sample.mask, size))
-        elif sample.label == 0:
-            truth = torch.zeros(size, dtype=torch.bool)
-        return {"X": to_tensor(self.preprocessing(stored)), "size": size, "truth": truth, "index": i}
+        return {"X": to_tensor(self.preprocessing(stored)), "size": size, "truth": truth}
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,12 @@ def working_size(seen: Sequence[Seen], longest: int) -> tuple[int, str]:
 
 def fine_period(seen: Sequence[Seen]) -> float:
     """The period in stored pixels above which `ENERGY` of the images' energy lies; periods above 64 pixels do not count."""
-    total: np.ndarray | float = 0.0
+    total = np.zeros(256)
     for image in seen:
         frequency = np.hypot(image.rows, image.columns)
         rings = np.bincount((frequency * 256).astype(int).ravel(), image.power.ravel(), 256)
-        total = total + rings / max(rings.sum(), 1e-12)
-    energy = np.asarray(total)[4:]  # periods above 64 pixels are lighting and shape
+        total += rings / max(rings.sum(), 1e-12)
+    energy = total[4:]  # periods above 64 pixels are lighting and shape
     if energy.sum() <= 0:
         return 64.0  # flat images have no texture
     return 256 / (int(np.searchsorted(np.cumsum(energy) / energy.sum(), ENERGY)) + 4.5)
@@ -103,10 +103,7 @@ def orientation_spread(seen: Sequence[Seen]) -> float:
 
 
 def rotation_range(seen: Sequence[Seen]) -> tuple[float, str]:
-    """(largest turn of training crops to either side in degrees, a clause that tells why).
-
-    Crops are turned as far as the images are against each other, and by up to 180° where that exceeds `ANY_DIRECTION`.
-    """
+    """(largest turn of crops to either side in degrees, why): the images' spread, or 180 where it exceeds `ANY_DIRECTION`."""
     spread = orientation_spread(seen)
     why = f"the images are turned by up to {spread:.0f}° against each other"
     return (180.0, why) if spread > ANY_DIRECTION else (spread, why)

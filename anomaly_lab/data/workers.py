@@ -4,10 +4,7 @@ import signal
 
 
 def default_workers(cores: int, gpu: bool) -> int:
-    """Worker processes beside a training on so many processor cores.
-
-    None on two cores, where a worker would take a core from the training. Up to four on more, up to 16 where a GPU trains.
-    """
+    """Worker processes beside a training: they leave two of the `cores` to it; at most 4, or 16 where a GPU trains."""
     return max(0, min(16 if gpu else 4, cores - 2))
 
 

@@ -71,7 +71,6 @@ def test_each_image_comes_with_its_stored_size_and_its_ground_truth(tmp_path: Pa
     assert len(images) == 3
     normal, hole, odd = (images[i] for i in range(3))
     assert [image["size"] for image in (normal, hole, odd)] == sizes
-    assert [image["index"] for image in (normal, hole, odd)] == [0, 1, 2]
     assert [tuple(image["X"].shape) for image in (normal, hole, odd)] == [(3, 20, 30), (3, 25, 15), (3, 12, 12)]
     assert normal["X"].dtype == torch.float32
     assert normal["truth"].dtype == hole["truth"].dtype == torch.bool

@@ -41,10 +41,9 @@ def radical_inverse(index: int, base: int) -> float:
 
 
 def sample_camera(rng: np.random.Generator, index: int) -> Camera:
-    """Draw the camera for image number `index` of its set.
+    """Draw the camera for image number `index` of its set, with exposure and contrast from a Halton sequence.
 
-    Exposure and contrast are not random, but follow a Halton sequence. So the normal and the defective images of a small test
-    set cover the same range evenly, and exposure does not separate them by chance.
+    So a small set's normal and defective images cover the same range evenly, and exposure does not separate them by chance.
     """
     x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
     slope, vignette = rng.uniform(0.02, 0.09), rng.uniform(0.0, 0.05)

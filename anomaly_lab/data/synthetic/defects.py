@@ -98,8 +98,7 @@ def thread(scene: Scene, rng: Generator, colours: tuple[Colour, ...], length: Sp
     body = stroke(points, thick)
     shadow = np.clip(blur(shifted(body, 2), 1.0), 0, 1) * (1 - body)
     lit = stroke(points - np.float32(thick * 0.18), thick * 0.45)
-    colour = np.asarray(colours[rng.integers(len(colours))], np.float32)
-    yarn = colour * (0.75 + 0.4 * lit)[..., None]
+    yarn = np.asarray(colours[rng.integers(len(colours))], np.float32) * (0.75 + 0.4 * lit)[..., None]
     picture = scene.render() * (1 - 0.25 * shadow * scene.region)[..., None]
     return mix(picture, yarn.astype(np.float32), rng.uniform(*opacity) * body * scene.region)
 
@@ -109,8 +108,7 @@ def hole(scene: Scene, rng: Generator, radius: Span, darkness: Span, count: int 
     picture = scene.render()
     x, y = place(scene, rng, 24)
     for _ in range(rng.integers(1, count + 1)):
-        size = rng.uniform(*radius)
-        spread = 14.0 * (count > 1)
+        size, spread = rng.uniform(*radius), 14.0 * (count > 1)
         centre = (x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread))
         depth = blob(rng, centre, size, 1.1, 0.06)
         pit = smoothstep(-1.2, 1.2, depth) * scene.region
@@ -125,8 +123,7 @@ def fold(scene: Scene, rng: Generator, length: Span, width: Span, strength: Span
     """A crease: one flank is lit and the other shaded, so that the mean brightness stays."""
     extent, thick = rng.uniform(*length), rng.uniform(*width)
     points = curve(rng, place(scene, rng, int(extent / 3)), extent, 0.25)
-    ridge = blur(stroke(points, thick, taper=True), thick * 0.45)
-    dy, dx = np.gradient(ridge)
+    dy, dx = np.gradient(blur(stroke(points, thick, taper=True), thick * 0.45))
     relief = 1 - rng.uniform(*strength) * np.clip((dx + dy) * thick * 1.2, -0.9, 0.9)
     return (scene.render() * relief[..., None]).astype(np.float32)
 
@@ -164,8 +161,7 @@ def lettering(scene: Scene, rng: Generator, colour: Colour, height: Span, opacit
     text = "".join(chr(65 + letter) for letter in rng.integers(0, 26, rng.integers(2, 5)))
     scale = rng.uniform(*height) / 21  # `letters` are 21 px high at scale 1
     (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
-    x, y = coordinates(place(scene, rng, int(width / 3)), rng.uniform(-np.pi, np.pi))
-    ink = letters(text, scale, 2, x, y)
+    ink = letters(text, scale, 2, *coordinates(place(scene, rng, int(width / 3)), rng.uniform(-np.pi, np.pi)))
     worn = smoothstep(-1.6, -0.4, noise(rng, 9))
     return mix(scene.render(), colour, rng.uniform(*opacity) * ink * worn * scene.region)
 

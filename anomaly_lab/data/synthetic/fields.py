@@ -32,8 +32,7 @@ def smoothstep(low: float, high: float, value: Field) -> Field:
 def noise(rng: np.random.Generator, period: float, period_y: float | None = None) -> Field:
     """Smooth noise of mean 0 and deviation 1.2, roughly. Features are about `period` wide and `period_y` high (None: same)."""
     shape = max(2, round(SIZE / (period_y or period))), max(2, round(SIZE / period))
-    lattice = rng.standard_normal(shape, dtype=np.float32)
-    return 1.4 * cv2.resize(lattice, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return 1.4 * cv2.resize(rng.standard_normal(shape, dtype=np.float32), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
 
 
 def cells(rng: np.random.Generator, x: Field, y: Field, pitch: float) -> tuple[Field, Field, NDArray[np.int32]]:

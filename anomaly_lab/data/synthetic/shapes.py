@@ -2,18 +2,14 @@
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from anomaly_lab.data.synthetic.fields import MIDDLE, SIZE, Field, coordinates
 
 
-def blob(
-    rng: np.random.Generator, centre: tuple[float, float], radius: float, aspect: float = 1.0, rough: float = 0.12
-) -> Field:
-    """Depth of each pixel inside an irregular closed outline: positive inside, negative outside.
-
-    `radius`: the outline's mean radius. `aspect`: length over width. `rough`: relative amplitude of the outline's waves.
-    """
+def blob(rng: Generator, centre: tuple[float, float], radius: float, aspect: float = 1.0, rough: float = 0.12) -> Field:
+    """Depth inside an irregular outline of mean `radius`, length over width `aspect`, relative waves `rough`; < 0 outside."""
     x, y = coordinates(centre, rng.uniform(0, np.pi))
     x, y = x / np.sqrt(aspect), y * np.sqrt(aspect)
     theta = np.arctan2(y, x)
@@ -25,12 +21,7 @@ def blob(
 
 
 def curve(
-    rng: np.random.Generator,
-    centre: tuple[float, float],
-    length: float,
-    bend: float,
-    jag: float = 0.0,
-    heading: float | None = None,
+    rng: Generator, centre: tuple[float, float], length: float, bend: float, jag: float = 0.0, heading: float | None = None
 ) -> NDArray[np.float32]:
     """Points (n, 2), float32, along a wandering line around `centre`.
 
@@ -40,8 +31,7 @@ def curve(
     start = rng.uniform(0, 2 * np.pi) if heading is None else heading
     turning = np.interp(np.linspace(0, 3, count), np.arange(4), bend * rng.standard_normal(4))
     turning = turning + jag * rng.standard_normal(count)
-    steps = np.stack([np.cos(start + turning), np.sin(start + turning)], axis=1) * (length / count)
-    points = np.cumsum(steps, axis=0)
+    points = np.cumsum(np.stack([np.cos(start + turning), np.sin(start + turning)], axis=1) * (length / count), axis=0)
     return (points - points.mean(axis=0) + centre).astype(np.float32)
 
 

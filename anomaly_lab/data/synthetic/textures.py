@@ -24,8 +24,7 @@ def sample_leather(rng: np.random.Generator) -> Surface:
     x, y = coordinates(angle=rng.uniform(0, 2 * np.pi))
     x, y = x + 2.5 * noise(rng, 45), y + 2.5 * noise(rng, 45)
     first, second, number = cells(rng, x, y, 15.0)
-    furrow = second - first
-    dome = np.sqrt(smoothstep(-0.5, 8.0, furrow))
+    dome = np.sqrt(smoothstep(-0.5, 8.0, second - first))
     tone = rng.uniform(-1, 1, number.max() + 1).astype(np.float32)[number]
     wrinkle = np.exp(-((noise(rng, 26) / 0.12) ** 2))
     relief = shade(blur(1.9 * dome - 0.5 * wrinkle + 0.10 * noise(rng, 4), 0.7))
@@ -34,9 +33,7 @@ def sample_leather(rng: np.random.Generator) -> Surface:
     return Surface((hide + (0.22 * np.clip(relief - 1.1, 0, 1))[..., None]).astype(np.float32))
 
 
-TERRAZZO = np.asarray(
-    [(0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48)], np.float32
-)
+TERRAZZO = ((0.36, 0.38, 0.41), (0.66, 0.38, 0.28), (0.93, 0.90, 0.84), (0.48, 0.58, 0.52), (0.80, 0.67, 0.48))
 
 
 def sample_tile(rng: np.random.Generator) -> Surface:
@@ -51,7 +48,7 @@ def sample_tile(rng: np.random.Generator) -> Surface:
         count = number.max() + 1
         present = rng.uniform(size=count) < share
         gap = (mortar * rng.uniform(0.6, 1.8, count)).astype(np.float32)
-        stone = TERRAZZO[rng.integers(len(TERRAZZO), size=count)]
+        stone = np.asarray(TERRAZZO, np.float32)[rng.integers(len(TERRAZZO), size=count)]
         stone = stone * rng.uniform(0.9, 1.1, (count, 1)).astype(np.float32)
         chip = stone[number] * (1 + 0.035 * noise(rng, 4) + 0.02 * noise(rng, 2))[..., None]
         cover = smoothstep(-0.6, 0.6, second - first - gap[number]) * present[number]

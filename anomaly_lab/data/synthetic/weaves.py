@@ -67,8 +67,7 @@ def _threads(rng: np.random.Generator, across: Field, along: Field, pitch: float
     """A family of threads that differ slightly in tone and lie slightly beside their places."""
     number = np.floor(across / pitch).astype(int)
     number -= number.min()
-    tone = 1 + uneven * np.clip(rng.standard_normal(number.max() + 1), -2, 2)[number]
-    tone += uneven * 0.7 * noise(rng, 24)
+    tone = 1 + uneven * np.clip(rng.standard_normal(number.max() + 1), -2, 2)[number] + uneven * 0.7 * noise(rng, 24)
     offset = 0.02 * pitch * np.clip(rng.standard_normal(number.max() + 1), -2, 2)[number]
     return Threads(across, along, tone.astype(np.float32), colour, bend=offset.astype(np.float32))
 
@@ -92,8 +91,7 @@ def sample_grid(rng: np.random.Generator) -> Weave:
     x, y = coordinates(tuple(rng.uniform(-30, 30, 2)), np.radians(45 + rng.uniform(-2.0, 2.0)))
     x, y = x + 0.7 * noise(rng, 110), y + 0.7 * noise(rng, 110)
     ground = np.asarray((0.60, 0.50, 0.38), np.float32) * (1 + 0.02 * noise(rng, 40))[..., None]
-    steel = (0.52, 0.57, 0.62)
-    warp, weft = _threads(rng, x, y, pitch, 0.02, steel), _threads(rng, y, x, pitch, 0.02, steel)
+    warp, weft = (_threads(rng, *axes, pitch, 0.02, (0.52, 0.57, 0.62)) for axes in ((x, y), (y, x)))
     return Weave(warp, weft, pitch, 9.5, 0.30, ground.astype(np.float32))
 
 
