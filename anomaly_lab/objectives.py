@@ -18,23 +18,14 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 NORMS = ("l2", "squared")
 
 
-def _sum(x: Tensor) -> Tensor:
-    """The sum over each sample, which is ‖x‖₁ for x ≥ 0: (B, …) → (B,)."""
-    return x.flatten(1).sum(1)
-
-
 def _weighted_norm(weight: Tensor, error: Tensor, norm: str) -> Tensor:
     """‖W ⊙ E‖ / ‖W‖₁ of each sample, (B,); 0 where ‖W‖₁ = 0."""
     weight = weight.expand_as(error)
-    size = _sum(weight)
-    squares = _sum((weight * error).square())
-    if norm == "l2":
-        # the slope of √ is infinite at 0: without an error, this sets the gradient to 0; it would be NaN
-        positive = squares > 0
-        value = torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
-    elif norm == "squared":
-        value = squares
-    else:
+    size = weight.flatten(1).sum(1)
+    value = (weight * error).square().flatten(1).sum(1)
+    if norm == "l2":  # the slope of √ is infinite at 0: without an error, the gradient is set to 0; it would be NaN
+        value = torch.where(value > 0, torch.where(value > 0, value, 1.0).sqrt(), 0.0)
+    elif norm not in NORMS:
         raise ValueError(f"objective.norm is {norm}: it must be one of {', '.join(NORMS)}")
     return torch.where(size > 0, value / torch.where(size > 0, size, 1.0), 0.0)
 
@@ -54,8 +45,7 @@ def amplify_mask(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor, lam: float
 def amplify(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor, lam: float, norm: str) -> Tensor:
     """Eq. (3): λ/‖M̄‖₁ ‖M̄⊙(F(X̂)−X)‖₂ − (1−λ)/‖X̂−X‖₁ ‖|X̂−X|⊙(F(X̂)−X)‖₂. `output` is F(X̂)."""
     E = output - X
-    D = (X_hat - X).abs()
-    return (lam * _weighted_norm(1 - M, E, norm) - (1 - lam) * _weighted_norm(D, E, norm)).mean()
+    return (lam * _weighted_norm(1 - M, E, norm) - (1 - lam) * _weighted_norm((X_hat - X).abs(), E, norm)).mean()
 
 
 def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
@@ -70,10 +60,9 @@ def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
 
 
 def patch_reconstruction(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-    """Patch AE: the mean squared error (F(X̂)−X̂)² of all pixels.
+    """Patch AE: the mean squared error (F(X̂)−X̂)² of all pixels, artificial defects included: the features must represent them.
 
-    The target X̂ includes the artificial defects, so that the features must represent them. This loss is our choice: only the
-    paper's abstract is known.
+    This loss is our choice, because only the paper's abstract is known.
     """
     return (output - X_hat).square().mean()
 
@@ -84,10 +73,7 @@ def l2(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
 
 
 def ssim(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-    """Baseline AE_SSIM: 1 − SSIM(F(X̂), X), the structural similarity in windows of 11×11 pixels. It ignores M.
-
-    Images need at least 11 pixels a side.
-    """
+    """Baseline AE_SSIM: 1 − SSIM(F(X̂), X) in windows of 11×11 pixels, the least size of an image. It ignores M."""
     similarity = structural_similarity_index_measure(output, X, data_range=1.0)
     assert isinstance(similarity, Tensor)  # it would be a tuple if the full map were requested
     return 1 - similarity

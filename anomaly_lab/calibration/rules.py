@@ -9,10 +9,8 @@ An image is predicted anomalous if its quiet level is above the threshold. With 
 The last rule is split conformal prediction. If the held-out normal images and a new one are exchangeable, the new image's level
 takes each of the n + 1 ranks with equal probability. The probability includes the draw of the held-out images: for one
 particular draw, the rate can be higher or lower. With n images α cannot be below 1/(n + 1), where the rule equals the paper's.
-
-Two facts weaken the assumption. The scorer learns what is normal from the held-out images as well: each of them is scored by
-what the others taught, but a new image by what all of them taught. And test images of another day or in other light are not
-exchangeable with the held-out ones.
+Two facts weaken the assumption. The scorer learns from the held-out images as well: each of them is scored by what the others
+taught, but a new image by what all of them taught. And test images of another day or in other light are not exchangeable.
 """
 
 import math
