@@ -172,9 +172,8 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=Path.as_posix)
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted((path for path in paths if not path.name.startswith(".")), key=Path.as_posix)
 
 
 def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:

@@ -81,8 +81,7 @@ def fine_period(seen: Sequence[Seen]) -> float:
     """The period in stored pixels above which `ENERGY` of the images' energy lies; periods above 64 pixels do not count."""
     total = np.zeros(256)
     for image in seen:
-        frequency = np.hypot(image.rows, image.columns)
-        rings = np.bincount((frequency * 256).astype(int).ravel(), image.power.ravel(), 256)
+        rings = np.bincount((np.hypot(image.rows, image.columns) * 256).astype(int).ravel(), image.power.ravel(), 256)
         total += rings / max(rings.sum(), 1e-12)
     energy = total[4:]  # periods above 64 pixels are lighting and shape
     if energy.sum() <= 0:

@@ -82,8 +82,7 @@ def render(category: str, item: Item) -> tuple[Pixels, Pixels, Pixels]:
     names = [zlib.crc32(name.encode()) for name in (category, f"{item.split}/{item.kind}")]
     seeds = np.random.SeedSequence([*names, item.index]).spawn(3)
     scene_rng, camera_rng, defect_rng = (np.random.default_rng(seed) for seed in seeds)
-    scene = SAMPLERS[category](scene_rng)
-    camera = sample_camera(camera_rng, item.turn)
+    scene, camera = SAMPLERS[category](scene_rng), sample_camera(camera_rng, item.turn)
     picture = scene.render()
     pivot = float(picture.mean())
     normal = camera.photograph(picture, pivot)
