@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
@@ -69,8 +70,6 @@ def search(arguments: list[str]) -> None:
 
 def require_searchable(training: list[str]) -> None:
     """UserError, before any trial, if the training command is wrong or lacks a key that is searched."""
-    from hydra import compose, initialize_config_dir
-
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose("train", overrides=training)
@@ -90,12 +89,11 @@ def overrides(parameters: dict[str, float]) -> list[str]:
 
 def _study(folder: Path) -> Any:
     import optuna
-    from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_folder(folder, "study=")
-    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # one that goes on must not draw the same again
     return study

@@ -62,13 +62,12 @@ def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
 
 def changes(overrides: Sequence[str]) -> dict[str, str]:
     """The changes of a command line: key → override. UserError for a key that belongs to the training."""
-    given = {override.lstrip("+~").split("=", 1)[0]: override for override in overrides}
-    changed = {key: override for key, override in given.items() if key not in KEEPING}
+    given = ((override.lstrip("+~").split("=", 1)[0], override) for override in overrides)
+    changed = {key: override for key, override in given if key not in KEEPING}
     for key in changed:
         if key not in CHANGEABLE and not key.startswith("calibration."):
-            raise UserError(
-                f"{key} belongs to the training, and the weights depend on it: an evaluation can change {', '.join(CHANGEABLE)}"
-            )
+            remedy = f"an evaluation can change {', '.join(CHANGEABLE)}"
+            raise UserError(f"{key} belongs to the training, and the weights depend on it: {remedy}")
     return changed
 
 

@@ -15,7 +15,7 @@ SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; with fewer, a patch has no co
 class Numbers(NamedTuple):
     """The numbers that a value may be: `low` to `high`, without the bounds if `inside`; whole numbers only if `whole`.
 
-    `besides`: other values that it may have. `why`: the reason, as the end of the sentence.
+    `besides`: other values that it may have. `why`: the reason, as the end of a sentence.
     """
 
     low: float
@@ -26,7 +26,6 @@ class Numbers(NamedTuple):
     why: str = ""
 
     def hold(self, value: Any) -> bool:
-        """Whether the value is allowed."""
         """Whether the value is one of these numbers."""
         if value in self.besides:
             return True
@@ -35,9 +34,8 @@ class Numbers(NamedTuple):
         return self.low < value < self.high if self.inside else self.low <= value <= self.high
 
     def sentence(self) -> str:
-        """The remedy: "it must be …"."""
         """What the value must be, as the second half of an error's sentence."""
-        words = [str("null" if b is None else b) for b in self.besides]
+        words = [_shown(other) for other in self.besides]
         kind = "a whole number" if self.whole else "a number"
         if self.inside:
             bounds = f"above {self.low:g}" + ("" if math.isinf(self.high) else f" and below {self.high:g}")
@@ -84,17 +82,14 @@ def check(config: DictConfig) -> None:
     if category is None or isinstance(category, str) or OmegaConf.is_missing(category, "name"):
         raise UserError("no category: add +category=carpet, or +category=custom category.name=FOLDER for your own images")
     if not isinstance(category.name, str):
-        raise UserError(
-            f"category.name is read as {_shown(category.name)}, which is no text: put quotes around the folder's name, as in "
-            "'category.name=\"0123\"'"
-        )
+        remedy = "put quotes around the folder's name, as in 'category.name=\"0123\"'"
+        raise UserError(f"category.name is read as {_shown(category.name)}, which is no text: {remedy}")
     if config.data.root is None:
         raise UserError(f"data.root is null: add data.root=DIR, the folder with the images of data={config.data.name}")
     for name, numbers in NUMBERS.items():
-        part, _, last = name.rpartition(".")
-        within = OmegaConf.select(config, part) if part else config
-        if within is not None and last in within and not numbers.hold(within[last]):
-            raise UserError(f"{name} is {_shown(within[last])}: {numbers.sentence()}")
+        value = OmegaConf.select(config, name, default=numbers)
+        if value is not numbers and not numbers.hold(value):
+            raise UserError(f"{name} is {_shown(value)}: {numbers.sentence()}")
     from anomaly_lab.data.preprocessing import CONTRASTS  # here, since --help needs neither NumPy nor torch
     from anomaly_lab.objectives import NORMS
 
@@ -112,8 +107,7 @@ def check(config: DictConfig) -> None:
 
 def check_trainer(config: DictConfig) -> None:
     """Check the arguments of Lightning's Trainer that would cause a stack trace or mean something else."""
-    trainer = config.trainer
-    limit = trainer.get("max_time")
+    limit = config.trainer.get("max_time")
     if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
         raise UserError(f"trainer.max_time is {limit}: write DD:HH:MM:SS, as in 00:00:10:00 for ten minutes, or null")
     for name, (usual, instead) in OURS.items():
@@ -139,14 +133,12 @@ def check_system(config: DictConfig) -> None:
         raise UserError(f"corruption={kinds} is kept for the validation, so no training may use it: choose another one")
     by_features, maps = bool(config.scoring.get("detector")), names("scoring.error")
     if not by_features and isinstance(error, str) and error not in maps:
-        raise UserError(
-            f"scoring.error is {error}: it must be one of {', '.join(maps)}, because model={model} has no features to compare; "
-            "model=knn and model=patch_ae have features"
-        )
+        why = f"because model={model} has no features to compare; model=knn and model=patch_ae have features"
+        raise UserError(f"scoring.error is {error}: it must be one of {', '.join(maps)}, {why}")
     if by_features and error in maps:
         raise UserError(not_by_error(error, model))
     if objective.get("target") == "X_hat" and not by_features:
+        remedy = f"use model=patch_ae, which is scored by its features, instead of model={model}"
         raise UserError(
-            f"objective={objective.name} teaches the network to reconstruct defects, so that no error shows them: use "
-            f"model=patch_ae, which is scored by its features, instead of model={model}"
+            f"objective={objective.name} teaches the network to reconstruct defects, so that no error shows them: {remedy}"
         )

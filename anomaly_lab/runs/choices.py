@@ -1,7 +1,4 @@
-"""Choices by name: scoring.error=NAME means the record in conf/scoring/error/NAME.yaml.
-
-The file may also lie in a folder that --config-dir or hydra.searchpath adds.
-"""
+"""Choices by name: scoring.error=NAME means the record in conf/scoring/error/NAME.yaml, or in another folder of Hydra's."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +10,9 @@ from omegaconf import OmegaConf
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.command_line import CONF
 
-NAMED = ("scorer", "error", "pooling")  # entries of `scoring` that are names of records
-
 
 def folders() -> list[Path]:
-    """The folders that Hydra searches for configuration; outside a Hydra job the package's own."""
+    """The folders of configuration, with those of --config-dir and hydra.searchpath; outside a Hydra job the package's own."""
     if not HydraConfig.initialized():
         return [CONF]
     return [Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file" and source.path]
@@ -32,8 +27,7 @@ def record(key: str, value: Any) -> Any:
     """The record that the name `value` stands for, with its name. A record stays as it is. UserError for an unknown name."""
     if not isinstance(value, str):
         return value
-    for folder in folders():
-        path = folder / key.replace(".", "/") / f"{value}.yaml"
+    for path in (folder / key.replace(".", "/") / f"{value}.yaml" for folder in folders()):
         if path.is_file():
             return {"name": value} | dict(OmegaConf.to_container(OmegaConf.load(path), resolve=True))  # type: ignore[arg-type]
     raise UserError(f"{key} is {value}: it must be one of {', '.join(names(key))}")
@@ -44,6 +38,6 @@ def resolved(name: str, value: Any, scoring: Mapping[str, Any]) -> Any:
 
     `scoring`: the module's other values. If they have a detector, `error` names its distances and is no record.
     """
-    if name in NAMED and not (name == "error" and "detector" in scoring):
+    if name in ("scorer", "error", "pooling") and not (name == "error" and "detector" in scoring):
         return record(f"scoring.{name}", value)
     return scoring["train_size"] if value == "train_size" else value

@@ -31,8 +31,8 @@ def prepared(arguments: Sequence[str]) -> list[str]:
 
 
 def quoted(argument: str) -> str:
-    """The argument with quotes around its value if that is a run's directory: these names contain "=" and ",", which have a
-    meaning in Hydra. A value that has quotes or an interpolation stays as it is."""
+    """The argument with quotes around a run's directory: its name contains "=" and ",", which have a meaning in Hydra. A value
+    that has quotes or an interpolation stays as it is."""
     option, equals, value = argument.partition("=")
     if option not in PATHS or not equals or value.startswith(("'", '"')) or "${" in value:
         return argument
@@ -41,10 +41,8 @@ def quoted(argument: str) -> str:
 
 
 def placed(arguments: list[str]) -> list[str]:
-    """The arguments with a hydra.run.dir= if they use a run's config.yaml, which doesn't name a directory.
-
-    Hydra takes `--config-name config`, `--config-name=config`, `-cn config` and `-cn=config`.
-    """
+    """The arguments with a hydra.run.dir= if they use a run's config.yaml, which doesn't name a directory."""
+    # Hydra takes `--config-name config`, `--config-name=config`, `-cn config` and `-cn=config`
     options = {*pairwise(arguments), *(argument.partition("=")[::2] for argument in arguments)}
     if not STORED & options or any(argument.startswith("hydra.run.dir=") for argument in arguments):
         return arguments
@@ -58,7 +56,7 @@ def require_launcher(arguments: Sequence[str]) -> None:
         if key == "hydra/launcher" and name in LAUNCHERS:
             module, remedy = LAUNCHERS[name]
             if not is_installed(module):
-                raise UserError(f"hydra/launcher={name} is not installed: {remedy}")
+                raise UserError(f"{argument} is not installed: {remedy}")
 
 
 def is_installed(module: str) -> bool:

@@ -27,7 +27,7 @@ def directory_name(overrides: str, longest: int = LONGEST_NAME) -> str:
 
 def sweep_directory(overrides: Sequence[str]) -> str:
     """The name of a multirun's folder. The order of the overrides and the values of neutral keys don't change it."""
-    counting = sorted(o for o in overrides if not fingerprint.is_neutral(o.lstrip("+~").split("=", 1)[0]))
+    counting = sorted(o for o in overrides if not fingerprint.is_below(o.lstrip("+~").split("=", 1)[0], fingerprint.NEUTRAL))
     return _named(",".join(counting), files.digest(counting))
 
 
@@ -81,16 +81,12 @@ class Guard(Callback):
 def refuse_other(run: Path, differing: Sequence[str]) -> None:
     """Raise Refused if the run in `run` differs from the one to be run, as the clauses `differing` say, or has finished."""
     if differing:
-        others = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
-        raise Refused(
-            f"{run} holds a run already, and another: {'; '.join(differing[:3])}{others}; choose another directory with "
-            f"hydra.run.dir=, or continue the run there with resume={run}"
-        )
+        what = "; ".join(differing[:3]) + (f" (and {len(differing) - 3} more)" if len(differing) > 3 else "")
+        remedy = f"choose another directory with hydra.run.dir=, or continue the run there with resume={run}"
+        raise Refused(f"{run} holds a run already, and another: {what}; {remedy}")
     if (run / "metrics.json").is_file():
-        raise Refused(
-            f"{run} holds a run already, which has finished: its metrics are in {run / 'metrics.json'}; to train anew choose "
-            "another directory with hydra.run.dir="
-        )
+        what = f"{run} holds a run already, which has finished: its metrics are in {run / 'metrics.json'}"
+        raise Refused(f"{what}; to train anew choose another directory with hydra.run.dir=")
 
 
 def stored_config(run: Path) -> Any:
@@ -114,13 +110,13 @@ def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> A
     if what := "; ".join(fingerprint.differences(stored, config, keys)):
         raise Refused(f"{run} is resumed with the configuration stored there, and {what}: leave that out, or start a new run")
     for key in keys:
-        if fingerprint.is_neutral(key) and key != "resume":
+        if fingerprint.is_below(key, fingerprint.NEUTRAL) and key != "resume":
             OmegaConf.update(stored, key, OmegaConf.select(config, key), merge=False, force_add=True)
     OmegaConf.resolve(stored)  # values from the command line may refer to Hydra's own configuration, which is not stored
     return stored
 
 
-def require_run(run: str | None) -> Path:
+def require_run(run: str | Path | None) -> Path:
     """The directory of a trained run. UserError if it holds no run or no best.ckpt."""
     if run is None:
         raise UserError("no run: give run=DIRECTORY, a directory that anomaly_lab.train has made")
@@ -130,10 +126,8 @@ def require_run(run: str | None) -> Path:
         remedy = f"it holds several, run={job} is one" if job else "give a directory that anomaly_lab.train has made"
         raise UserError(f"{path} holds no run: {remedy}")
     if not best_checkpoint(path).is_file():
-        raise UserError(
-            f"{path} has no checkpoints/best.ckpt: its training has not ended, so continue it with "
-            f"python -m anomaly_lab.train resume={path}"
-        )
+        remedy = f"its training has not ended, so continue it with python -m anomaly_lab.train resume={path}"
+        raise UserError(f"{path} has no checkpoints/best.ckpt: {remedy}")
     return path
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,9 @@ UNCOUNTED = (
 LENGTH = 8  # hexadecimal digits of a digest in a directory's name
 
 
-def is_neutral(key: str) -> bool:
-    """Whether a key of the configuration doesn't change a run's results."""
-    return is_below(key, NEUTRAL)
-
-
-def is_below(key: str, parts: Iterable[str]) -> bool:
-    """Whether a key of the configuration is one of `parts` or lies in one of them."""
-    return any(key == part or key.startswith(f"{part}.") for part in parts)
+def is_below(key: str, parts: Iterable[str], separator: str = ".") -> bool:
+    """Whether a key, such as data.cache.gib, is one of `parts` or lies in one of them, such as data.cache."""
+    return any(key == part or key.startswith(f"{part}{separator}") for part in parts)
 
 
 def normalised(config: Any) -> dict[str, Any]:
@@ -54,19 +49,13 @@ def normalised(config: Any) -> dict[str, Any]:
         node: Any = OmegaConf.select(copy, parent) if parent else copy
         if node is not None:
             node.pop(name, None)
-    plain: Any = OmegaConf.to_container(copy, resolve=True, throw_on_missing=False)
-    return plain
+    return OmegaConf.to_container(copy, resolve=True, throw_on_missing=False)  # type: ignore[return-value]
 
 
-def differences(there: Any, here: Any, keys: Iterable[str] | None = None) -> list[str]:
-    """One clause for each value that differs between two configurations, such as "seed is 0 there, not 1".
-
-    If `keys` is given, only these keys are compared, and those below them.
-    """
+def differences(there: Any, here: Any, keys: Collection[str] | None = None) -> list[str]:
+    """Clauses such as "seed is 0 there, not 1" for values that differ, at `keys` and below them; None compares all keys."""
     a, b = (flatten(normalised(config)) for config in (there, here))
-    chosen = None if keys is None else tuple(keys)
-
-    differing = (key for key in {**a, **b} if (chosen is None or is_below(key, chosen)) and a.get(key) != b.get(key))
+    differing = (key for key in a | b if (keys is None or is_below(key, keys)) and a.get(key) != b.get(key))
     return [f"{key} is {a.get(key, 'not set')} there, not {b.get(key, 'left unset')}" for key in differing]
 
 
@@ -74,23 +63,16 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} → {"a.b": 1}. Lists and empty mappings stay whole."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) and value else {f"{prefix}{name}": value}
     return flat
 
 
 def code(package: Path) -> str:
     """A digest of what decides a training's numbers: the modules in the folder `package`, except UNCOUNTED, the user's
     extensions, and the versions of the packages in COMPUTING."""
-    parts: dict[str, str | None] = {}
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).with_suffix("").as_posix()
-        if not is_uncounted(name):
-            parts[name] = meaning(path.read_text(encoding="utf-8"))
-    for name, path in extension_files().items():
-        parts[name] = meaning(path.read_text(encoding="utf-8"))
+    modules = {path.relative_to(package).with_suffix("").as_posix(): path for path in package.rglob("*.py")}
+    counted = {name: path for name, path in modules.items() if not is_below(name, UNCOUNTED, "/")} | extension_files()
+    parts = {name: meaning(path.read_text(encoding="utf-8")) for name, path in counted.items()}
     # "2.6.0+cpu" and "2.6.0+cu126" are the same release, built for different devices
     return digest(parts | {name: (version_of(name) or "").split("+")[0] for name in COMPUTING})
 
@@ -107,18 +89,10 @@ def extension_files() -> dict[str, Path]:
     return found
 
 
-def is_uncounted(module: str) -> bool:
-    """Whether a module, such as "runs/lock", decides no number of a training: it is one of UNCOUNTED or lies in one."""
-    return any(module == part or module.startswith(f"{part}/") for part in UNCOUNTED)
-
-
 def meaning(source: str) -> str:
     """The source code of a module without comments, docstrings and layout."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
-            continue
-        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-            node.body = body[1:] or [ast.Pass()]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)

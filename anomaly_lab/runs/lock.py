@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import lock_descriptor, unlock_descriptor
@@ -17,25 +17,20 @@ GLANCE = 0.1  # seconds; in_use() holds the lock for microseconds
 
 @contextmanager
 def held(run: Path) -> Iterator[None]:
-    """Hold the lock on the directory `run` during the block; the directory is created if it doesn't exist.
+    """Create the directory `run` and hold its lock during the block. The system releases the lock of a process that is killed.
 
-    The system releases the lock when the process ends, even if it is killed.
-    Raises InUse if another process holds the lock, and UserError if nothing can be written to `run` or its file system has
-    no locks.
+    InUse if another process holds the lock; UserError if nothing can be written to `run` or its file system has no locks.
     """
     make_folder(run, "hydra.run.dir=")
     try:
         file = os.open(run / CLAIM, os.O_CREAT | os.O_RDWR, 0o644)
     except OSError as error:
         raise unwritable(run, error, "hydra.run.dir=") from error
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, file)
         _lock(file, run)
-        try:
-            yield
-        finally:
-            unlock_descriptor(file)  # to close it is not enough: worker processes that were forked have it open too
-    finally:
-        os.close(file)
+        stack.callback(unlock_descriptor, file)  # to close it is not enough: worker processes that were forked have it open too
+        yield
 
 
 def _lock(file: int, run: Path) -> None:
@@ -43,10 +38,8 @@ def _lock(file: int, run: Path) -> None:
         if not _locked(file):
             raise InUse(f"{run} is in use by another process: wait for its end")
     except OSError as error:
-        raise UserError(
-            f"the file system of {run} can't lock files ({error.strerror}), so two processes could write to the same run: "
-            "choose a directory on another file system with hydra.run.dir= or hydra.sweep.dir="
-        ) from error
+        why = f"the file system of {run} can't lock files ({error.strerror}), so two processes could write to the same run"
+        raise UserError(f"{why}: choose a directory on another file system with hydra.run.dir= or hydra.sweep.dir=") from error
 
 
 def in_use(run: Path) -> bool:

@@ -1,9 +1,4 @@
-"""What a run uses of its machine: memory that the C library keeps, and a number of processor cores.
-
-The C library glibc returns the memory of freed tensors to the system. The next training step needs as much again, and the
-system has to find and clear each page: 15 to 20 % of a step of the quarter-width network on a virtual machine. So glibc is told
-to keep freed memory.
-"""
+"""What a run uses of its machine: memory that the C library keeps, and a number of processor cores."""
 
 import ctypes
 import functools
@@ -16,7 +11,10 @@ FROM_HEAP = 2**28  # blocks of up to 256 MiB come from the heap; larger ones are
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to keep freed memory in this process. Returns whether it can: only glibc can."""
+    """Tell the C library to keep freed memory in this process. Returns whether it can: only glibc can.
+
+    Else the system finds and clears each page anew: 15 to 20 % of a step of the quarter-width network on a virtual machine.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):  # another C library, or Windows
@@ -30,10 +28,9 @@ def cores() -> int:
 
 
 def share(launcher: Any, available: int) -> int:
-    """The number of cores for one job, of `available` cores on its machine.
+    """The number of cores for one job, of `available` cores on its machine, by the options of Hydra's launcher.
 
-    `launcher` holds the options of Hydra's launcher. If it runs N jobs at a time, each job gets 1/N of the cores. If a queue
-    gives a job its cores, the job uses all of them.
+    If it runs N jobs at a time, each job gets 1/N of the cores. If a queue gives a job its cores, the job uses all of them.
     """
     target = str(launcher.get("_target_", ""))
     if "joblib" in target:
@@ -49,10 +46,7 @@ def share(launcher: Any, available: int) -> int:
 
 
 def set_threads(stored: int | None, share: int) -> None:
-    """Compute with `stored` threads if a resumed run began with them, else with `share` threads.
-
-    OMP_NUM_THREADS and similar variables can lower the number for a run that begins.
-    """
+    """Compute with `stored` threads, those of a resumed run, else with `share`, or fewer if OMP_NUM_THREADS is lower."""
     import torch
 
     torch.set_num_threads(stored or min(share, threads_at_first()))
@@ -60,7 +54,7 @@ def set_threads(stored: int | None, share: int) -> None:
 
 @functools.cache
 def threads_at_first() -> int:
-    """The number of threads that torch chooses in this process, as OMP_NUM_THREADS and similar variables say."""
+    """The number of threads that torch chooses in this process, by OMP_NUM_THREADS and similar variables."""
     import torch
 
     return torch.get_num_threads()

@@ -13,8 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab import files
 from anomaly_lab.errors import Refused
+from anomaly_lab.files import digest
 from anomaly_lab.runs import directory, environment, fingerprint, lock
 
 log = logging.getLogger(__name__)
@@ -25,23 +25,19 @@ KEPT = (SUPERSEDED, lock.CLAIM, ".hydra", "train.log")  # files of the process a
 class State(Enum):
     """The state of a run in its directory."""
 
-    NEW = "new"
-    CUT_OFF = "cut off"
-    FINISHED = "finished"
+    NEW, CUT_OFF, FINISHED = "new", "cut off", "finished"
 
 
 def fingerprints(config: DictConfig, data: str) -> dict[str, str]:
     """Digests of configuration, code and data, as they are stored in environment.json."""
-    code = fingerprint.code(environment.HERE)
-    return {"config": files.digest(fingerprint.normalised(config)), "code": code, "data": data}
+    return {"config": digest(fingerprint.normalised(config)), "code": fingerprint.code(environment.HERE), "data": data}
 
 
 def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:
     """Make the directory `run`, which this process holds, ready for the run that `config` and `prints` describe.
 
-    Returns the state of that run. If the directory holds another one, made with another configuration, other code or other
-    data, then its files are put aside in a sweep; outside a sweep Refused is raised. Outside a sweep Refused is also raised if
-    the run has finished.
+    Returns the state of that run. In a sweep, the files of another run, of another configuration, code or data, are put aside.
+    Outside a sweep, Refused is raised for another run, and for one that has finished.
     """
     if not (run / "config.yaml").is_file():
         return State.NEW
@@ -93,7 +89,6 @@ def stored_threads(run: Path) -> int | None:
 def _stored(run: Path) -> dict[str, Any]:
     """environment.json of the run, empty if it is missing or damaged."""
     try:
-        record: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+        return json.loads((run / "environment.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
     except (OSError, ValueError):
         return {}
-    return record

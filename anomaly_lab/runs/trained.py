@@ -20,7 +20,6 @@ from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of
 
 ERROR = "scorer.error."  # prefix of the error map in the module's state
-SCORING = ("error", "sigma", "tile", "pooling")  # keys of `scoring` that can change without a new training
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Trained:
     step: int
 
     def data(self) -> ScoringData:
-        """The images that the configuration names. The training's held-out images are held out again. UserError as in
-        `scoring_data`."""
+        """The images that the configuration names; the training's held-out ones again. UserError as in `scoring_data`."""
         data, known = self.config.data, {row["path"] for row in self.levels}
         reader: Any = OmegaConf.to_container(data.reader)
         preprocessing, name = preprocessing_of(self.module), self.config.category.name
@@ -44,12 +42,11 @@ class Trained:
 
 
 def load(run: str | Path, config: DictConfig | None = None, changed: Collection[str] = ()) -> Trained:
-    """Load the model of a finished run.
+    """Load the model of a finished run. UserError for a directory without one, a damaged checkpoint, or changes that don't fit.
 
-    `config`: its configuration, which may differ from the run's at the keys `changed` (scoring, min_area, calibration, device);
-    None for the run's own. UserError for a directory without a trained run, a damaged checkpoint, or changes that don't fit.
+    `config` (None: the run's own) may differ from the run's at the keys `changed`: scoring, min_area, calibration, device.
     """
-    path = require_run(str(run))
+    path = require_run(run)
     checkpoint = _checkpoint(path)
     own: Any = OmegaConf.load(path / "config.yaml") if config is None else config
     module = _rebuilt(checkpoint, own, changed)
@@ -79,7 +76,7 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     """The module of a checkpoint with the changed scoring, min_area and calibration. UserError if they don't fit the model."""
     hparams = dict(checkpoint["hyper_parameters"])
     scoring = hparams["scoring"] = dict(hparams["scoring"])
-    for name in (name for name in SCORING if f"scoring.{name}" in changed):
+    for name in (n for n in ("error", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
         value = config.scoring[name]
         if name == "error" and "detector" in scoring and value != scoring["error"]:
             raise UserError(not_by_error(value, config.model.name))
