@@ -1,10 +1,8 @@
 """AUROC, average precision, AUPRO and F1: pure functions.
 
 The protocol is MVTec AD's (Bergmann et al., CVPR 2019, section 4.3; AUPRO: IJCV 2021). All values are exact: ties are merged,
-and scores may have any range. (torchmetrics' AUROC applies a sigmoid to scores outside [0, 1], which creates ties.)
-
-A curve turns only at the scores of positives, and these are few. So a curve is stored as the list of its turns, and each metric
-is a sum over them.
+and scores may have any range. (torchmetrics' AUROC applies a sigmoid to scores outside [0, 1], which creates ties.) A curve
+turns only at the scores of positives, and these are few: it is stored as the list of its turns, and metrics are sums over them.
 """
 
 from typing import NamedTuple
@@ -35,10 +33,7 @@ class Turns(NamedTuple):
 
 
 def turns(negative: ArrayLike, count: ArrayLike, positive: ArrayLike, weight: ArrayLike) -> Turns:
-    """Turns from the distinct scores of both classes, in rising order.
-
-    `count` is the number of negatives with each score; `weight` is the total weight of the positives with each score.
-    """
+    """Turns from distinct scores in rising order, with the number of negatives and the weight of positives for each score."""
     below = np.concatenate([[0.0], np.cumsum(count, dtype=np.float64)])
     true = np.cumsum(np.asarray(weight, np.float64)[::-1])
     at_least, above = (below[-1] - below[np.searchsorted(negative, positive, side)][::-1] for side in ("left", "right"))
@@ -50,8 +45,7 @@ def turns_of_scores(negative: ArrayLike, positive: ArrayLike, weight: ArrayLike 
 
     None if a class is empty: no metric is defined then. ValueError for NaN scores, which have no rank.
     """
-    nan = int(np.isnan(negative).sum() + np.isnan(positive).sum())
-    if nan:
+    if nan := int(np.isnan(negative).sum() + np.isnan(positive).sum()):
         raise ValueError(f"{nan} of {np.size(negative) + np.size(positive)} scores are NaN")
     if np.size(negative) == 0 or np.size(positive) == 0:
         return None
@@ -96,21 +90,22 @@ def f1(tp: int, fp: int, fn: int) -> float | None:
     return 2 * tp / (2 * tp + fp + fn) if tp + fn else None
 
 
-def operating_point(threshold: float, levels: ArrayLike, labels: ArrayLike) -> dict[str, float | None]:
-    """tpr, tnr, tpr_tnr_mean and image_f1 of test images, from their quiet levels and labels (0 or 1), (N,); None if undefined.
+def decisions(tp: int, fp: int, positives: int, negatives: int) -> dict[str, float | None]:
+    """image_f1, tpr, tnr and tpr_tnr_mean from the numbers of images; None if undefined."""
+    tpr = tp / positives if positives else None
+    tnr = 1 - fp / negatives if negatives else None
+    mean = None if tpr is None or tnr is None else (tpr + tnr) / 2
+    return {"image_f1": f1(tp, fp, positives - tp), "tpr": tpr, "tnr": tnr, "tpr_tnr_mean": mean}
 
-    With the rows of levels.csv that have one min_area, this gives a curve over α: use `conformal(normal, α)` as the threshold
-    for each α. With the rows of each min_area, it gives a curve over min_area.
+
+def operating_point(threshold: float, levels: ArrayLike, labels: ArrayLike) -> dict[str, float | None]:
+    """`decisions` on test images, from their quiet levels and labels (0 or 1), (N,), such as the rows of levels.csv hold.
+
+    The rows of each min_area give a curve over min_area; the rows of one, with thresholds `conformal(normal, α)`, one over α.
     """
     detected, label = np.asarray(levels) > threshold, np.asarray(labels).astype(bool)
-    tpr = float(detected[label].mean()) if label.any() else None
-    tnr = float(1 - detected[~label].mean()) if (~label).any() else None
-    return {
-        "tpr": tpr,
-        "tnr": tnr,
-        "tpr_tnr_mean": None if tpr is None or tnr is None else (tpr + tnr) / 2,
-        "image_f1": f1(int((detected & label).sum()), int((detected & ~label).sum()), int((~detected & label).sum())),
-    }
+    tp, fp = int((detected & label).sum()), int((detected & ~label).sum())
+    return decisions(tp, fp, int(label.sum()), int((~label).sum()))
 
 
 # ---- bounds on the error of a metric if the scores were rounded, so that some ties are not true ties

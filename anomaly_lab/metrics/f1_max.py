@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 
 class ImageF1Max:
-    """image_f1_max: the highest F1 = 2 tp / (2 tp + fp + fn) of all thresholds on the image scores.
+    """image_f1_max: the highest F1 = 2 tp / (2 tp + fp + fn) of all thresholds on the image scores; None without a defect.
 
-    It is None without a defective image. It is not a result of a detector, which needs its threshold in advance: the difference
-    from image_f1 is the cost of the calibrated threshold.
+    A detector needs its threshold in advance: the difference from image_f1 is the cost of the calibrated threshold.
     """
 
     def __init__(self) -> None:
@@ -24,10 +23,9 @@ class ImageF1Max:
 
     def compute(self) -> dict[str, float | None]:
         """The metric over all images so far."""
-        label = np.asarray(self.labels, bool)
+        scores, label = np.asarray(self.scores), np.asarray(self.labels, bool)
         if not label.any():
             return {"image_f1_max": None}
-        scores = np.asarray(self.scores)
         detected = scores[:, None] >= np.unique(scores)  # one column per threshold
         tp = (detected & label[:, None]).sum(0)
         return {"image_f1_max": float((2 * tp / (detected.sum(0) + label.sum())).max())}

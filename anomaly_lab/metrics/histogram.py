@@ -17,8 +17,7 @@ Columns = tuple[NDArray, ...]
 
 def keys(values: NDArray[np.float32]) -> NDArray[np.int32]:
     """Integers with the order of the values (n,); equal values have equal keys. ValueError for NaN, which has no order."""
-    nan = int(np.isnan(values).sum())
-    if nan:
+    if nan := int(np.isnan(values).sum()):
         raise ValueError(f"{nan} of {values.size} scores are NaN")
     bits = (values + np.float32(0)).view(np.int32)  # the addition turns −0 into 0
     return np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
@@ -30,10 +29,7 @@ def coarser(keys: NDArray[np.int32], shift: int) -> NDArray[np.int32]:
 
 
 def counted(keys: NDArray[np.int32], shift: int, bins: int) -> tuple[int, Columns]:
-    """Keys in any order → (shift, (distinct keys in rising order, count of each)).
-
-    The returned shift is the lowest one that is at least `shift` and leaves at most `bins` distinct keys.
-    """
+    """Keys in any order → (shift, (distinct keys in rising order, count of each)), with the shift of `fitted`."""
     low, high = (int(keys.min()), int(keys.max())) if keys.size else (0, 0)
     dense = max(shift, ((high - low) // DENSE).bit_length())
     if keys.size > bins:  # a table of counts takes a fifth of the time of sorting; use it if its bins are fine enough
@@ -49,12 +45,11 @@ def counted(keys: NDArray[np.int32], shift: int, bins: int) -> tuple[int, Column
 
 def fitted(shift: int, bins: int, keys: NDArray[np.int32], *columns: NDArray) -> tuple[int, Columns]:
     """(shift, table): `merged` at the lowest shift that is at least `shift` and leaves at most `bins` distinct keys."""
-    table = merged(coarser(keys, shift), *columns)
-    differing = table[0][1:] ^ table[0][:-1]  # two neighbours share a bin if they differ only in bits below the shift
-    lowest = shift
+    keys, *sums = merged(coarser(keys, shift), *columns)
+    differing = keys[1:] ^ keys[:-1]  # two neighbours share a bin if they differ only in bits below the shift
     while np.count_nonzero(differing >> shift) >= bins:
         shift += 1
-    return shift, table if shift == lowest else merged(coarser(table[0], shift), *table[1:])
+    return shift, merged(coarser(keys, shift), *sums)
 
 
 def merged(keys: NDArray[np.int32], *columns: NDArray) -> Columns:

@@ -1,7 +1,7 @@
-"""Detection metrics over the images, and localisation metrics over the pixels, of a whole test set, as torchmetrics.
+"""The metrics of `curves` over the images and the pixels of a whole test set, as torchmetrics.
 
 Pixels are pooled over all images of a category. The per-region overlap (PRO) is averaged over all defect regions of all images.
-The paper's Table 2 reports the mean of TPR and TNR. `curves` defines the metrics.
+The paper's Table 2 reports the mean of TPR and TNR.
 """
 
 from collections.abc import Iterable
@@ -53,25 +53,16 @@ class ImageMetrics(_Counted):
 
     def update(self, score: Tensor, label: int, predicted: int) -> None:
         """Add an image: its score (), stored as float32; `label` and `predicted` are 1 for anomalous, else 0."""
-        scores = self.positive if label else self.negative
-        scores.append(score.detach().to(self.device, torch.float32).reshape(1))
+        (self.positive if label else self.negative).append(score.detach().to(self.device, torch.float32).reshape(1))
         self.tp += int(bool(predicted) and bool(label))
         self.fp += int(bool(predicted) and not label)
 
     def compute(self) -> dict[str, float | None]:
         """The five metrics over all images so far. ValueError for NaN scores."""
         negative, positive = self._pool("negative"), self._pool("positive")
-        tp, fp = int(self.tp), int(self.fp)
         turns = curves.turns_of_scores(negative, positive)
-        tpr = tp / positive.size if positive.size else None
-        tnr = 1 - fp / negative.size if negative.size else None
-        return {
-            "image_auroc": None if turns is None else curves.auroc(turns),
-            "image_f1": curves.f1(tp, fp, positive.size - tp),
-            "tpr": tpr,
-            "tnr": tnr,
-            "tpr_tnr_mean": None if tpr is None or tnr is None else (tpr + tnr) / 2,
-        }
+        decisions = curves.decisions(int(self.tp), int(self.fp), positive.size, negative.size)
+        return {"image_auroc": None if turns is None else curves.auroc(turns), **decisions}
 
 
 class PixelMetrics(_Counted):
@@ -126,7 +117,7 @@ class PixelMetrics(_Counted):
         tp = int((marked & defective).sum())
         self.tp += tp
         self.fp += int(marked.sum()) - tp
-        if _length(self.pending) > PENDING or _length(self.positive) > 2 * self.bins:
+        if sum(map(torch.numel, self.pending)) > PENDING or sum(map(torch.numel, self.positive)) > 2 * self.bins:
             self.fold()
 
     def compute(self) -> dict[str, float | None]:
@@ -156,17 +147,12 @@ class PixelMetrics(_Counted):
         shift, fresh = histogram.counted(self._pool("pending"), int(self.shift), self.bins)
         both = (np.concatenate([self._pool(name), new]) for name, new in zip(("negative", "count"), fresh, strict=True))
         shift, normal = histogram.fitted(shift, self.bins, *both)
-        rest = (self._pool("found"), self._pool("weight"))
-        shift, defective = histogram.fitted(shift, self.bins, self._pool("positive"), *rest)
+        shift, defective = histogram.fitted(shift, self.bins, *map(self._pool, ("positive", "found", "weight")))
         normal = histogram.merged(histogram.coarser(normal[0], shift), normal[1])  # the second shift may be larger
         self.shift = torch.full_like(self.shift, shift)  # torch forbids an in-place change of a tensor from inference mode
         self.pending, self.negative, self.count, self.positive, self.found, self.weight = [], [], [], [], [], []
         self._append(("negative", "count", "positive", "found", "weight"), *normal, *defective)
         return normal, defective
-
-
-def _length(parts: list[Tensor]) -> int:
-    return sum(part.numel() for part in parts)
 
 
 def pooled(kind: type[M], parts: Iterable[M]) -> M:
