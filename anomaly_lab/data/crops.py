@@ -34,7 +34,7 @@ def random_crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.nd
 def turned_crop(image: np.ndarray, size: int, rotation: float, rng: np.random.Generator) -> np.ndarray:
     """(h, w, C) → (size, size, C), a random square whose sides are turned by a random angle of up to `rotation` degrees.
 
-    The square lies inside the image, so that it shows nothing made up; only an image that is too small for the turned square is enlarged by reflection.
+    It shows nothing made up: it lies inside the image, which is enlarged by reflection only if too small for the turned square.
     """
     angle = rng.uniform(-rotation, rotation)
     turn = np.radians(angle)
