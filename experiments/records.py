@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from anomaly_lab.report.read.groups import statistic
+from anomaly_lab.report.read.records import statistic
 from anomaly_lab.report.tables.table import averaged
 from anomaly_lab.show.markdown import pipe_table
 

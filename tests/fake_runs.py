@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 
 from anomaly_lab.report.read.collect import collect
-from anomaly_lab.report.read.groups import Group, group
 from anomaly_lab.report.read.official import mvtec_ad
-from anomaly_lab.report.read.records import Records
+from anomaly_lab.report.read.records import Group, Records, group
 
 METRICS: dict[str, Any] = {
     "data": "synthetic", "category": "carpet", "objective": "restore", "lam": 0.5, "corruption": "elastic", "model": "tiny",

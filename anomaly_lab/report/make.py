@@ -2,37 +2,30 @@
 
 import importlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.errors import UserError
+from anomaly_lab.progress import bar
 from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.curves import Curves, curves_of
-from anomaly_lab.report.read.groups import Group, group
-from anomaly_lab.report.read.records import Records, best_by_proxy, chosen
-from anomaly_lab.report.read.run import FINISHED, Run
-from anomaly_lab.report.tables import (
-    comparison,
-    kinds,
-    left_out,
-    legend,
-    over_lambda,
-    paper,
-    results,
-    sensitivity,
-    single_runs,
-)
-from anomaly_lab.report.tables.forms import write
-from anomaly_lab.report.tables.table import Table
+from anomaly_lab.report.read.records import Group, Records, best_by_proxy, chosen, group
+from anomaly_lab.report.read.run import FINISHED
+from anomaly_lab.report.tables import comparison, over_lambda, paper, results, runs, sensitivity
+from anomaly_lab.report.tables.table import Table, write
 
 if TYPE_CHECKING:
     from anomaly_lab.report.pictures.picture import Picture
+    from anomaly_lab.report.pictures.rescored import Rescored
 
-# the modules that make tables, in the order of the page; each has a function tables(records), which may return none
-TABLES = (results, paper, over_lambda, comparison, kinds, single_runs, legend, left_out, sensitivity)
+# the functions that make tables of the records, in the order of the page; each may return none
+TABLES = (
+    *(results.results, paper.tables, over_lambda.tables, comparison.tables, results.kinds),
+    *(runs.runs, runs.settings, runs.left_out, sensitivity.tables),
+)
 GALLERIES = ("one", "all", "none")
 
 
@@ -66,12 +59,18 @@ class Report:
 
 def build_report(options: Options) -> Report:
     """Read the runs and write everything to `options.out`. UserError if there is no run or a module of tables is missing."""
-    modules = [*TABLES, *(_module(name) for name in options.tables)]
-    runs = collect(options.runs)
-    groups = group(runs)
-    notes = _unfinished(runs)
-    records = Records(runs, groups, _curves(groups, options.gallery == "all", notes))
-    tables = [table for module in modules for table in module.tables(records)]
+    makers = [*TABLES, *map(_tables_of, options.tables)]
+    found = collect(options.runs)
+    groups = group(found)
+    notes = []
+    states = Counter(run.state for run in found)
+    finished = states.pop(FINISHED, 0)
+    if states:
+        others = ", ".join(f"{count} {state}" for state, count in states.items())
+        notes.append(f"{finished} of {len(found)} runs have finished; {others}: see “Runs without a result”.")
+    every = options.gallery == "all"
+    records = Records(found, groups, list(_curves(groups, every, notes)))
+    tables = [table for made in makers for table in made(records)]
     for table in tables:
         write(table, options.out / "tables")
     pictures: list[Picture] = []
@@ -80,7 +79,7 @@ def build_report(options: Options) -> Report:
         from anomaly_lab.report.pictures.plots import plots  # matplotlib takes a second to load
 
         if options.gallery != "none":
-            galleries = _galleries(groups, options.gallery == "all", notes)
+            galleries += _galleries(groups, every, notes)
         if options.figures:
             pictures += _paper_figures(groups, options.out / "figures", notes)
         pictures += plots(records, options.out / "figures")
@@ -92,69 +91,56 @@ def build_report(options: Options) -> Report:
     return Report(options.out, records, tables, notes)
 
 
-def _module(name: str) -> Any:
+def _tables_of(name: str) -> Callable[[Records], Sequence[Table]]:
     try:
-        found = importlib.import_module(name)
+        made: Any = getattr(importlib.import_module(name), "tables", None)
     except ModuleNotFoundError as error:
         raise UserError(f"tables={name} cannot be imported ({error}): name a module in the current folder") from error
-    if not callable(getattr(found, "tables", None)):
+    if not callable(made):
         raise UserError(f"tables={name} has no function tables(records): define it (docs/extending.md)")
-    return found
+    return made
 
 
-def _unfinished(runs: Sequence[Run]) -> list[str]:
-    states = Counter(run.state for run in runs)
-    finished = states.pop(FINISHED, 0)
-    if not states:
-        return []
-    others = ", ".join(f"{count} {state}" for state, count in states.items())
-    return [f"{finished} of {len(runs)} runs have finished; {others}: see “Runs without a result”."]
-
-
-def _curves(groups: Sequence[Group], every: bool, notes: list[str]) -> list[Curves]:
-    found = []
+def _curves(groups: Sequence[Group], every: bool, notes: list[str]) -> Iterator[Curves]:
     for g, run in chosen(groups, every):
-        curves = curves_of(run, g.name)
-        if curves is None:
-            notes.append(f"{run.path.name} has no curves over a_min and α: its levels.csv does not cover its min_area.")
+        if curves := curves_of(run, g.name):
+            yield curves
         else:
-            found.append(curves)
-    return found
+            notes.append(f"{run.path.name} has no curves over a_min and α: its levels.csv does not cover its min_area.")
 
 
-def _galleries(groups: Sequence[Group], every: bool, notes: list[str]) -> list[dict[str, Any]]:
+def _galleries(groups: Sequence[Group], every: bool, notes: list[str]) -> Iterator[dict[str, Any]]:
     """The page's payloads of the chosen runs whose checkpoints and images exist."""
-    from anomaly_lab.report.pictures import thumbnails
     from anomaly_lab.report.pictures.rescored import rescored
+    from anomaly_lab.report.pictures.thumbnails import payload
 
-    payloads = []
     for g, run in chosen(groups, every):
         try:
-            payloads.append(thumbnails.payload(rescored(run), g.name))
+            made = payload(rescored(run), g.name)
         except UserError as error:
             notes.append(f"No test images of {run.path.name}: {error}.")
             continue
-        if payloads[-1]["changed"]:
-            notes.append(f"{run.path.name}: scored anew, {payloads[-1]['changed']} decisions differ from its record.")
-    return payloads
+        if made["changed"]:
+            notes.append(f"{run.path.name}: scored anew, {made['changed']} decisions differ from its record.")
+        yield made
 
 
 def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> Iterator["Picture"]:
-    from anomaly_lab.progress import bar
     from anomaly_lab.report.pictures.paper_figures import paper_figures
     from anomaly_lab.report.pictures.rescored import rescored
-    from anomaly_lab.report.pictures.shown import Shown
 
-    places: dict[tuple[str, str], list[Shown]] = {}
+    places: dict[tuple[str, str], list[Rescored]] = {}
     # the paper's figures show reconstructions, which a detector on features does not make
     reconstructing = [g for g in groups if "scoring.detector._target_" not in g.setting]
     best = list(best_by_proxy(reconstructing, "objective", "corruption"))
     with bar("Drawing figures") as update:
         for done, (g, run) in enumerate(best, start=1):
             try:
-                places.setdefault((g.source, str(g["category"])), []).append(Shown(rescored(run)))
+                found = rescored(run)
+                if found.shown:  # scores its images
+                    places.setdefault((g.source, str(g["category"])), []).append(found)
             except UserError as error:
                 notes.append(f"{run.path.name} is in no figure: {error}.")
             update(done, len(best))
-        for shown in places.values():
-            yield from paper_figures(shown, folder)
+        for runs_there in places.values():
+            yield from paper_figures(runs_there, folder)

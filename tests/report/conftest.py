@@ -12,7 +12,7 @@ import pytest
 from conftest import Finished
 
 from anomaly_lab.report.make import Options, Report, build_report
-from anomaly_lab.report.pictures import plots, shown
+from anomaly_lab.report.pictures import plots, rescored
 from anomaly_lab.show import figures
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -42,6 +42,6 @@ def reported(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Re
             (folder / name / record).write_text(text.replace("restore", objective))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "PLOTS", ())  # they have their own tests, and take time
-        patch.setattr(shown, "ROWS", 2)
+        patch.setattr(rescored, "ROWS", 2)
         patch.setattr(figures, "DPI", 50)
         return build_report(Options([folder], folder / "report", "all", True, []))

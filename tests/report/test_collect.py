@@ -1,17 +1,19 @@
-"""Which runs are found below the folders, and what they are called."""
+"""Runs that are found, and jobs that have not started."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from conftest import Ended, stripes
 from fake_runs import fake_run, groups_of
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.report.read.collect import collect, told_apart
+from anomaly_lab.report.read.collect import collect, told_apart, unstarted
 from anomaly_lab.report.read.records import Records
 from anomaly_lab.report.read.run import FINISHED
-from anomaly_lab.report.tables import left_out
+from anomaly_lab.report.tables import runs as of_runs
 
 
 def test_runs_are_found_at_any_depth_and_each_once(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_real_jobs_that_failed_are_listed_with_their_sentence(train: Callable[..
     record.write_text(text)
     (waiting,) = (run for run in collect([sweep.parent, sweep]) if run.state == "not started")
     assert "category.name=never" in waiting.overrides
-    (table,) = left_out.tables(Records(collect([sweep]), [], []))
+    (table,) = of_runs.left_out(Records(collect([sweep]), [], []))
     name, state, overrides, _ = table.rows[-1]
     assert (name.text, state.text) == ("–", "not started"), "no directory is made up"
     assert "category.name=never" in overrides.text
@@ -84,3 +86,35 @@ def test_folders_of_the_same_name_get_longer_names(tmp_path: Path) -> None:
         for lam in (0.3, 0.9):
             fake_run(tmp_path / root[1:] / str(lam), data="mvtec", root=root, lam=lam)
     assert {g.source for g in groups_of(tmp_path)} == {f"folder “{name}” (data=mvtec), not MVTec AD" for name in ("a/x", "b/x")}
+
+
+def multirun(folder: Path, task: list[str], params: dict[str, str] | None = None, sweeper: str = "BasicSweeper") -> Path:
+    """Write a multirun.yaml as Hydra does."""
+    record: dict[str, Any] = {
+        "sweeper": {"_target_": f"hydra._internal.core_plugins.basic_sweeper.{sweeper}", "params": params}
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "multirun.yaml").write_text(yaml.safe_dump({"hydra": record | {"overrides": {"task": task}}}))
+    return folder / "multirun.yaml"
+
+
+def start(folder: Path, *overrides: str) -> None:
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra/overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
+
+
+def test_every_combination_without_a_directory_is_listed_in_hydras_order(tmp_path: Path) -> None:
+    record = multirun(tmp_path, ["seed=1", "objective.lam=0.3,0.9"], {"+category": "carpet,wood"})
+    assert len(list(unstarted(record))) == 4
+    start(tmp_path / "0_shortened", "+category=carpet", "seed=1", "objective.lam=0.3")
+    assert list(unstarted(record)) == [
+        ("+category=carpet", "seed=1", "objective.lam=0.9"),
+        ("+category=wood", "seed=1", "objective.lam=0.3"),
+        ("+category=wood", "seed=1", "objective.lam=0.9"),
+    ]
+
+
+def test_the_jobs_of_another_sweeper_or_a_damaged_record_are_unknown(tmp_path: Path) -> None:
+    assert list(unstarted(multirun(tmp_path, ["seed=1,2"], sweeper="OptunaSweeper"))) == []
+    (tmp_path / "multirun.yaml").write_text("hydra: [")
+    assert list(unstarted(tmp_path / "multirun.yaml")) == []

@@ -13,8 +13,7 @@ from scipy import stats
 
 from anomaly_lab.report.tables import comparison
 from anomaly_lab.report.tables.comparison import PAIRWISE, Comparison, comparisons, signed, t_interval, verdict
-from anomaly_lab.report.tables.forms import to_csv
-from anomaly_lab.report.tables.table import Table
+from anomaly_lab.report.tables.table import Table, to_csv
 
 unhurried = settings(deadline=None)
 

@@ -25,7 +25,7 @@ def test_a_folder_of_failures_only_gives_a_page_that_lists_them(tmp_path: Path) 
 
 def tables(folder: Path) -> dict[str, Table]:
     records = records_of(folder)
-    return {table.name: table for module in TABLES for table in module.tables(records)}
+    return {table.name: table for made in TABLES for table in made(records)}
 
 
 def test_every_table_carries_its_protocol_and_data(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from fake_runs import fake_run, official_run
 from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.official import OFFICIAL, lacking, mvtec_ad, source
 from anomaly_lab.report.read.run import read
-from anomaly_lab.report.tables.published import published
+from anomaly_lab.report.tables.paper import published
 
 
 def test_mvtec_ad_has_its_published_totals() -> None:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from fake_runs import fake_run, groups_of
 
-from anomaly_lab.report.read.groups import Group
-from anomaly_lab.report.read.records import Records
+from anomaly_lab.report.read.records import Group, Records
 from anomaly_lab.report.tables import over_lambda
 
 

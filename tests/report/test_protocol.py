@@ -1,10 +1,11 @@
-"""The sentences about the protocol."""
+"""Names of metrics, and the sentences about the protocol."""
 
 from pathlib import Path
 
+from fake_runs import METRICS as RECORDED
 from fake_runs import fake_run
 
-from anomaly_lab.report.read.protocol import choices
+from anomaly_lab.report.read.protocol import COMPARED, FLAT, METRICS, SWEPT, choices
 from anomaly_lab.report.read.run import read
 
 
@@ -17,3 +18,12 @@ def test_the_rule_and_its_parameters_come_from_the_runs_records(tmp_path: Path) 
     unknown = read(fake_run(tmp_path / "d", calibration=None))
     rules = "calibration=area or calibration=conformal (alpha=0.05) or calibration=mine (k=3, share=0.5) or calibration=unknown"
     assert f"by {rules}." in choices([mine, area, unknown, conformal, area])
+
+
+def test_no_two_columns_have_the_same_heading() -> None:
+    labels = [*METRICS.values(), *FLAT.values()]
+    assert len(set(labels)) == len(labels) and len(set(SWEPT.values())) == len(SWEPT)
+
+
+def test_every_label_names_a_value_of_metrics_json() -> None:
+    assert {*METRICS, *FLAT, *COMPARED, *SWEPT} <= set(RECORDED)

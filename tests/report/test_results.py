@@ -1,4 +1,4 @@
-"""The table of results."""
+"""The tables of results."""
 
 import csv
 import io
@@ -7,16 +7,15 @@ from pathlib import Path
 
 from fake_runs import fake_run, records_of
 
+from anomaly_lab.report.read.protocol import METRICS
 from anomaly_lab.report.tables import results
-from anomaly_lab.report.tables.forms import latex, markdown, to_csv
-from anomaly_lab.report.tables.labels import METRICS
-from anomaly_lab.report.tables.table import number
+from anomaly_lab.report.tables.table import latex, markdown, number, to_csv
 
 
 def test_seeds_are_averaged_in_one_row(tmp_path: Path) -> None:
     for seed, value in enumerate((0.91, 0.95, 0.86)):
         fake_run(tmp_path / str(seed), seed=seed, image_auroc=value, train_seconds=60.0 * seed, steps=10 + seed)
-    (table,) = results.tables(records_of(tmp_path))
+    (table,) = results.results(records_of(tmp_path))
     (row,) = table.rows
     cells = dict(zip(table.columns, (cell.text for cell in row), strict=True))
     assert (cells["image AUROC"], cells["n"], cells["seeds"]) == ("0.907 ± 0.045", "3", "0, 1, 2")
@@ -25,14 +24,14 @@ def test_seeds_are_averaged_in_one_row(tmp_path: Path) -> None:
 
 def test_one_run_is_printed_without_spread(tmp_path: Path) -> None:
     fake_run(tmp_path / "a")
-    (table,) = results.tables(records_of(tmp_path))
+    (table,) = results.results(records_of(tmp_path))
     assert table.rows[0][5].text == "0.900"
 
 
 def test_the_table_prints_what_metrics_json_holds(tmp_path: Path) -> None:
     fake_run(tmp_path / "a", image_auroc=0.12345678, pixel_ap=None, tnr=0.8125)
     metrics = json.loads((tmp_path / "a/metrics.json").read_text())
-    (table,) = results.tables(records_of(tmp_path))
+    (table,) = results.results(records_of(tmp_path))
     cells = dict(zip(table.columns, table.rows[0], strict=True))
     for metric, label in METRICS.items():
         assert cells[label].text == number(metrics[metric])
@@ -46,7 +45,7 @@ def test_the_table_prints_what_metrics_json_holds(tmp_path: Path) -> None:
 
 def test_the_notes_warn_of_seeds_that_may_not_be_comparable(tmp_path: Path) -> None:
     def cautions() -> list[str]:
-        (table,) = results.tables(records_of(tmp_path))
+        (table,) = results.results(records_of(tmp_path))
         return list(table.notes[1:])
 
     fake_run(tmp_path / "a", seed=0)
@@ -60,3 +59,17 @@ def test_the_notes_warn_of_seeds_that_may_not_be_comparable(tmp_path: Path) -> N
         "Runs that were repeated later with the same setting and seed",
         "Runs without config.yaml",
     ]
+
+
+def test_kinds_count_the_rows_of_scores_csv(tmp_path: Path) -> None:
+    fake_run(tmp_path / "a")
+    (table,) = results.kinds(records_of(tmp_path))
+    texts = [[cell.text for cell in r[3:]] for r in table.rows]
+    assert texts == [["good", "1 of 2 false alarms", "0.500"], ["hole", "1 of 2 found", "0.500"]]
+
+
+def test_seeds_are_counted_together(tmp_path: Path) -> None:
+    for seed in range(3):
+        fake_run(tmp_path / str(seed), seed=seed)
+    (table,) = results.kinds(records_of(tmp_path))
+    assert [row[4].text for row in table.rows] == ["3 of 6 false alarms", "3 of 6 found"]

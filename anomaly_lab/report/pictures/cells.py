@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from anomaly_lab.report.pictures.shown import Shown
+from anomaly_lab.report.pictures.rescored import Rescored
 from anomaly_lab.scored import Scored
 from anomaly_lab.show.gallery import to_image
 
@@ -21,8 +21,7 @@ def grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
     size = (1.75 * columns + 0.6, 1.75 * rows + 1.4)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.ravel():
-        axis.set_xticks([])
-        axis.set_yticks([])
+        axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
     figure.suptitle(title, fontsize=8)
     return figure, axes
@@ -67,7 +66,7 @@ def result(axis: Axes, s: Scored, found: NDArray[np.bool_]) -> None:
             axis.contour(area, levels=[0.5], colors=colour, linewidths=1.2, linestyles=line)
 
 
-def scale(figure: Figure, shown: Any, axes: NDArray[Any], run: Shown) -> None:
+def scale(figure: Figure, shown: Any, axes: NDArray[Any], run: Rescored) -> None:
     """The scale of the heatmaps `shown`, the same for the whole figure."""
     bar = figure.colorbar(shown, ax=list(axes), location="bottom", shrink=0.9, aspect=12, pad=0.02)
     bar.set_ticks([0, run.top / 2, run.top], labels=["0", f"{run.top / 2:.2g}\n(threshold)", f"{run.top:.2g}"], fontsize=6)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from anomaly_lab.report.pictures import cells
 from anomaly_lab.report.pictures.picture import Picture, save
-from anomaly_lab.report.pictures.shown import Shown, protocol
+from anomaly_lab.report.pictures.rescored import Rescored, protocol
 from anomaly_lab.report.pictures.training_pair import pair_steps, training_pair
 from anomaly_lab.scoring.errors import absolute, squared
 from anomaly_lab.show.gallery import to_image
@@ -22,34 +22,31 @@ from anomaly_lab.show.gallery import to_image
 EQUATIONS = {"amplify": "(3)", "restore": "(1)"}
 
 
-def paper_figures(shown: Sequence[Shown], folder: Path) -> Iterator[Picture]:
-    """The figures that `shown` allow: runs on the same images, one per objective and corruption."""
-    if not shown or not shown[0].scored:
-        return
-    slug = "".join(c if c.isalnum() else "-" for c in f"{shown[0].source}_{shown[0]['category']}").strip("-")
-    main = next((s for s in shown if s["objective"] in ("amplify", "amplify_mask")), shown[0])
+def paper_figures(runs: Sequence[Rescored], folder: Path) -> Iterator[Picture]:
+    """The figures that `runs` allow: runs on the same images, one per objective and corruption, each with images to show."""
+    slug = "".join(c if c.isalnum() else "-" for c in f"{runs[0].source}_{runs[0]['category']}").strip("-")
+    main = next((run for run in runs if run["objective"] in ("amplify", "amplify_mask")), runs[0])
     what = f"{protocol([main])}; {' '.join(main.name.split())}."
-    common = f"{protocol(shown)}. The first image of each kind."
+    common = f"{protocol(runs)}. The first image of each kind."
     caption = f"As the paper's figures 1 and 7: input, heatmap, result. {what} The first image of each kind, hits and misses."
     yield save(detections(main), f"figure1_7_{slug}", caption, folder)
     caption = f"As the paper's figures 2 and 4: reconstruction and result under each objective. {common}"
-    yield save(reconstructions(shown), f"figure2_4_{slug}", caption, folder)
+    yield save(reconstructions(runs), f"figure2_4_{slug}", caption, folder)
     yield save(steps(main), f"figure3_{slug}", f"As the paper's figure 3: the steps of detection. {what}", folder)
-    pair = training_pair(main.rescored)
-    if pair is not None:
+    if pair := training_pair(main):
         how = f"{protocol([main])}; corruption {main['corruption']}."
         caption = f"As the paper's figure 5: how a training pair is made. {how}"
         yield save(pair_steps(pair, caption), f"figure5_{slug}", caption, folder)
-    compared = [s for s in shown if s["objective"] == "amplify"][:1] + [s for s in shown if s["objective"] == "restore"]
-    if len({s["objective"] for s in compared}) == 2:
+    first, others = ([run for run in runs if run["objective"] == name] for name in ("amplify", "restore"))
+    if first and others:
         caption = f"As the paper's figure 6: objective (3) against (1) on the same inputs. {common}"
-        yield save(objectives(compared), f"figure6_{slug}", caption, folder)
+        yield save(objectives([first[0], *others]), f"figure6_{slug}", caption, folder)
 
 
-def detections(run: Shown) -> Figure:
+def detections(run: Rescored) -> Figure:
     """Figures 1 and 7: one row per image; input, heatmap, result."""
-    figure, axes = cells.grid(len(run.scored), 3, run.title)
-    for row, s in zip(axes, run.scored, strict=True):
+    figure, axes = cells.grid(len(run.shown), 3, run.title)
+    for row, s in zip(axes, run.shown, strict=True):
         cells.image(row[0], to_image(s.X))
         shown = row[1].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
         cells.result(row[2], s, run.mask(s))
@@ -59,23 +56,23 @@ def detections(run: Shown) -> Figure:
     return figure
 
 
-def reconstructions(runs: Sequence[Shown]) -> Figure:
+def reconstructions(runs: Sequence[Rescored]) -> Figure:
     """Figures 2 and 4: one row per image; the input, then reconstruction and result of each run."""
-    figure, axes = cells.grid(len(runs[0].scored), 1 + 2 * len(runs), protocol(runs))
+    figure, axes = cells.grid(len(runs[0].shown), 1 + 2 * len(runs), protocol(runs))
     for i, row in enumerate(axes):
-        cells.image(row[0], to_image(runs[0].scored[i].X))
-        cells.label(row[0], runs[0].scored[i])
-        for j, run in enumerate(runs):
-            cells.reconstruction(row[1 + 2 * j], run.scored[i])
-            cells.result(row[2 + 2 * j], run.scored[i], run.mask(run.scored[i]))
+        cells.image(row[0], to_image(runs[0].shown[i].X))
+        cells.label(row[0], runs[0].shown[i])
+        for run, left, right in zip(runs, row[1::2], row[2::2], strict=True):
+            cells.reconstruction(left, run.shown[i])
+            cells.result(right, run.shown[i], run.mask(run.shown[i]))
     names = [name for run in runs for name in (f"{run.name}\nreconstruction", f"{run.name}\nresult")]
     cells.heads(axes[0], ("input", *names))
     return figure
 
 
-def steps(run: Shown) -> Figure:
+def steps(run: Rescored) -> Figure:
     """Figure 3: X, F(X), the error, the heatmap, {heatmap > t} and the result of the defective image with the highest score."""
-    s = max((s for s in run.scored if s.sample.label), key=lambda s: s.score, default=run.scored[0])
+    s = max((s for s in run.shown if s.sample.label), key=lambda s: s.score, default=run.shown[0])
     assert s.output is not None  # only networks that reconstruct are shown here
     error = run["error"]
     plain = absolute if error == "absolute" else squared  # every other distance starts from the squared error
@@ -85,31 +82,31 @@ def steps(run: Shown) -> Figure:
     cells.reconstruction(row[1], s)
     raw = row[2].imshow(plain(s.X[None], s.output[None])[0].numpy(), cmap="magma")
     shown = row[3].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
-    row[4].imshow(s.heatmap > run.rescored.threshold, cmap="gray", vmin=0, vmax=1)
+    row[4].imshow(s.heatmap > run.threshold, cmap="gray", vmin=0, vmax=1)
     cells.result(row[5], s, run.mask(s))
     symbol = "|F(X) − X|" if plain is absolute else "|F(X) − X|²"
     heatmap = "heatmap: smoothed" if error in ("squared", "absolute") else f"heatmap: {error}\ndistance, smoothed"
     names = ("X", "F(X)", f"{symbol}, mean\nof the channels", heatmap, "over the threshold")
-    cells.heads(row, (*names, f"result: at least\n{run.rescored.min_area} px"))
+    cells.heads(row, (*names, f"result: at least\n{run.min_area} px"))
     cells.label(row[0], s)
     figure.colorbar(raw, ax=row[2], location="bottom", shrink=0.9, pad=0.02).ax.tick_params(labelsize=6)
     cells.scale(figure, shown, axes[:, 3], run)
     return figure
 
 
-def objectives(runs: Sequence[Shown]) -> Figure:
+def objectives(runs: Sequence[Rescored]) -> Figure:
     """Figure 6: one row per image; input, ground truth, the heatmap of objective (3), then of (1) with each corruption.
 
     Heatmaps are divided by their run's threshold, so that one scale serves them all.
     """
-    rows = [i for i, s in enumerate(runs[0].scored) if s.sample.label] or [0]
+    rows = [i for i, s in enumerate(runs[0].shown) if s.sample.label] or [0]
     figure, axes = cells.grid(len(rows), 2 + len(runs), protocol(runs))
     for i, row in zip(rows, axes, strict=True):
-        cells.image(row[0], to_image(runs[0].scored[i].X))
-        cells.mask(row[1], runs[0].scored[i].truth)
+        cells.image(row[0], to_image(runs[0].shown[i].X))
+        cells.mask(row[1], runs[0].shown[i].truth)
         for axis, run in zip(row[2:], runs, strict=True):
-            shown = axis.imshow(run.scored[i].heatmap / max(run.rescored.threshold, 1e-12), cmap="magma", vmin=0, vmax=2)
-        cells.label(row[0], runs[0].scored[i])
+            shown = axis.imshow(run.shown[i].heatmap / max(run.threshold, 1e-12), cmap="magma", vmin=0, vmax=2)
+        cells.label(row[0], runs[0].shown[i])
     cells.heads(axes[0], ("input", "ground truth", *(f"{EQUATIONS[run['objective']]} {run.name}" for run in runs)))
     bar = figure.colorbar(shown, ax=list(axes[:, 2:].ravel()), location="bottom", shrink=0.5, aspect=30, pad=0.02)
     bar.set_ticks([0, 1, 2], labels=["0", "threshold", "2 thresholds"], fontsize=7)

@@ -13,7 +13,6 @@ from anomaly_lab.data.folder import NORMAL
 from anomaly_lab.metrics.curves import operating_point
 from anomaly_lab.progress import bar
 from anomaly_lab.report.pictures.rescored import Rescored
-from anomaly_lab.report.read.official import source
 from anomaly_lab.report.tables.table import number
 from anomaly_lab.scored import Scored
 from anomaly_lab.show.gallery import to_image
@@ -31,7 +30,7 @@ def payload(rescored: Rescored, setting: str) -> dict[str, Any]:
     """
     scored, thumbnails = [], []
     samples = rescored.data.test
-    with bar(f"Scoring {rescored.run.metrics['category']}, seed {rescored.run.metrics['seed']}") as update:
+    with bar(f"Scoring {rescored['category']}, seed {rescored['seed']}") as update:
         for done, s in enumerate(rescored.score(samples), start=1):
             scored.append(entry(s, rescored))
             thumbnails.append(_small(s.heatmap))
@@ -42,10 +41,10 @@ def payload(rescored: Rescored, setting: str) -> dict[str, Any]:
     recorded = [row.get("predicted") for row in rescored.run.scores]
     ours = [str(int(rescored.threshold < image["flip"])) if image["flip"] is not None else "0" for image in scored]
     return {
-        "data": source(rescored.run),
-        "category": rescored.run.metrics["category"],
+        "data": rescored.source,
+        "category": rescored["category"],
         "setting": setting,
-        "seed": rescored.run.metrics["seed"],
+        "seed": rescored["seed"],
         "threshold": rescored.threshold,
         "minArea": rescored.min_area,
         "top": top,

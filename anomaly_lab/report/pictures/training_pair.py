@@ -13,6 +13,7 @@ from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.images import read_image
 from anomaly_lab.report.pictures import cells
 from anomaly_lab.report.pictures.rescored import Rescored
+from anomaly_lab.scored import preprocessing_of
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -44,10 +45,9 @@ def training_pair(rescored: Rescored) -> Pair | None:
     corruption = build(rescored.run.config["corruption"])
     if not samples or not isinstance(corruption, LocalCorruption):
         return None
-    stored = read_image(samples[0].path)
-    preprocessing = rescored.preprocessing
+    preprocessing = preprocessing_of(rescored.trained.module)
     size = crop_size(rescored.run.config["data"]["train_size"], rescored.run.metrics["image_size"])
-    small = preprocessing.resized(stored)
+    small = preprocessing.resized(read_image(samples[0].path))
     X = preprocessing.unit(small, preprocessing.levels(small))
     X = np.ascontiguousarray(X[:size, :size] if size else X)
     rng = np.random.default_rng([rescored.run.metrics["seed"], 5])
@@ -68,13 +68,11 @@ def pair_steps(pair: Pair, title: str) -> Figure:
     rows, columns = pair.box
     corner = (columns.start - 0.5, rows.start - 0.5)
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    cells.image(row[0], pair.X)
+    for axis, pixels in zip(row[[0, 1, 2, 5]], (pair.X, pair.X[pair.box], pair.transformed, pair.X_hat), strict=True):
+        cells.image(axis, pixels)
     row[0].add_patch(Rectangle(corner, *size, fill=False, edgecolor=cells.MASK, linewidth=2))
-    cells.image(row[1], pair.X[pair.box])
-    cells.image(row[2], pair.transformed)
     cells.mask(row[3], pair.shape)
     cells.mask(row[4], pair.M)
-    cells.image(row[5], pair.X_hat)
     row[5].contour(pair.M, levels=[0.5], colors="black", linewidths=1)
     names = ("X: 1. size and place", "2. patch", "2. transformed", "2. shape", "3. mask M", "3. X̂ (border drawn in)")
     cells.heads(row, names)

@@ -1,9 +1,24 @@
-"""The sentences about the protocol that stand under the tables."""
+"""What tables and plots call the values of metrics.json, and the sentences about the protocol below the tables."""
 
 from collections.abc import Iterable
 
 from anomaly_lab.report.read.run import Run
 
+METRICS = {
+    "image_auroc": "image AUROC",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_ap": "pixel AP",
+    "aupro": "AUPRO",
+    "tpr_tnr_mean": "mean of TPR and TNR",
+    "tpr": "TPR",
+    "tnr": "TNR",
+    "image_f1": "image F1",
+    "pixel_f1": "pixel F1",
+}
+FLAT = {"flat_image_auroc": "flat grey: image AUROC", "flat_pixel_auroc": "flat grey: pixel AUROC"}
+COMPARED = ("image_auroc", "pixel_auroc", "aupro", "tpr_tnr_mean")
+SWEPT = {name: METRICS[name] for name in COMPARED} | {"proxy_ap": "proxy AP (validation)"}
+MINUTES = "minutes of training"
 PROXY = "Proxy AP: pixel AP on held-out normal images with synthetic corruptions."
 MEASURES = (
     "Pixel metrics are computed at the resolution of the ground truth, AUPRO up to a false-positive rate of 0.3. Flat grey is "
@@ -16,10 +31,8 @@ MEASURES = (
 def choices(runs: Iterable[Run]) -> str:
     """How the runs got their weights and thresholds, by their own records."""
     rules = " or ".join(sorted({_rule(run) for run in runs}))
-    return (
-        f"The weights are those after the last training step. The threshold follows from held-out normal images by {rules}. "
-        "Test images choose nothing."
-    )
+    threshold = f"The threshold follows from held-out normal images by {rules}."
+    return f"The weights are those after the last training step. {threshold} Test images choose nothing."
 
 
 def _rule(run: Run) -> str:

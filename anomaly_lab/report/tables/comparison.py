@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_lab.report.read.groups import Group, rank
-from anomaly_lab.report.read.records import Records
+from anomaly_lab.report.read.protocol import COMPARED, METRICS
+from anomaly_lab.report.read.records import Group, Records, rank
 from anomaly_lab.report.read.run import Run
-from anomaly_lab.report.tables.labels import COMPARED, METRICS
 from anomaly_lab.report.tables.table import Cell, Table, number, plain
 
 LEVEL = 0.95  # of the confidence intervals
@@ -51,10 +50,8 @@ def comparisons(groups: Sequence[Group]) -> list[Comparison]:
     """
     found = []
     for data in dict.fromkeys(g.source for g in groups):
-        settings: dict[str, list[Group]] = {}
-        for g in groups:
-            if g.source == data:
-                settings.setdefault(g.name, []).append(g)
+        here = [g for g in groups if g.source == data]
+        settings = {name: [g for g in here if g.name == name] for name in dict.fromkeys(g.name for g in here)}
         pairs = list(itertools.combinations(settings, 2))
         if len(settings) > PAIRWISE:
             reference = max(settings, key=lambda name: rank(g.statistic("proxy_ap").mean for g in settings[name]))
@@ -72,11 +69,8 @@ def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], dat
     """
     by_category: dict[tuple[str, Any], list[tuple[Run, Run]]] = {}
     for one, other in itertools.product(first, second):
-        if one.place != other.place:
-            continue
         x, y = one.by_seed(metric), other.by_seed(metric)
-        shared = [(x[seed], y[seed]) for seed in x if seed in y]
-        if shared:
+        if one.place == other.place and (shared := [(x[seed], y[seed]) for seed in x if seed in y]):
             by_category.setdefault(one.place, []).extend(shared)
     if not by_category:
         return None
@@ -90,10 +84,8 @@ def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], dat
 
 def _what(compared: Sequence[str], pairs: int, categories: int) -> str:
     """3 categories: a, b, c (1 category left out)"""
-    if len(compared) > 1:
-        text = f"{len(compared)} categories: {', '.join(compared)}"
-    else:
-        text = f"{pairs} seed{'s' if pairs > 1 else ''} of {compared[0]}"
+    count = f"{len(compared)} categories:" if len(compared) > 1 else f"{pairs} seed{'s' if pairs > 1 else ''} of"
+    text = f"{count} {', '.join(compared)}"
     left_out = categories - len(compared)
     return f"{text} ({left_out} {'categories' if left_out > 1 else 'category'} left out)" if left_out else text
 
@@ -111,16 +103,14 @@ def tables(records: Records) -> list[Table]:
         f"out. Verdict: better or worse if the interval of level 1 − {1 - LEVEL:.2g}/{len(found)} does not contain 0 "
         f"(Bonferroni's correction for {len(found)} comparisons), else undecided."
     ]
-    mixed: dict[str, dict[str, None]] = {}  # against → settings, each once
-    for c in found:
-        if not c.one_code:
-            mixed.setdefault(c.a, {})[c.b] = None
+    mixed = list(dict.fromkeys((c.a, c.b) for c in found if not c.one_code))
     if mixed:
-        pairs = " ".join(f"Against {a}: {'; '.join(settings)}." for a, settings in mixed.items())
+        against = dict.fromkeys(a for a, _ in mixed)
+        pairs = " ".join(f"Against {a}: {'; '.join(b for first, b in mixed if first == a)}." for a in against)
         notes.append(f"Some pairs of runs come from different states of the code, which may explain their difference. {pairs}")
     columns = ["data", "setting", "against", "metric", "difference", "interval", "verdict", "units", "pairs"]
-    rows = [_row(c, len(found)) for c in found]
-    return [Table("comparisons", "Paired comparisons", columns, rows, notes, {"interval": ("upper",), "units": ("which",)})]
+    parts = {"interval": ("upper",), "units": ("which",)}
+    return [Table("comparisons", "Paired comparisons", columns, [_row(c, len(found)) for c in found], notes, parts)]
 
 
 def _row(c: Comparison, made: int) -> list[Cell]:
@@ -152,9 +142,8 @@ def signed(value: float | None) -> str:
 def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | None:
     """The two-sided interval mean ± t·s/√n of Student's t with n − 1 degrees of freedom.
 
-    values: n numbers, taken as independent draws from a normal distribution
-    level:  the probability in (0, 1) that such an interval contains the true mean
-    Returns (lower end, upper end); None for n < 2.
+    It contains the true mean with probability `level`, in (0, 1), if the n values are independent draws from a normal
+    distribution. None for n < 2.
     """
     n = len(values)
     if n < 2:

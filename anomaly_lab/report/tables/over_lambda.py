@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from anomaly_lab.report.read.groups import Group, Statistic
-from anomaly_lab.report.read.names import distinct
-from anomaly_lab.report.read.protocol import PROXY
-from anomaly_lab.report.read.records import Records
-from anomaly_lab.report.read.settings import across_categories, key
-from anomaly_lab.report.tables.labels import SWEPT
+from anomaly_lab.report.read.protocol import PROXY, SWEPT
+from anomaly_lab.report.read.records import Group, Records, Statistic
+from anomaly_lab.report.read.settings import across_categories, distinct, key
 from anomaly_lab.report.tables.table import Table, averaged, measured, plain
 
 
@@ -24,13 +21,17 @@ Series = dict[tuple[str, str, str], list[Point]]  # (data, setting without λ, c
 
 def over_lambda(groups: Sequence[Group], metric: str) -> Series:
     """The metric over λ. A setting with fewer than two values of λ has no series."""
-    families: dict[str, list[Group]] = {}
+    families: dict[tuple[str, str], list[Group]] = {}
+    texts: dict[str, str] = {}
     for g in groups:
         if g["lam"] is not None:
-            families.setdefault(key(_without_lambda(g)), []).append(g)
-    names = _names(families)
+            setting = {k: v for k, v in g.setting.items() if k not in ("objective.lam", "lam")}
+            label = key(across_categories(setting))
+            families.setdefault((label, key(setting)), []).append(g)
+            texts.setdefault(label, g.name.replace(f" λ={g['lam']:g}", ""))
+    names = distinct(texts)
     series = {}
-    for label, members in families.items():
+    for (label, _), members in families.items():
         points = [Point(g["lam"], g.statistic(metric)) for g in members]
         points = sorted((p for p in points if p.statistic.mean is not None), key=lambda p: p.lam)
         if len(points) > 1:
@@ -56,10 +57,8 @@ def lambda_table(groups: Sequence[Group]) -> list[Table]:
         for series, values in sorted(found.items())
     ]
     columns = ["data", "setting", "category", "λ", *SWEPT.values(), "n"]
-    note = (
-        f"Mean ± sample standard deviation over n seeds. {PROXY} λ may be chosen by it; the other metrics are measured on "
-        "test images."
-    )
+    choice = "λ may be chosen by it; the other metrics are measured on test images."
+    note = f"Mean ± sample standard deviation over n seeds. {PROXY} {choice}"
     parts = {column: ("standard deviation",) for column in SWEPT.values()}
     return [Table("lambda", "Metric over λ", columns, rows, [note], parts)] if rows else []
 
@@ -82,18 +81,3 @@ def heat_tables(groups: Sequence[Group]) -> list[Table]:
             note = f"Data: {data}. Means over the seeds." + (f" {PROXY}" if metric == "proxy_ap" else "")
             found.append(Table(f"lambda_category_{metric}_{i}", title, ["setting", "λ", *categories], rows, [note]))
     return found
-
-
-def _without_lambda(g: Group) -> dict[str, object]:
-    return {k: v for k, v in g.setting.items() if k not in ("objective.lam", "lam")}
-
-
-def _names(families: dict[str, list[Group]]) -> dict[str, str]:
-    """The settings' names without λ, by the key of a family."""
-    texts: dict[str, str] = {}
-    labels: dict[str, str] = {}
-    for family, (g, *_) in families.items():
-        labels[family] = key(across_categories(_without_lambda(g)))
-        texts.setdefault(labels[family], g.name.replace(f" λ={g['lam']:g}", ""))
-    names = distinct(texts)
-    return {family: names[label] for family, label in labels.items()}

@@ -1,15 +1,13 @@
-"""The table of results: one row per setting and category."""
+"""The tables of results: by setting and category, and by kind of defect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from anomaly_lab.report.read.groups import Group, statistic
-from anomaly_lab.report.read.protocol import MEASURES, choices
-from anomaly_lab.report.read.records import Records
-from anomaly_lab.report.tables.labels import FLAT, METRICS, MINUTES
-from anomaly_lab.report.tables.table import GAP, Cell, Table, averaged, number, plain
+from anomaly_lab.report.read.protocol import FLAT, MEASURES, METRICS, MINUTES, choices
+from anomaly_lab.report.read.records import Group, Records, statistic
+from anomaly_lab.report.tables.table import GAP, Cell, Table, averaged, measured, number, plain
 
 
-def tables(records: Records) -> list[Table]:
+def results(records: Records) -> list[Table]:
     """Mean ± sample standard deviation over the seeds; no table if no run has finished."""
     groups = records.groups
     if not groups:
@@ -20,6 +18,17 @@ def tables(records: Records) -> list[Table]:
     protocol = f"{choices(run for g in groups for run in g.runs)} {MEASURES}"
     notes = [f"Mean ± sample standard deviation over n seeds; n = 1 has none. {protocol}", *_cautions(groups)]
     return [Table("results", "Results by setting", columns, [_row(g) for g in groups], notes, parts)]
+
+
+def kinds(records: Records) -> list[Table]:
+    """How many images of each kind were called defective, over all seeds of a setting; no table if no run has finished."""
+    if not records.groups:
+        return []
+    how = choices(run for g in records.groups for run in g.runs)
+    note = f"Images that were called defective at the calibrated threshold, over all seeds. {how}"
+    columns = ["data", "category", "setting", "kind", "images", "share"]
+    rows = [row for g in records.groups for row in _by_kind(g)]
+    return [Table("kinds", "By kind of defect", columns, rows, [note])]
 
 
 def _row(g: Group) -> list[Cell]:
@@ -45,3 +54,12 @@ def _cautions(groups: Sequence[Group]) -> list[str]:
     if unknown := sum(not run.config for g in groups for run in g.runs):
         notes.append(f"Runs without config.yaml: {unknown}. They are grouped by their metrics.json.")
     return notes
+
+
+def _by_kind(g: Group) -> Iterator[list[Cell]]:
+    scores = [row for run in g.runs for row in run.scores]
+    for label, defect in sorted({(row["label"], row["defect"]) for row in scores}):
+        predicted = [row["predicted"] == "1" for row in scores if row["defect"] == defect]
+        what = "false alarms" if label == "0" else "found"
+        count = Cell(f"{sum(predicted)} of {len(predicted)} {what}", (sum(predicted),))
+        yield [*map(plain, (g.source, g["category"], g.name, defect)), count, measured(sum(predicted) / len(predicted))]

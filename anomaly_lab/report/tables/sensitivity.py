@@ -20,16 +20,13 @@ def tables(records: Records) -> list[Table]:
     curves = records.curves
     area = [_row(c, p, plain(int(p.at)), p.at == c.min_area) for c in curves for p in c.over_area]
     alpha = [_row(c, p, measured(p.at), False) for c in curves for p in c.over_alpha]
+    first = ("data", "category", "setting", "seed")
+    last = ("threshold", "TPR", "TNR", "mean of TPR and TNR", "image F1", "note")
     found = [
-        Table("min_area", "TPR, TNR and F1 over a_min", _columns("a_min (px)"), area, [AREA], folded=True),
-        Table("alpha", "TPR, TNR and F1 over α", _columns("α"), alpha, [ALPHA], folded=True),
+        Table("min_area", "TPR, TNR and F1 over a_min", [*first, "a_min (px)", *last], area, [AREA], folded=True),
+        Table("alpha", "TPR, TNR and F1 over α", [*first, "α", *last], alpha, [ALPHA], folded=True),
     ]
     return [table for table in found if table.rows]
-
-
-def _columns(at: str) -> list[str]:
-    measures = ("TPR", "TNR", "mean of TPR and TNR", "image F1")
-    return ["data", "category", "setting", "seed", at, "threshold", *measures, "note"]
 
 
 def _row(c: Curves, p: Point, at: Cell, own: bool) -> list[Cell]:
