@@ -1,7 +1,6 @@
 """Objects from records, as configurations write them: {"_target_": "anomaly_lab.objectives.restore", "lam": 0.5}.
 
-Checkpoints hold such records too. A checkpoint is data, possibly a stranger's, so a record can only name what this package
-defines.
+A checkpoint, possibly a stranger's, holds such records too. So a record can only name what this package defines.
 """
 
 import functools
@@ -12,16 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 TARGET = "_target_"
-LABELS = ("name", "target")  # entries that describe the record; they are no arguments
 
 
 def build(record: Mapping[str, Any]) -> Any:
     """Construct a class from the record's other entries, or bind them to a function as keyword arguments.
 
-    An entry that is a record, or a list of records, is built first. `LABELS` are passed over. ValueError for a target outside
-    this package and its extensions, or an argument that the target does not take.
+    An entry that is a record, or a list of records, is built first. ValueError for a target outside this package and its
+    extensions, or an argument that the target does not take.
     """
-    arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, *LABELS)}
+    arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, "name", "target")}  # the two describe the record
     target = _find(record[TARGET])
     try:
         inspect.signature(target).bind_partial(**arguments)

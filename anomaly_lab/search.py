@@ -3,9 +3,8 @@
     python -m anomaly_lab.search +category=carpet objective=restore trials=20
     python -m anomaly_lab.search +category=carpet objective=restore trials=40     # continues with 20 more
 
-trials= is the number of trials in the end, study= their folder. All other options are for anomaly_lab.train. The study is a
-journal on disk: if the search is stopped or killed, the same command continues it, and the trial that was cut off. Several
-processes may share a study.
+trials= is the number of trials in the end, study= their folder. All other options are for anomaly_lab.train. If the search is
+stopped or killed, the same command continues it, and the trial that was cut off. Several processes may share a study.
 """
 
 import json
@@ -58,10 +57,10 @@ def search(arguments: list[str]) -> None:
             _run(study, trial.number, trial.params, training, folder)
     while len(study.get_trials(deepcopy=False)) < int(wanted):
         trial = study.ask()
-        _run(study, trial.number, {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()},
-             training, folder)  # fmt: skip
+        drawn = {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()}
+        _run(study, trial.number, drawn, training, folder)
     trials = study.get_trials(deepcopy=False)
-    if not any(trial.value is not None for trial in trials):
+    if all(trial.value is None for trial in trials):
         raise UserError(f"none of {len(trials)} trials in {folder} has succeeded: their error.txt say why")
     best = study.best_trial
     print(f"{folder}: of {len(trials)} trials number {best.number} has the highest proxy, {best.value:.4f}, with")
@@ -77,8 +76,8 @@ def require_searchable(training: list[str]) -> None:
         raise UserError(f"the training command can't be understood: {' '.join(str(error).split())}") from error
     check(config)
     for name in SPACE:
+        part = name.partition(".")[0]
         if OmegaConf.select(config, name) is None:
-            part = name.split(".")[0]
             raise UserError(f"{part}={config[part].name} has no {name} to search: use another {part}=")
 
 

@@ -39,7 +39,7 @@ def environment() -> dict[str, Any]:
 
 
 def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None:
-    """Write environment.json, with the digests `prints`. If the run is resumed, append to the list "resumed" instead."""
+    """Write environment.json, with the digests `prints`. For a resumed run, append to its list "resumed" instead."""
     path = run / "environment.json"
     record = environment() | {"fingerprint": prints}
     if resuming and path.is_file():
@@ -60,8 +60,7 @@ def _git() -> dict[str, Any] | None:
     """The commit of this package's checkout, and whether files were changed since; None outside a checkout."""
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(HERE), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.check_output(["git", *arguments], cwd=HERE, stderr=subprocess.DEVNULL, text=True, timeout=10).strip()
 
     try:
         if not git("ls-files", "__init__.py"):  # the package is installed inside another project's checkout

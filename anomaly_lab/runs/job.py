@@ -1,7 +1,7 @@
 """The jobs of a command, one or the many of a multirun: how they start and end, in whichever process they run.
 
-The process that starts a multirun makes a folder for records. Hydra hands the callback, which knows this folder, to the process
-of each job; the callback writes one record per job there.
+The process that starts a multirun makes a folder. Hydra hands the callback, which knows the folder, to the process of each job;
+the callback writes the job's record there.
 """
 
 import contextlib
@@ -121,10 +121,7 @@ def _lives(process: int) -> bool:
 
 @contextlib.contextmanager
 def concluded() -> Iterator[None]:
-    """Print how the jobs of a multirun ended, after the block that runs it, even if that was stopped.
-
-    Raises SystemExit with status 1 if a job failed or was cut off.
-    """
+    """Print how a multirun's jobs ended, even if the block was stopped. SystemExit, status 1, if one failed or was cut off."""
     folders: list[Path] = []
     token = _started.set(folders)
     try:

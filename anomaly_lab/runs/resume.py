@@ -1,7 +1,6 @@
 """What a run's directory holds before a run starts there: nothing, the same run finished or cut off, or another run.
 
-The same run has the same configuration (except neutral keys, see `fingerprint`), the same code and the same data. In a sweep it
-is not repeated if it has finished, and it goes on exactly if it was cut off.
+The same run has the same configuration, except neutral keys (see `fingerprint`), the same code and the same data.
 """
 
 import json
@@ -54,7 +53,7 @@ def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: b
 
 
 def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
-    """Which of "code" and "data" have changed since the run in `run` began. Without a record of them, both count as changed."""
+    """Which of "code" and "data" have changed since the run in `run` began: both, if there is no record of them."""
     kept = _stored(run).get("fingerprint", {})
     return [what for what in ("code", "data") if kept.get(what) != prints[what]]
 
