@@ -1,7 +1,7 @@
-"""Contents of a corrupted patch (section 3.2): small classes with one method, (image, box, rng) → patch."""
+"""Contents of a corrupted patch (section 3.2): small classes that are called with (image, box, rng) and return the patch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -9,38 +9,29 @@ from numpy.random import Generator
 
 Box = tuple[slice, slice]  # rows, columns
 Range = tuple[float, float]
+Content = Callable[[np.ndarray, Box, Generator], np.ndarray]  # X, float32 (H, W, 3), and a box → patch (h, w, 3), ~[0, 1]
 
 
 def noise_field(shape: tuple[int, int], scale: float, rng: Generator, channels: int = 1) -> np.ndarray:
-    """Smooth Gaussian noise with a standard deviation of about 1 and a correlation length of `scale` pixels.
+    """Smooth Gaussian noise (H, W, channels), float32, standard deviation about 1, correlation length `scale` pixels.
 
-    Returns (H, W, channels), float32, for `shape` = (H, W). The noise is drawn on a grid with a spacing of `scale` and enlarged
-    by bicubic interpolation. The cost of a Gaussian filter would grow with `scale`; this cost does not.
+    It is drawn on a grid with a spacing of `scale` and enlarged: a Gaussian filter's cost would grow with `scale`.
     """
     height, width = shape
     grid = (int(np.ceil(height / scale)) + 3, int(np.ceil(width / scale)) + 3, channels)
     coarse = rng.standard_normal(grid, dtype=np.float32)
     full = cv2.resize(coarse, (round(grid[1] * scale), round(grid[0] * scale)), interpolation=cv2.INTER_CUBIC)
-    top, left = int(rng.integers(0, max(1, round(scale)))), int(rng.integers(0, max(1, round(scale))))
+    top, left = (int(rng.integers(0, max(1, round(scale)))) for _ in range(2))
     # bicubic interpolation between knots of unit variance has a standard deviation of about .83
     return full.reshape(*full.shape[:2], channels)[top : top + height, left : left + width] / 0.83
-
-
-class Content(Protocol):
-    """Makes the new content of a patch."""
-
-    def __call__(self, image: np.ndarray, box: Box, rng: Generator) -> np.ndarray:
-        """X, float32 (H, W, 3) in [0, 1], and the patch's box → the patch (h, w, 3), about in [0, 1]."""
 
 
 @dataclass
 class Elastic:
     """Elastic deformation, the paper's choice: a smooth random field moves the pixels, and colours are kept.
 
-    - `amplitude`: range of the displacement's standard deviation, in pixels.
-    - `smoothness`: range of the displacement's correlation length, in pixels.
-
-    Both are absolute, because the size of defects follows the texture and not the crop.
+    `amplitude` and `smoothness`: ranges of the displacement's standard deviation and correlation length, in pixels. Both are
+    absolute, because the size of defects follows the texture and not the crop.
     """
 
     amplitude: Range
@@ -85,8 +76,7 @@ class Swap:
 class Texture:
     """A foreign texture, blended in with a random opacity: smooth coloured noise, stretched in one direction.
 
-    - `scale`: range of the noise's correlation length, in pixels.
-    - `opacity`: range of the texture's weight, in [0, 1]; the image has the rest.
+    `scale`: range of the noise's correlation length, in pixels. `opacity`: range of the texture's weight, in [0, 1].
     """
 
     scale: Range
@@ -96,8 +86,7 @@ class Texture:
         patch = image[box]
         height, width = patch.shape[:2]
         stretch = rng.uniform(1, 4)  # from isotropic to four times as long as wide
-        shape = (height, int(np.ceil(width / stretch)))
-        noise = noise_field(shape, rng.uniform(*self.scale), rng)
+        noise = noise_field((height, int(np.ceil(width / stretch))), rng.uniform(*self.scale), rng)
         noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
         colour = rng.uniform(0, 1, 3).astype(np.float32)  # real defects may be black or glaring
         if (patch == patch[..., :1]).all():
@@ -109,10 +98,7 @@ class Texture:
 
 @dataclass
 class Blur:
-    """The patch out of focus: it loses its fine structure and keeps its mean colour.
-
-    `sigma`: range of the Gaussian's standard deviation, in pixels.
-    """
+    """The patch out of focus, with its mean colour. `sigma`: range of the Gaussian's standard deviation, in pixels."""
 
     sigma: Range
 

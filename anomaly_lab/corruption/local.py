@@ -1,8 +1,7 @@
 """Section 3.2: make the training pair's input X̂, and the mask M of the change, from a normal image X.
 
-The steps of one patch: sample its size and place, transform its content, sample its shape, add the shape to the mask M, and
-paste. The corruption is one albumentations transform, so it composes with others: `transform(image=X, mask=zeros)` gives X̂ and
-M. A new kind of corruption is one more `Content`.
+The steps of one patch: sample its size, place and shape, transform its content, paste it, and add the shape to the mask M. The
+corruption is one albumentations transform, so it composes with others. A new kind of corruption is one more `Content`.
 """
 
 import math
@@ -15,27 +14,21 @@ import numpy as np
 from numpy.random import Generator
 
 from anomaly_lab.corruption.contents import Box, Content, Range
-from anomaly_lab.corruption.shapes import SHAPES
 
 MIN_PATCH = 4  # pixels: a deformation cannot move anything in a smaller patch
 MIN_CHANGE = 2 / 255  # a weaker "corruption" would teach the network to change normal images
 
 
 class LocalCorruption(A.DualTransform):
-    """X → X̂ and M, as an albumentations transform.
+    """`transform(image=X, mask=zeros)` gives X̂ and M. X is float32 (H, W, 3) in [0, 1].
 
-    `image` is X, float32 (H, W, 3) in [0, 1]. `mask` is (H, W) or (H, W, 1) of any numeric type: corrupted pixels become 1,
-    other pixels keep their value (pass zeros).
+    The mask is (H, W) or (H, W, 1) of any numeric type: corrupted pixels become 1, other pixels keep their value. Guarantees:
+    X̂ = X exactly where M = 0; at least one pixel of X̂ differs from X by 2 grey levels, so ‖X̂−X‖₁ > 0; X̂ is in [0, 1].
 
-    Guarantees: X̂ = X exactly where M = 0. At least one pixel of X̂ differs from X by 2 grey levels, so ‖X̂−X‖₁ > 0. X̂ is in
-    [0, 1].
-
-    - `contents`: the possible contents of a patch; each patch draws one.
+    - `contents` and `shapes` (names from `SHAPES`): each patch draws one of each.
     - `count`: range of the number of patches, inclusive.
     - `size`: range of a patch's sides, as fractions of the image's sides.
-    - `shapes`: names from `SHAPES`; each patch draws one.
-    - `brightness`: range of a shift of a patch's brightness, in [0, 1]; it is added or subtracted.
-    - `brightness_share`: fraction of the patches with such a shift.
+    - `brightness`: range of a shift of a patch's brightness, in [0, 1]; a fraction `brightness_share` of the patches has one.
     - `p`: probability that an image is corrupted at all.
 
     ValueError for an unknown shape, an empty list, or a range that is not a pair (low, high).
@@ -56,11 +49,15 @@ class LocalCorruption(A.DualTransform):
             raise ValueError(f"shapes has {', '.join(sorted(unknown))}: choose from {', '.join(sorted(SHAPES))}")
         if not contents or not shapes:
             raise ValueError(f"{'shapes' if contents else 'contents'} is empty: a corruption needs at least one")
-        _require_range("count", count, 1, math.inf)
-        _require_range("size", size, 1e-3, 1)
-        _require_range("brightness", brightness, 0, 1)
-        self.contents, self.shapes = list(contents), list(shapes)
-        self.count, self.size = count, size
+        for name, pair, least, most in (
+            ("count", count, 1, math.inf),
+            ("size", size, 1e-3, 1),
+            ("brightness", brightness, 0, 1),
+        ):
+            numbers = isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
+            if not numbers or not least <= pair[0] <= pair[1] <= most:
+                raise ValueError(f"{name} is {pair}: it must be a pair [low, high] with {least:g} ≤ low ≤ high ≤ {most:g}")
+        self.contents, self.shapes, self.count, self.size = list(contents), list(shapes), count, size
         self.brightness, self.brightness_share = brightness, brightness_share
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -98,8 +95,45 @@ class LocalCorruption(A.DualTransform):
         return np.where(M.reshape(mask.shape), np.ones((), mask.dtype), mask)
 
 
-def _require_range(name: str, pair: Any, least: float, most: float) -> None:
-    """ValueError unless `pair` is (low, high) with least ≤ low ≤ high ≤ most."""
-    numbers = isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
-    if not numbers or not least <= pair[0] <= pair[1] <= most:
-        raise ValueError(f"{name} is {pair}: it must be a pair [low, high] with {least:g} ≤ low ≤ high ≤ {most:g}")
+# ---- shapes of patches: (height, width) and a random generator → mask (height, width), bool
+
+ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+
+
+def blob(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """A filled smooth closed curve; its radius is a sum of five random Fourier modes."""
+    radius = np.ones_like(ANGLES)
+    for mode in range(1, 6):
+        radius += rng.normal(0, 0.25 / mode) * np.cos(mode * ANGLES + rng.uniform(0, 2 * np.pi))
+    return _polygon(size, np.clip(radius, 0.2, None) / radius.max())
+
+
+def ellipse(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """The ellipse that touches all four sides of the patch."""
+    return _polygon(size, np.ones_like(ANGLES))
+
+
+def rectangle(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """The whole patch."""
+    return np.ones(size, bool)
+
+
+def stroke(size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """A thin curved line across the patch, like a scratch or a thread."""
+    ends = rng.uniform(0, 1, (3, 2)) * (size[1] - 1, size[0] - 1)
+    t = np.linspace(0, 1, 32)[:, None]
+    curve = (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2]  # quadratic Bézier
+    thickness = int(rng.integers(1, 2 + max(1, min(size) // 16)))
+    canvas = np.zeros(size, np.uint8)
+    cv2.polylines(canvas, [np.round(curve).astype(np.int32)], False, 1, thickness)
+    return canvas > 0
+
+
+def _polygon(size: tuple[int, int], radius: np.ndarray) -> np.ndarray:
+    """The filled polygon with corners at these radii, in [0, 1], in the directions `ANGLES`, scaled to the patch."""
+    half = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    corners = np.round(np.stack([radius * np.cos(ANGLES), radius * np.sin(ANGLES)], 1) * half + half).astype(np.int32)
+    return cv2.fillPoly(np.zeros(size, np.uint8), [corners], 1) > 0
+
+
+SHAPES = {"blob": blob, "ellipse": ellipse, "rectangle": rectangle, "stroke": stroke}
