@@ -49,11 +49,8 @@ class LocalCorruption(A.DualTransform):
             raise ValueError(f"shapes has {', '.join(sorted(unknown))}: choose from {', '.join(sorted(SHAPES))}")
         if not contents or not shapes:
             raise ValueError(f"{'shapes' if contents else 'contents'} is empty: a corruption needs at least one")
-        for name, pair, least, most in (
-            ("count", count, 1, math.inf),
-            ("size", size, 1e-3, 1),
-            ("brightness", brightness, 0, 1),
-        ):
+        limits = {"count": (count, 1, math.inf), "size": (size, 1e-3, 1), "brightness": (brightness, 0, 1)}
+        for name, (pair, least, most) in limits.items():
             numbers = isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
             if not numbers or not least <= pair[0] <= pair[1] <= most:
                 raise ValueError(f"{name} is {pair}: it must be a pair [low, high] with {least:g} ≤ low ≤ high ≤ {most:g}")

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomaly_lab.networks import STRIDE, pretrained
-from anomaly_lab.networks.encoder import Encoder
+from anomaly_lab.networks.efficientnet_lite import Encoder
 
 KERNELS = {"patch_wise": 1, "convolutional": 3}  # side of the decoder's kernels
 
@@ -20,8 +20,7 @@ KERNELS = {"patch_wise": 1, "convolutional": 3}  # side of the decoder's kernels
 class PatchFeatures(nn.Module):
     """One feature vector for each patch of 8 × 8 pixels, from an encoder that is not trained.
 
-    - `encoder`: the encoder's initial weights, lite0, random or file, see `pretrained.load`.
-    - `encoder_file`: the file for encoder=file, else None.
+    - `encoder`, `encoder_file`: the initial weights (lite0, random or file) and the file, see `pretrained.load`.
     - `neighbourhood`: `features` averages squares of this many vectors a side; 1 averages nothing.
 
     ValueError for an unknown `encoder`, or a `neighbourhood` that is even or below 1.
@@ -41,9 +40,9 @@ class PatchFeatures(nn.Module):
 
     @torch.no_grad()
     def begin(self, images: Iterable[Tensor]) -> None:
-        """Load the encoder's initial weights. A network from a checkpoint needs no `begin`.
+        """Load the encoder's initial weights, unless they come from a checkpoint. UserError if they are missing or do not fit.
 
-        `images`: normal training images (3, h, w); not read here. UserError if the weights are missing or do not fit.
+        `images`: normal training images (3, h, w); not read here.
         """
         pretrained.load(self.encoder, *self.source)
 
@@ -61,16 +60,15 @@ class PatchFeatures(nn.Module):
         at the border, and so their distances. Without them, the border would have the highest score of many normal images,
         because there the encoder sees its own padding, whose effect varies from image to image.
         """
-        side = self.neighbourhood
-        return F.avg_pool2d(vectors.float(), side, stride=1, padding=side // 2)
+        return F.avg_pool2d(vectors.float(), self.neighbourhood, stride=1, padding=self.neighbourhood // 2)
 
 
 class PatchDecoder(nn.Module):
     """Vectors (B, C, h', w') → image (B, 3, 8 h', 8 w') in [0, 1], by three convolutions and a pixel shuffle.
 
-    With `kernel` = 1, patch (i, j) depends on vector (i, j) only. With `kernel` = 3, an ablation, the neighbouring vectors
-    help. Each channel is standardised with constants that `begin` takes from normal images: the part that all vectors share is
-    larger than their differences, and without constants the weights would first have to learn to subtract it.
+    With `kernel` = 1, patch (i, j) depends on vector (i, j) only; with 3, an ablation, the neighbouring vectors help. Channels
+    are standardised with constants that `begin` takes from normal images: the part that all vectors share is larger than their
+    differences, and the weights would first have to learn to subtract it.
     """
 
     mean: Tensor
@@ -90,14 +88,12 @@ class PatchDecoder(nn.Module):
 
     @torch.no_grad()
     def begin(self, vectors: Tensor, colors: Tensor) -> None:
-        """Standardise by the vectors (n, C) of normal images, and start with the mean of their colours (m, 3) in every pixel.
-
-        Without this start, a fine weave was still grey after 200 steps.
-        """
+        """Standardise by the vectors (n, C) of normal images, and start with the mean of their colours (m, 3) everywhere."""
         self.mean.copy_(vectors.mean(0).view(-1, 1, 1))
         self.std.copy_(vectors.std(0, correction=0).clamp_min(1e-6).view(-1, 1, 1))
         last = self.layers[-1]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
+        # without this start, a fine weave was still grey after 200 steps
         last.bias.copy_(colors.mean(0).clamp(0.01, 0.99).logit().repeat_interleave(STRIDE**2))
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -107,13 +103,8 @@ class PatchDecoder(nn.Module):
 class PatchAutoencoder(PatchFeatures):
     """F: (B, 3, H, W) in [0, 1] → the same shape and range. One feature vector reconstructs each patch of 8 × 8 pixels.
 
-    The arguments of `PatchFeatures`, and:
-
-    - `frozen`: the encoder is not trained.
-    - `decoder`: patch_wise or convolutional, see `PatchDecoder`. - `hidden`: number of its filters.
-    - `encoder_rate`: factor on the encoder's learning rate.
-
-    ValueError as for `PatchFeatures`, and for an unknown `decoder`.
+    `decoder` is patch_wise or convolutional, see `PatchDecoder`, with `hidden` filters. `encoder_rate` is a factor on the
+    encoder's learning rate; a `frozen` encoder is not trained. ValueError as for `PatchFeatures`, and for an unknown `decoder`.
     """
 
     reconstructs = True
@@ -137,10 +128,7 @@ class PatchAutoencoder(PatchFeatures):
 
     @torch.no_grad()
     def begin(self, images: Iterable[Tensor]) -> None:
-        """Load the encoder's initial weights, then start the decoder from normal training images (3, h, w).
-
-        A network from a checkpoint needs no `begin`. UserError if the weights are missing or do not fit.
-        """
+        """As for `PatchFeatures`; then start the decoder from the normal training images (3, h, w)."""
         super().begin(images)
         found = [(self.encoder(X[None])[0].flatten(1).T, X.mean((1, 2))) for X in images]
         self.decoder.begin(torch.cat([vectors for vectors, _ in found]), torch.stack([color for _, color in found]))

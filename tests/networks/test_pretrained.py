@@ -9,7 +9,7 @@ from torch import nn
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.networks import pretrained
-from anomaly_lab.networks.encoder import Encoder
+from anomaly_lab.networks.efficientnet_lite import Encoder
 
 
 def test_the_message_names_the_extra_if_the_wheel_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,8 @@ class DilatedConv2d(nn.Conv2d):
         super().__init__(c_in, c_out, k, padding=k // 2 * rate, dilation=rate, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.bias is not None:  # a normalisation has been folded into the weights, for inference
-            return super().forward(x)
-        return conv2d(x, self.weight, self.dilation[0])
+        folded = self.bias is not None  # a normalisation has been merged into the weights, for inference
+        return super().forward(x) if folded else conv2d(x, self.weight, self.dilation[0])
 
 
 def conv2d(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
@@ -52,12 +51,8 @@ class _WideConv2d(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         x, weight = ctx.saved_tensors
         dilation, reach = [ctx.dilation] * 2, [weight.shape[-1] // 2 * ctx.dilation] * 2
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            want = (True, False, False)
-            grad_x = torch.ops.aten.convolution_backward(
-                grad, x, weight, None, [1, 1], reach, dilation, False, [0, 0], 1, want
-            )[0]
+        want = (ctx.needs_input_grad[0], False, False)
+        grad_x = torch.ops.aten.convolution_backward(grad, x, weight, None, [1, 1], reach, dilation, False, [0, 0], 1, want)[0]
         return grad_x, weight_gradient(x, grad, weight.shape[-1], ctx.dilation), None
 
 
@@ -78,9 +73,9 @@ def weight_gradient(x: Tensor, grad: Tensor, k: int, dilation: int) -> Tensor:
         seen = x[:, max(0, i * dilation) :][:, :rows].reshape(-1, c_in)  # (B·rows·W, C)
         part = grad[:, max(0, -i * dilation) :][:, :rows]
         # a view of the padded rows at `taps` shifts of d pixels each; the first shift belongs to the last tap
-        strides = part.stride()
+        image, row, pixel, _ = part.stride()
         shape = (batch, rows, width, taps, c_out)
-        shifted = part.as_strided(shape, (*strides[:2], strides[2], dilation * strides[2], 1), part.storage_offset())
+        shifted = part.as_strided(shape, (image, row, pixel, dilation * pixel, 1), part.storage_offset())
         product = shifted.reshape(-1, taps * c_out).t() @ seen  # (taps·O, C)
         weight[half + i, half - right : half + right + 1] = product.view(taps, c_out, c_in).flip(0)
     return weight.permute(2, 3, 0, 1)

@@ -1,6 +1,7 @@
 """A trained network for inference only: each normalisation is merged into the convolution before it and costs no time."""
 
 import copy
+import itertools
 from typing import Any
 
 import torch
@@ -18,12 +19,10 @@ def folded(network: nn.Module) -> nn.Module:
     """
     result = copy.deepcopy(network).eval()
     for module in list(result.modules()):
-        fold: Any = getattr(module, "fold", None)
-        if fold is not None:
+        if callable(fold := getattr(module, "fold", None)):
             fold()
         elif isinstance(module, nn.Sequential):
-            for i in range(len(module) - 1):
-                conv, norm = module[i], module[i + 1]
+            for i, (conv, norm) in enumerate(itertools.pairwise(list(module))):
                 if isinstance(conv, CONVOLUTIONS) and isinstance(norm, nn.BatchNorm2d):
                     module[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
                     module[i + 1] = nn.Identity()
@@ -31,10 +30,9 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 class ForInference:
-    """Returns a network's folded copy, and makes a new copy when the weights have changed.
+    """A network's copy from its method `folded()`, made anew when weights have changed; without the method, the network itself.
 
-    The network offers the copy by a method `folded()`; a network without this method is returned as it is.
-    Under bf16 autocast the copy stores bf16 weights, so that autocast need not round them at each call. Modules with the
+    Under bf16 autocast the copy stores bf16 weights, so that autocast need not round them at each call; modules with the
     attribute `keeps_float32` stay in float32.
     """
 

@@ -8,30 +8,23 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(segment: nn.Module, x: Tensor) -> Tensor:
-    """`segment(x)`; of its activations only x is stored.
+    """`segment(x)`, bit for bit, also its gradients and running statistics; of its activations only x is stored.
 
-    Values, gradients and running statistics equal those of a plain call, bit for bit.
+    `segment` must not use random numbers.
     """
-    result: Tensor = checkpoint(
-        segment,
-        x,
-        use_reentrant=False,
-        preserve_rng_state=False,  # a segment uses no random numbers
-        context_fn=lambda: (contextlib.nullcontext(), _statistics_kept(segment)),
-    )
+    contexts = contextlib.nullcontext(), _statistics_kept(segment)
+    result: Tensor = checkpoint(segment, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts)
     return result
 
 
 @contextlib.contextmanager
 def _statistics_kept(segment: nn.Module) -> Iterator[None]:
     """In the block, normalisations do not update their running statistics, because the first pass has updated them."""
-    norms = [m for m in segment.modules() if isinstance(m, nn.BatchNorm2d)]
-    before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms if norm.num_batches_tracked is not None]
+    before = [(m, m.momentum, m.num_batches_tracked) for m in segment.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm, *_ in before:
-        norm.momentum = 0.0
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
         for norm, momentum, batches in before:
-            norm.momentum = momentum
-            norm.num_batches_tracked = batches
+            norm.momentum, norm.num_batches_tracked = momentum, batches
