@@ -14,7 +14,7 @@ STEP = """
 import resource, sys, torch
 sys.path.insert(0, sys.argv[1])
 from networks import stepper
-from anomaly_lab.allocator import keep_freed_memory
+from anomaly_lab.runs.machine import keep_freed_memory
 keep_freed_memory()
 torch.set_num_threads(int(sys.argv[6]))
 step = stepper(float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), True, checkpointing=sys.argv[5] == "True")
@@ -24,14 +24,18 @@ print("MIB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, before 
 """
 TEST = """
 import resource
-from pathlib import Path
-from anomaly_lab import pipeline, train
-finish = pipeline.finish
-def measured(*arguments):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    finish(*arguments)
-    print("MIB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, before // 1024)
-pipeline.finish = measured
+from anomaly_lab import train
+from anomaly_lab.pipeline import train as way
+calibrated, end, before = way.calibrated, way.end, []
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def begun(*arguments):
+    before.append(peak())
+    return calibrated(*arguments)
+def ended(*arguments):
+    end(*arguments)
+    print("MIB", peak(), before[0])
+way.calibrated, way.end = begun, ended
 train.main()
 """
 
