@@ -65,9 +65,9 @@ def _level_above(heatmap: NDArray[np.floating], low: float, min_area: int) -> fl
 
 
 def detect(heatmap: NDArray[np.floating], threshold: float, min_area: int) -> NDArray[np.bool_]:
-    """The mask (H, W) of {heatmap > threshold}, without components of fewer than `min_area` pixels.
+    """The mask (H, W) of {heatmap > threshold}, without components below `min_area` pixels. An anomalous image keeps a pixel.
 
-    The image is predicted anomalous if any pixel remains. ValueError for an empty heatmap, or NaN or infinite values.
+    ValueError for an empty heatmap, or NaN or infinite values.
     """
     _require_finite(heatmap)
     mask = heatmap > np.float64(threshold)  # NumPy would round a Python float to the heatmap's type

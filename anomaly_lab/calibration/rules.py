@@ -37,10 +37,7 @@ def quantile(levels: ArrayLike, q: float) -> float:
 
 
 def conformal(levels: ArrayLike, alpha: float) -> float:
-    """The lowest level that detects a new normal image with a probability of at most `alpha`; levels (n,).
-
-    ValueError for an `alpha` outside (0, 1), or below 1/(n + 1).
-    """
+    """The lowest of n levels that detects a new normal image with probability ≤ α; ValueError unless 1/(n + 1) ≤ α < 1."""
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}: it is the rate of false alarms and must lie between 0 and 1")
     levels = np.sort(_known(levels))
@@ -55,10 +52,7 @@ def conformal(levels: ArrayLike, alpha: float) -> float:
 
 
 def p_value(level: ArrayLike, levels: ArrayLike) -> NDArray[np.float64]:
-    """The conformal p-value (1 + number of normal `levels` (n,) ≥ l) / (n + 1) for each l in `level`, same shape as `level`.
-
-    It is at most α exactly if `conformal` detects the image at this α.
-    """
+    """(1 + number of normal `levels` (n,) ≥ l) / (n + 1) for each l in `level`: ≤ α exactly if `conformal` detects l at α."""
     levels = np.sort(_known(levels))
     return (1 + levels.size - np.searchsorted(levels, level, side="left")) / (levels.size + 1)
 
@@ -70,7 +64,7 @@ def areas_around(min_area: int) -> list[int]:
 
 def _known(levels: ArrayLike) -> NDArray[Any]:
     found = np.asarray(levels, np.float64)
-    if not found.size or np.isnan(found).any():
-        nan = int(np.isnan(found).sum())
+    nan = int(np.isnan(found).sum())
+    if nan or not found.size:
         raise ValueError(f"there are {found.size} levels, {nan} of them NaN: there is nothing to calibrate on")
     return found

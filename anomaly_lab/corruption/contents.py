@@ -41,13 +41,10 @@ class Elastic:
         patch = image[box]
         height, width = patch.shape[:2]
         field = rng.uniform(*self.amplitude) * noise_field((height, width), rng.uniform(*self.smoothness), rng, 2)
-        return cv2.remap(
-            np.ascontiguousarray(patch),
-            np.arange(width, dtype=np.float32) + field[..., 0],
-            np.arange(height, dtype=np.float32)[:, None] + field[..., 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,  # OpenCV's default, black, would mark the patch's border
-        )
+        x = np.arange(width, dtype=np.float32) + field[..., 0]
+        y = np.arange(height, dtype=np.float32)[:, None] + field[..., 1]
+        # a reflection: OpenCV's default, black, would mark the patch's border
+        return cv2.remap(np.ascontiguousarray(patch), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 @dataclass

@@ -26,8 +26,7 @@ class LocalCorruption(A.DualTransform):
     X̂ = X exactly where M = 0; at least one pixel of X̂ differs from X by 2 grey levels, so ‖X̂−X‖₁ > 0; X̂ is in [0, 1].
 
     - `contents` and `shapes` (names from `SHAPES`): each patch draws one of each.
-    - `count`: range of the number of patches, inclusive.
-    - `size`: range of a patch's sides, as fractions of the image's sides.
+    - `count`, `size`: ranges of the number of patches, inclusive, and of their sides, as fractions of the image's sides.
     - `brightness`: range of a shift of a patch's brightness, in [0, 1]; a fraction `brightness_share` of the patches has one.
     - `p`: probability that an image is corrupted at all.
 

@@ -108,7 +108,7 @@ class PixelMetrics(_Counted):
         keys = histogram.keys(scores)
         defective, marked = (mask.to("cpu", torch.bool).numpy() for mask in (truth, predicted))
         inside = np.flatnonzero(defective)
-        self._append(("pending",), np.delete(keys, inside) if inside.size else keys)
+        self.pending.append(torch.from_numpy(np.delete(keys, inside)))
         if inside.size:
             label, area = components(defective)
             weight = 1 / area[label.ravel()[inside]]

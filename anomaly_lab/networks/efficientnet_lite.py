@@ -31,8 +31,7 @@ NAMES = (
 class Convolution(nn.Module):
     """k×k convolution with a bias, then ReLU6 unless `linear`: (B, c_in, H, W) → (B, c_out, ⌈H/stride⌉, ⌈W/stride⌉).
 
-    With stride 2 there are fewer zeros before the first row and column than after the last, as in TensorFlow: the weights were
-    trained with this padding.
+    With stride 2, fewer zeros lie before the first row and column than after the last, as in the training of the weights.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1, linear: bool = False) -> None:
@@ -87,10 +86,7 @@ class EfficientNetLite0(nn.Module):
 
 
 class Encoder(nn.Module):
-    """X (B, 3, H, W) in [0, 1] → one vector per patch of 8 × 8 pixels, (B, 152, ⌈H/8⌉, ⌈W/8⌉).
-
-    The map of stride 16 is enlarged and concatenated with the map of stride 8.
-    """
+    """X (B, 3, H, W) in [0, 1] → one vector per 8 × 8 pixels, (B, 152, ⌈H/8⌉, ⌈W/8⌉): the fine and the enlarged coarse map."""
 
     def __init__(self) -> None:
         super().__init__()

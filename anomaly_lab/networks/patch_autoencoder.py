@@ -40,10 +40,7 @@ class PatchFeatures(nn.Module):
 
     @torch.no_grad()
     def begin(self, images: Iterable[Tensor]) -> None:
-        """Load the encoder's initial weights, unless they come from a checkpoint. UserError if they are missing or do not fit.
-
-        `images`: normal training images (3, h, w); not read here.
-        """
+        """Load the encoder's initial weights; `images` is not read. UserError if the weights are missing or do not fit."""
         pretrained.load(self.encoder, *self.source)
 
     def encode(self, X: Tensor) -> Tensor:
@@ -128,7 +125,7 @@ class PatchAutoencoder(PatchFeatures):
 
     @torch.no_grad()
     def begin(self, images: Iterable[Tensor]) -> None:
-        """As for `PatchFeatures`; then start the decoder from the normal training images (3, h, w)."""
+        """Load the encoder's weights, then start the decoder from normal images (3, h, w). A checkpoint needs no `begin`."""
         super().begin(images)
         found = [(self.encoder(X[None])[0].flatten(1).T, X.mean((1, 2))) for X in images]
         self.decoder.begin(torch.cat([vectors for vectors, _ in found]), torch.stack([color for _, color in found]))

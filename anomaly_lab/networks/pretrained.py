@@ -24,7 +24,7 @@ def load(encoder: Encoder, source: str, file: str | None) -> None:
         return
     if source == "file" and file is None:
         raise UserError("model.encoder=file needs a file: add model.encoder_file=FILE with a state dict")
-    path = wheel_file() if source == "lite0" or file is None else Path(file).expanduser()
+    path = wheel_file() if source == "lite0" else Path(str(file)).expanduser()
     try:
         encoder.backbone.load_state_dict(adapted(read(path)))
     except (RuntimeError, KeyError) as error:

@@ -76,15 +76,13 @@ class Pointwise(nn.Conv2d):
 class SDCAutoencoder(nn.Module):
     """F: [0, 1]^(n×m×3) → [0, 1]^(n×m×3). At width 1 it is Table 1, layer by layer (11.67 M parameters).
 
-    It takes (B, 3, H, W) for any H, W ≥ 1 and returns the same shape. If a side is not a multiple of 8, the image is padded by
-    reflection at the bottom and the right, and the output is cropped.
+    It takes (B, 3, H, W) for any H, W ≥ 1 and returns the same shape. If a side is no multiple of 8, `pad_to_stride` pads the
+    image, and the output is cropped.
 
-    - `width`: factor on every number of filters except the last. Cost and parameters grow with its square.
+    - `width`: factor > 0 (else ValueError) on all numbers of filters except the last. Cost and parameters grow with its square.
     - `checkpointing`: the backward pass recomputes activations. Only those at changes of the resolution are stored.
     - `standardize` (ours): see `standardised`. So the network need not learn brightness and contrast, and reconstructs images
       in other light as well.
-
-    ValueError for a `width` that is not a positive number.
     """
 
     def __init__(self, width: float, checkpointing: bool, standardize: bool) -> None:

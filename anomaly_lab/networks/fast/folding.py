@@ -32,8 +32,7 @@ def folded(network: nn.Module) -> nn.Module:
 class ForInference:
     """A network's copy from its method `folded()`, made anew when weights have changed; without the method, the network itself.
 
-    Under bf16 autocast the copy stores bf16 weights, so that autocast need not round them at each call; modules with the
-    attribute `keeps_float32` stay in float32.
+    Under bf16 autocast the copy stores bf16 weights, except modules with `keeps_float32`: autocast need not round at each call.
     """
 
     def __init__(self) -> None:

@@ -8,10 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(segment: nn.Module, x: Tensor) -> Tensor:
-    """`segment(x)`, bit for bit, also its gradients and running statistics; of its activations only x is stored.
-
-    `segment` must not use random numbers.
-    """
+    """`segment(x)` and its gradients and running statistics, bit for bit; only x is stored. It must use no random numbers."""
     contexts = contextlib.nullcontext(), _statistics_kept(segment)
     result: Tensor = checkpoint(segment, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts)
     return result
