@@ -1,4 +1,4 @@
-"""The benchmarks run, on tiny networks; how fast anything is, no test says."""
+"""The benchmarks run on tiny networks. No test depends on the speed."""
 
 import json
 import math
@@ -17,7 +17,7 @@ def test_the_short_form_measures_and_writes_its_table(tmp_path: Path) -> None:
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     text = (tmp_path / "table.md").read_text()
     assert text.strip() in printed
-    assert "--short" in text, "nobody may take it for a measurement"
+    assert "--short" in text, "the table says that it is no measurement"
     record = json.loads((tmp_path / "table.json").read_text())
     assert {"processor", "threads", "torch", "git", "minutes"} <= set(record)
     assert len(record["rows"]) == 8

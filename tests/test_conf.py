@@ -1,4 +1,4 @@
-"""Every file in conf/ composes through the real entry, and what it describes can be built."""
+"""Each file in conf/ composes, and its objects can be built."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ MVTEC_AD = [
     "pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper",
 ]  # fmt: skip
 
-# how each group's files are chosen on the command line; a new group must be entered here with a test of its files
+# how each group's files are chosen on the command line; add a new group here with a test of its files
 CHOSEN = {
     "calibration": "calibration={}",
     "callbacks": "callbacks={}",
@@ -46,7 +46,7 @@ CHOSEN = {
     "sweep": "+sweep={}",
     "trainer": "trainer={}",
 }
-PARTS = {"base"}  # files that others build upon, not chosen themselves
+PARTS = {"base"}  # files on which others build; they are not chosen
 FILES = sorted(path for path in CONF.rglob("*.yaml") if path.parent.name != "local")
 OPTIONS = [
     (path.parent.relative_to(CONF).as_posix(), path.stem) for path in FILES if path.parent != CONF and path.stem not in PARTS
@@ -60,7 +60,7 @@ def composed(*overrides: str, folder: Path = CONF) -> DictConfig:
 
 
 def completed(group: str, name: str) -> DictConfig:
-    """The configuration with this option, and what else it takes to be complete."""
+    """A complete configuration with this option."""
     overrides = [CHOSEN[group].format(name)]
     if group != "category":
         overrides.append("+category=carpet")
@@ -68,7 +68,7 @@ def completed(group: str, name: str) -> DictConfig:
         overrides.append("category.name=mine")
     if group == "data" and name != "synthetic":
         overrides.append("data.root=somewhere")
-    if (group, name) == ("corruption", "proxy"):  # kept for validation
+    if (group, name) == ("corruption", "proxy"):  # reserved for the validation
         overrides.pop(0)
     if (group, name) == ("objective", "patch_reconstruction"):
         overrides.append("model=patch_ae")
@@ -107,7 +107,7 @@ def _model(config: DictConfig, name: str, folder: Path) -> None:
         assert network.features(network.encode(torch.rand(1, 3, 32, 40))).shape == (1, 152, 4, 5)
         return
     if isinstance(network, SDCAutoencoder) and config.model.width > 0.3:
-        return  # its layers are tested elsewhere, and a pass takes long
+        return  # tests/networks tests its layers, and a pass takes long
     with torch.no_grad():
         assert network.eval()(torch.rand(1, 3, 32, 40)).shape == (1, 3, 32, 40)
 
@@ -132,7 +132,7 @@ def _corruption(config: DictConfig, name: str, folder: Path) -> None:
     assert record.name == name
     X = np.random.default_rng(0).random((48, 48, 3), dtype=np.float32)
     corrupt = build(OmegaConf.to_container(record))
-    corrupt.p = float(corrupt.p > 0)  # one that is made in part of the samples is made in this one
+    corrupt.p = float(corrupt.p > 0)  # a corruption of some samples must corrupt this one
     pair = corrupt(image=X, mask=np.zeros((48, 48, 1), np.float32))
     assert 0 < pair["mask"].mean() <= 1 or name == "none"
     assert (pair["image"] != X).any() == (name != "none")
@@ -158,7 +158,7 @@ def _trainer(config: DictConfig, name: str, folder: Path) -> None:
 
 def _calibration(config: DictConfig, name: str, folder: Path) -> None:
     assert config.calibration.name == name
-    assert build(OmegaConf.to_container(config.calibration))(range(200)) > 150, "a rule takes a high one of the levels"
+    assert build(OmegaConf.to_container(config.calibration))(range(200)) > 150, "a rule chooses a high level"
 
 
 def _callbacks(config: DictConfig, name: str, folder: Path) -> None:
@@ -169,7 +169,7 @@ def _callbacks(config: DictConfig, name: str, folder: Path) -> None:
 
 
 def _logger(config: DictConfig, name: str, folder: Path) -> None:
-    """Their objects are made and used in test_loggers.py."""
+    """tests/show/test_loggers.py makes and uses their objects."""
     from hydra.utils import get_class
     from lightning.pytorch.loggers.logger import Logger
 
@@ -200,7 +200,7 @@ def _sweep(config: DictConfig, name: str, folder: Path) -> None:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose("train", overrides=[f"+sweep={name}"], return_hydra_config=True)
-    assert whole.hydra.sweeper.params, "a sweep says what it varies"
+    assert whole.hydra.sweeper.params, "a sweep has parameters"
 
 
 OBJECTS: dict[str, Any] = {
@@ -234,16 +234,16 @@ FLIPS_OF = {
 
 @pytest.mark.parametrize("category", MVTEC_AD)
 def test_augmentations_keep_a_normal_image_normal(category: str) -> None:
-    """Print, handed parts and directed textures must not be turned or mirrored: that would be a defect."""
+    """A flip or a turn of print, chiral parts or directed textures would be a defect."""
     assert set(composed(f"+category={category}").category.augmentation) == FLIPS_OF[category]
 
 
 def test_the_defaults_stay_out_of_category() -> None:
-    """Else +category= would be refused by Hydra."""
+    """Otherwise Hydra would refuse +category=."""
     assert OmegaConf.is_missing(composed(), "category")
 
 
-def test_the_local_file_that_readme_shows_gives_the_root_of_real_data_and_of_no_other(tmp_path: Path) -> None:
+def test_the_local_file_in_readme_sets_the_root_of_real_data_only(tmp_path: Path) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"((?:^ +# @package _global_\n)(?: +\S.*\n)+)", readme, flags=re.MULTILINE)
     folder = tmp_path / "conf"
@@ -256,7 +256,7 @@ def test_the_local_file_that_readme_shows_gives_the_root_of_real_data_and_of_no_
     assert composed("+category=carpet", folder=folder).data == plain.data
 
 
-def test_a_local_file_reaches_the_command_through_config_dir(tmp_path: Path) -> None:
+def test_config_dir_adds_a_local_file(tmp_path: Path) -> None:
     (tmp_path / "mine/local").mkdir(parents=True)
     (tmp_path / "mine/local/default.yaml").write_text("# @package _global_\nobjective: {lam: 7}\n")
     ended = train_in_process(tmp_path, "--config-dir", str(tmp_path / "mine"), "+category=carpet")
@@ -264,7 +264,7 @@ def test_a_local_file_reaches_the_command_through_config_dir(tmp_path: Path) -> 
     assert "objective.lam is 7" in ended.err
 
 
-def test_lam_on_its_bounds_is_allowed() -> None:
+def test_lam_may_be_0_or_1() -> None:
     for lam in (0, 1, 0.5):
         check(composed("+category=carpet", f"objective.lam={lam}"))
 

@@ -1,4 +1,4 @@
-"""README's ten lines of Python: what they give is what scores.csv says."""
+"""The Python API of README gives the results of scores.csv."""
 
 import csv
 import re
@@ -27,7 +27,7 @@ def rows(finished: Finished) -> dict[Path, dict[str, str]]:
         return {finished.root / "stripes" / row["path"]: row for row in csv.DictReader(file)}
 
 
-def test_it_says_what_scores_csv_says(detector: Detector, finished: Finished) -> None:
+def test_detections_agree_with_scores_csv_and_heatmaps(detector: Detector, finished: Finished) -> None:
     for path, detection in detector.many(rows(finished)):
         row = rows(finished)[Path(path)]
         assert repr(detection.score) == row["score"]
@@ -37,7 +37,7 @@ def test_it_says_what_scores_csv_says(detector: Detector, finished: Finished) ->
         assert (detection.mask <= (detection.heatmap > detector.threshold)).all()
 
 
-def test_pixels_count_as_their_file(detector: Detector, finished: Finished) -> None:
+def test_pixels_give_the_score_of_their_file(detector: Detector, finished: Finished) -> None:
     path = next(iter(rows(finished)))
     pixels = cv2.imread(str(path))[..., ::-1]
     assert detector(pixels).score == detector(path).score == detector(str(path)).score
@@ -49,8 +49,8 @@ def test_other_arrays_are_refused(detector: Detector, pixels: Any) -> None:
         detector(pixels)
 
 
-def test_many_streams(detector: Detector, finished: Finished) -> None:
-    """A file that can't be read costs none of the images before it."""
+def test_many_images_are_scored_one_by_one(detector: Detector, finished: Finished) -> None:
+    """Images before a file that can't be read are scored."""
     path = next(iter(rows(finished)))
     found = detector.many([path, "nowhere.png"])
     assert next(found)[0] == path
@@ -74,7 +74,7 @@ def test_readme_s_lines_run(finished: Finished, tmp_path: Path, monkeypatch: pyt
     assert names["heatmap"].shape == names["mask"].shape == (64, 64)
 
 
-def test_the_package_names_it() -> None:
+def test_the_package_exports_the_detector() -> None:
     assert anomaly_lab.Detector is Detector
     with pytest.raises(AttributeError, match="has no attribute Detectr"):
         anomaly_lab.Detectr  # noqa: B018

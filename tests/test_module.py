@@ -1,4 +1,4 @@
-"""The LightningModule: what it logs, what it optimises, what it keeps, and how it scores."""
+"""The LightningModule: its logged values, its optimiser, and the content of its checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ class Identity(nn.Module):
 
 
 class MeanColour(nn.Module):
-    """What a network scores that has learnt nothing but each image's mean colour."""
+    """F(X) is the mean colour of X."""
 
     def forward(self, X: Tensor) -> Tensor:
         return X.mean((-2, -1), keepdim=True).expand_as(X)
@@ -37,8 +37,8 @@ def validated(network: nn.Module, tmp_path: Path) -> dict[str, float]:
     module = small_module(scoring=scoring("squared", 0))
     module.network = network
     loader: Any = DataLoader(pairs())  # type: ignore[arg-type]
-    (figures,) = small_trainer(tmp_path).validate(module, loader, verbose=False)
-    return dict(figures)
+    (values,) = small_trainer(tmp_path).validate(module, loader, verbose=False)
+    return dict(values)
 
 
 def test_relative_error_is_one_for_the_mean_colour_and_zero_for_the_identity(tmp_path: Path) -> None:
@@ -47,23 +47,23 @@ def test_relative_error_is_one_for_the_mean_colour_and_zero_for_the_identity(tmp
 
 
 def test_restoration_error_is_the_mean_squared_error_over_the_corrupted_pixels(tmp_path: Path) -> None:
-    """The identity restores nothing: what is left is the corruption itself, here X² inside of M."""
+    """The identity restores nothing, so the error is the corruption itself, here X² in M."""
     expected = torch.stack([pair["X"].square()[pair["M"].expand(3, -1, -1) > 0].mean() for pair in pairs()]).mean()
     assert validated(Identity(), tmp_path)["val/restoration_error"] == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_the_proxy_is_the_pixel_ap_of_the_corruptions(tmp_path: Path) -> None:
     class Knowing(nn.Module):
-        """Leaves everything but black pixels as it is: finds just what was corrupted."""
+        """Changes black pixels only, so it finds exactly the corruption."""
 
         def forward(self, X: Tensor) -> Tensor:
             return torch.where(X == 0, 1.0, X)
 
     assert validated(Knowing(), tmp_path)["val/proxy_ap"] == pytest.approx(1)
-    assert validated(Identity(), tmp_path)["val/proxy_ap"] == pytest.approx(72 / 1024), "no better than chance"
+    assert validated(Identity(), tmp_path)["val/proxy_ap"] == pytest.approx(72 / 1024), "as good as chance"
 
 
-def test_the_proxy_starts_anew_at_each_validation(tmp_path: Path) -> None:
+def test_each_validation_resets_the_proxy(tmp_path: Path) -> None:
     module = small_module()
     trainer = small_trainer(tmp_path)
     loader: Any = DataLoader(pairs())  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def test_the_proxy_starts_anew_at_each_validation(tmp_path: Path) -> None:
 
 
 def test_training_lowers_the_loss_on_a_trivial_task(tmp_path: Path) -> None:
-    """Images of one flat colour: the last layer's bias alone could do it."""
+    """Images of one flat colour, which the bias of the last layer could reconstruct alone."""
     X = torch.tensor([0.9, 0.2, 0.6]).view(3, 1, 1).expand(3, 32, 32)
     batch = {"X": X, "X_hat": X, "M": torch.zeros(1, 32, 32)}
     torch.manual_seed(0)
@@ -120,7 +120,7 @@ def test_weight_decay_spares_normalisation_and_biases() -> None:
 
 
 def test_hyper_parameters_are_primitive() -> None:
-    """Anything else breaks loading with weights_only=True, or lets a checkpoint run code."""
+    """Other types could not be loaded with weights_only=True, or would let a checkpoint run code."""
 
     def primitive(value: Any) -> bool:
         if isinstance(value, dict):
@@ -134,16 +134,16 @@ def test_hyper_parameters_are_primitive() -> None:
     assert {name for name, value in hparams.items() if not primitive(value)} == set()
 
 
-def test_a_new_module_has_no_threshold_and_keeps_the_one_it_gets(data_root: Path, tmp_path: Path) -> None:
+def test_a_new_module_has_no_threshold_and_stores_a_set_one(data_root: Path, tmp_path: Path) -> None:
     module = small_module()
     assert module.threshold.isnan()
     assert "threshold" in module.state_dict()
-    value = torch.tensor(0.1).item()  # a threshold is one of the float32 heatmaps' values
+    value = torch.tensor(0.1).item()  # heatmaps are float32
     module.threshold.fill_(value)
     assert float(module.state_dict()["threshold"]) == value
 
 
-def test_a_fit_logs_what_early_stopping_watches_and_what_the_screen_shows(data_root: Path, tmp_path: Path) -> None:
+def test_a_fit_logs_the_values_for_early_stopping_and_for_the_screen(data_root: Path, tmp_path: Path) -> None:
     data = small_data(data_root)
     data.prepare_data()
     data.setup()

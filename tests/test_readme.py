@@ -1,4 +1,4 @@
-"""Every command that README shows works: make targets exist, training commands run (tiny), paths and keys are there."""
+"""The commands in README work: make targets, paths and keys exist, and training commands run with a tiny network."""
 
 import re
 import shutil
@@ -62,7 +62,7 @@ def test_the_keys_and_options_that_the_readme_names_exist() -> None:
     require_options(README)
 
 
-def test_the_pictures_of_the_readme_are_there() -> None:
+def test_the_pictures_of_the_readme_exist() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     assert pictures
     for picture in pictures:

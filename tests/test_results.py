@@ -1,4 +1,4 @@
-"""What the test writes: metrics, rows, heatmaps, and the flat grey baseline."""
+"""Results of a test: metrics, rows, heatmaps, and the flat grey baseline."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from anomaly_lab.scored import Scored
 
 
 def results_of(run: Path, cases: list[tuple[str, torch.Tensor, torch.Tensor | None]], save: bool = True) -> Results:
-    """(defect, heatmap, truth) of each test image, at a threshold of 0.5 and a smallest area of 4 pixels."""
+    """Results at a threshold of 0.5 and a min_area of 4 pixels. `cases`: (defect, heatmap, truth) of each test image."""
     samples = [Sample(Path(f"/data/test/{defect}/{i:03d}.png"), defect, None) for i, (defect, _, _) in enumerate(cases)]
     module = small_module(min_area=4)
     module.threshold.fill_(0.5)
@@ -44,13 +44,13 @@ def spot(side: int, value: float = 1.0) -> torch.Tensor:
 NOTHING = torch.zeros(16, 16, dtype=torch.bool)
 
 
-def test_an_image_is_predicted_defective_where_a_component_is_large_enough(tmp_path: Path) -> None:
-    """Two by two pixels over the threshold are; one pixel is not, however high its value."""
+def test_an_image_with_a_large_enough_component_is_predicted_defective(tmp_path: Path) -> None:
+    """2 × 2 pixels over the threshold are enough; a single pixel is not, even with a high value."""
     cases = [("hole", spot(2), spot(2) > 0.5), (NORMAL, spot(1, 9.0), NOTHING), (NORMAL, spot(3, 0.5), NOTHING)]
     results = results_of(tmp_path, cases)
     assert [row["predicted"] for row in results.rows] == [1, 0, 0]
     assert (results.metrics["tpr"], results.metrics["tnr"]) == (1, 1)
-    assert results.metrics["image_auroc"] == 0.5, "the score knows nothing of areas"
+    assert results.metrics["image_auroc"] == 0.5, "the score ignores areas"
     assert results.metrics["pixel_f1"] == 1
 
 
@@ -62,17 +62,17 @@ def test_rows_heatmaps_and_masks_are_written_exactly(tmp_path: Path) -> None:
     with (tmp_path / "scores.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["path"], first["defect"], first["label"]) == ("test/hole/000.png", "hole", "1")
-    assert np.float32(first["score"]) == heatmap.max().numpy(), "nothing is rounded away"
+    assert np.float32(first["score"]) == heatmap.max().numpy(), "the score has all digits"
     assert (second["label"], second["predicted"]) == ("0", "0")
 
 
-def test_nothing_large_is_written_unless_asked_for(tmp_path: Path) -> None:
+def test_heatmaps_are_written_on_request_only(tmp_path: Path) -> None:
     results_of(tmp_path, [("hole", spot(2), spot(2) > 0.5), (NORMAL, spot(0), NOTHING)], save=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["levels.csv", "metrics_by_defect.csv", "scores.csv"]
 
 
-def test_an_image_without_a_mask_counts_for_the_image_metrics_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """An empty mask in its place would say that its defect is normal."""
+def test_an_image_without_a_mask_counts_in_image_metrics_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With an empty mask, its defect would count as normal."""
     with caplog.at_level(logging.WARNING):
         results = results_of(tmp_path, [("hole", spot(2), None), (NORMAL, spot(0), NOTHING)])
     assert results.metrics["image_auroc"] == 1
@@ -83,7 +83,7 @@ def test_an_image_without_a_mask_counts_for_the_image_metrics_only(tmp_path: Pat
 
 
 def test_flat_grey_is_the_squared_distance_from_the_mean_colour(finished: Finished) -> None:
-    """Recomputed here from the stored images, which `category` contrast stretches to a common mean and spread."""
+    """Recomputed here from the stored images with the run's preprocessing."""
     content = torch.load(finished.directory / "checkpoints/best.ckpt", weights_only=True)
     hparams = content["hyper_parameters"]
     images = StoredImages(scan(finished.root, "stripes").test, Preprocessing(**hparams["preprocessing"]))
@@ -109,7 +109,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_results_by_defect_are_those_of_its_images_beside_all_normal_ones(finished: Finished) -> None:
+def test_results_by_defect_compare_its_images_with_all_normal_ones(finished: Finished) -> None:
     import cv2
 
     scores = rows_of(finished.directory / "scores.csv")
@@ -129,8 +129,8 @@ def test_results_by_defect_are_those_of_its_images_beside_all_normal_ones(finish
         assert float(row["pixel_ap"]) == pytest.approx(average_precision_score(truth, heatmap), abs=1e-9)
 
 
-def test_levels_hold_the_validation_and_the_test_images_and_explain_each_decision(finished: Finished) -> None:
-    """From levels.csv alone follow the threshold, the decisions at it, and those at another min_area."""
+def test_levels_hold_validation_and_test_images_and_explain_each_decision(finished: Finished) -> None:
+    """The threshold and the decisions, also those for another min_area, follow from levels.csv alone."""
     from scipy import ndimage
 
     metrics = json.loads((finished.directory / "metrics.json").read_text())

@@ -1,4 +1,4 @@
-"""The one path of a scored image: heatmap and score at the stored size, in the run's precision, as they are asked for."""
+"""Scored images: heatmap and score at the stored size, in the run's precision, one by one."""
 
 import csv
 from pathlib import Path
@@ -20,7 +20,7 @@ from anomaly_lab.scoring.heatmap import smooth
 
 
 class MeanColour(nn.Module):
-    """Reconstructs each image's mean colour."""
+    """F(X) is the mean colour of X."""
 
     def forward(self, X: Tensor) -> Tensor:
         return X.mean((-2, -1), keepdim=True).expand_as(X)
@@ -44,7 +44,7 @@ def test_heatmap_and_score_are_of_the_stored_size() -> None:
     torch.testing.assert_close(found.output, MeanColour()(X[None])[0])
 
 
-def test_the_default_heatmap_is_the_normal_errors_distance() -> None:
+def test_the_default_heatmap_is_the_distance_of_the_normal_error() -> None:
     module = small_module(scoring=scoring("mahalanobis", 1.5))
     module.network = MeanColour()
     images = [image(seed) for seed in range(3)]
@@ -63,16 +63,16 @@ def test_bf16_gives_nearly_the_heatmaps_of_fp32() -> None:
         module.precision = precision
         heatmaps.append(look(module, X, (48, 48)).heatmap)
     exact, rough = heatmaps
-    assert rough.dtype == np.float32, "the signal is a small residual: 8 bits would make ties of it"
+    assert rough.dtype == np.float32, "the signal is a small residual, in which 8 bits would make ties"
     assert len(np.unique(rough)) > 0.99 * len(np.unique(exact))
-    assert not np.array_equal(rough, exact), "bf16 was used at all"
+    assert not np.array_equal(rough, exact), "bf16 was used"
     assert np.abs(rough - exact).max() / exact.mean() < 0.05
 
 
 WIDE = {"width": 0.25, "checkpointing": False, "standardize": False}
 
 
-def test_the_path_gives_what_the_run_wrote(finished: Finished) -> None:
+def test_scores_are_those_that_the_run_wrote(finished: Finished) -> None:
     """scores.csv, the heatmaps and the ground truth of a finished run, bit for bit."""
     trained = load(finished.directory)
     with (finished.directory / "scores.csv").open(newline="") as file:
@@ -95,8 +95,8 @@ def test_worker_processes_change_nothing(finished: Finished) -> None:
         np.testing.assert_array_equal(a.heatmap, b.heatmap)
 
 
-def test_images_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
-    """So memory does not grow with their number, and a bad one costs none of those before it."""
+def test_images_are_read_one_by_one(tmp_path: Path) -> None:
+    """Memory does not grow with their number, and images before a damaged one are scored."""
     module = small_module()
     cv2.imwrite(str(tmp_path / "0.png"), np.full((16, 16, 3), 90, np.uint8))
     samples = [Sample(tmp_path / f"{i}.png", "good", None) for i in range(2)]
@@ -106,8 +106,8 @@ def test_images_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
         next(scored)
 
 
-def test_between_two_images_nothing_is_switched_off(finished: Finished) -> None:
-    """A caller may compute gradients, in its own precision, while it takes one image after the other."""
+def test_between_two_images_the_caller_s_settings_hold(finished: Finished) -> None:
+    """The caller may compute gradients in its own precision between two images."""
     module: Any = load(finished.directory).module
     module.precision = "bf16-mixed"
     for _ in score(module, scan(finished.root, "stripes").test[:2]):

@@ -1,4 +1,4 @@
-"""The nearest-neighbour detector and Patch AE through the commands: the same run directories, resuming, evaluation, sweeps."""
+"""The nearest-neighbour detector and Patch AE with all commands: training, resuming, evaluation, sweeps."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def patch_ae(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
 
     from anomaly_lab.show import figures
 
-    with pytest.MonkeyPatch.context() as patched:  # `finished` and `knn` draw theirs
+    with pytest.MonkeyPatch.context() as patched:  # `finished` and `knn` test figures
         for name in ("detections", "training_pairs", "history"):
             patched.setattr(figures, name, lambda *args: plt.figure(figsize=(1, 1)))
         ended = train_in_process(tmp_path_factory.mktemp("patch_ae"), *stripes(data_root), *PATCH_AE)
@@ -65,8 +65,8 @@ def test_holes_in_stripes_are_found_even_by_random_features(knn: Finished) -> No
     assert metrics["image_auroc"] > 0.8
 
 
-def test_what_is_reported_follows_from_the_bank_in_the_checkpoint(knn: Finished) -> None:
-    """By brute force from the checkpoint's tensors: the image score is the largest smoothed distance."""
+def test_scores_follow_from_the_bank_in_the_checkpoint(knn: Finished) -> None:
+    """By brute force from the checkpoint: the image score is the largest smoothed distance."""
     from anomaly_lab.data.images import read_image
     from anomaly_lab.data.preprocessing import Preprocessing
     from anomaly_lab.module import AnomalyModule
@@ -83,7 +83,7 @@ def test_what_is_reported_follows_from_the_bank_in_the_checkpoint(knn: Finished)
     assert float(row["score"]) == pytest.approx(gaussian_filter(full, 4, mode="reflect").max(), rel=1e-4)
 
 
-def test_patch_ae_trains_its_encoder_and_scores_by_what_it_has_become(patch_ae: Finished, knn: Finished) -> None:
+def test_patch_ae_trains_its_encoder(patch_ae: Finished, knn: Finished) -> None:
     metrics = metrics_of(patch_ae.directory)
     expected = {"model": "patch_ae", "objective": "patch_reconstruction", "corruption": "defects", "steps": 10}
     assert {name: metrics[name] for name in expected} == expected
@@ -99,19 +99,19 @@ def test_patch_ae_trains_its_encoder_and_scores_by_what_it_has_become(patch_ae: 
 def test_with_a_frozen_encoder_patch_ae_is_the_untrained_detector(
     knn: Finished, data_root: Path, tmp_path: Path, blank_pictures: None
 ) -> None:
-    """Only the decoder learns, and nothing is scored by it."""
+    """Only the decoder learns, and scores do not depend on it."""
     ended = train_in_process(tmp_path, *stripes(data_root), *PATCH_AE, "model.frozen=true")
     assert scores_of(ended.directory) == scores_of(knn.directory)
     assert metrics_of(ended.directory)["proxy_ap"] == metrics_of(knn.directory)["proxy_ap"]
 
 
 @pytest.mark.parametrize("name", ["knn", "patch_ae"])
-def test_an_evaluation_needs_no_weights_but_the_run_s_and_gives_the_same_scores(
+def test_an_evaluation_needs_only_the_run_s_weights_and_gives_the_same_scores(
     name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None
 ) -> None:
     from anomaly_lab import evaluate
 
-    run = request.getfixturevalue(name).directory  # first: where no test before has made it, it needs the weights itself
+    run = request.getfixturevalue(name).directory  # first, because making the run needs the pretrained weights
     monkeypatch.setattr(pretrained, "load", lambda *_: pytest.fail("the checkpoint is complete"))
     again = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}").directory
     assert scores_of(again) == scores_of(run)
@@ -123,7 +123,7 @@ def test_an_evaluation_needs_no_weights_but_the_run_s_and_gives_the_same_scores(
         assert f"scoring.error is {error}" in said and "scored by its features" in said
 
 
-def test_a_run_that_was_cut_off_goes_on_exactly(
+def test_a_run_that_was_cut_off_continues_exactly(
     patch_ae: Finished, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None
 ) -> None:
     from anomaly_lab.module import AnomalyModule
@@ -147,7 +147,7 @@ def test_a_run_that_was_cut_off_goes_on_exactly(
     assert_same_training(patch_ae.directory, run)
 
 
-def test_an_untrained_run_that_was_cut_off_is_made_again(
+def test_an_untrained_run_that_was_cut_off_is_repeated(
     knn: Finished, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None
 ) -> None:
     from anomaly_lab.pipeline import train as pipeline_train

@@ -1,4 +1,4 @@
-"""The training command from end to end: what a run leaves, what a mistake is answered with, what an interruption costs."""
+"""The command train from end to end: the files of a run, the answers to mistakes, and interruptions."""
 
 import csv
 import errno
@@ -50,7 +50,7 @@ METRICS = [
 
 
 def heatmaps_of(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """ "<defect>/<stem>" → (heatmap, truth) as they were saved."""
+    """The saved heatmaps: "<defect>/<stem>" → (heatmap, truth)."""
     found = {}
     for path in sorted((run / "heatmaps").rglob("*.npy")):
         name = path.relative_to(run / "heatmaps").with_suffix("").as_posix()
@@ -59,10 +59,10 @@ def heatmaps_of(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-# ---- what a run leaves
+# ---- the files of a run
 
 
-def test_a_run_leaves_every_file_of_the_contract(finished: Finished) -> None:
+def test_a_run_writes_every_file_of_the_contract(finished: Finished) -> None:
     names = {path.relative_to(finished.directory).as_posix() for path in finished.directory.rglob("*") if path.is_file()}
     expected = {"metrics.json", "config.yaml", "environment.json", "metrics.csv", "scores.csv", "train.log"}
     expected |= {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
@@ -71,10 +71,10 @@ def test_a_run_leaves_every_file_of_the_contract(finished: Finished) -> None:
     images = [f"{kind}/{i:03d}" for kind, count in (("good", 3), ("hole", 2), ("stain", 2)) for i in range(count)]
     assert {name for name in names if name.startswith("heatmaps/")} == {f"heatmaps/{image}.npy" for image in images}
     assert {name for name in names if name.startswith("truth/")} == {f"truth/{image}.png" for image in images}
-    assert not [name for name in names if ".part" in name], "nothing half written is left"
+    assert not [name for name in names if ".part" in name], "no incomplete file is left"
 
 
-def test_metrics_hold_every_key_and_say_where_the_numbers_come_from(finished: Finished) -> None:
+def test_metrics_hold_every_key_and_their_protocol(finished: Finished) -> None:
     metrics = metrics_of(finished.directory)
     assert set(METRICS) <= set(metrics)
     assert not [key for key, value in metrics.items() if isinstance(value, dict | list)], "one flat object"
@@ -84,7 +84,7 @@ def test_metrics_hold_every_key_and_say_where_the_numbers_come_from(finished: Fi
     assert metrics["train_seconds"] > 0
 
 
-def test_scores_have_one_row_a_test_image(finished: Finished) -> None:
+def test_scores_have_one_row_per_test_image(finished: Finished) -> None:
     rows = scores_of(finished.directory)
     assert {"path", "defect", "label", "score", "predicted"} <= set(rows[0])
     folder = finished.root / "stripes"
@@ -122,7 +122,7 @@ def test_pixel_metrics_scores_and_decisions_follow_from_the_heatmaps(finished: F
         assert int(row["predicted"]) == int(largest >= metrics["min_area"])
 
 
-def test_config_is_resolved_and_environment_says_what_ran(finished: Finished) -> None:
+def test_config_is_resolved_and_environment_names_versions_and_machine(finished: Finished) -> None:
     text = (finished.directory / "config.yaml").read_text()
     assert "${" not in text
     config = OmegaConf.load(finished.directory / "config.yaml")
@@ -133,8 +133,8 @@ def test_config_is_resolved_and_environment_says_what_ran(finished: Finished) ->
     assert {"date", "command", "git", "host", "python", "cores"} <= set(environment)
 
 
-def test_the_checkpoint_is_data_and_gives_the_saved_heatmaps_again(finished: Finished) -> None:
-    """It is complete: network, preprocessing, scoring and threshold are in it, and it needs no code to load."""
+def test_the_checkpoint_is_data_and_reproduces_the_saved_heatmaps(finished: Finished) -> None:
+    """It holds network, preprocessing, scoring and threshold, and it loads without code."""
     path = finished.directory / "checkpoints/best.ckpt"
     stored = torch.load(path, map_location="cpu", weights_only=True)
     assert float(stored["state_dict"]["threshold"]) == metrics_of(finished.directory)["threshold"]
@@ -158,7 +158,7 @@ def test_the_screen_shows_data_sizes_course_metrics_and_places(finished: Finishe
     assert "flatgrey" in text
     assert f"{finished.directory.name}/figures" in text
     assert f"{finished.directory.name}/checkpoints/best.ckpt" in text
-    assert len(re.findall(r"^step +\d+ .*proxy AP", finished.out, re.M)) == 2, "one line a validation"
+    assert len(re.findall(r"^step +\d+ .*proxy AP", finished.out, re.M)) == 2, "one line per validation"
 
 
 def test_the_run_directory_carries_the_overrides_in_its_name(finished: Finished) -> None:
@@ -166,7 +166,7 @@ def test_the_run_directory_carries_the_overrides_in_its_name(finished: Finished)
     assert "data.root" not in finished.directory.name
 
 
-def test_a_second_run_of_the_same_command_has_a_directory_of_its_own_and_equal_results(
+def test_a_second_run_of_the_same_command_has_another_directory_and_equal_results(
     train: Train, data_root: Path, finished: Finished
 ) -> None:
     second = train(*stripes(data_root), *WHOLE).directory
@@ -201,7 +201,7 @@ def test_the_embedded_data_set_is_the_default(train: Train) -> None:
     assert (metrics["data"], metrics["category"]) == ("synthetic", "carpet")
     assert metrics["image_auroc"] is not None
     assert metrics["aupro"] is not None
-    assert "embedded, synthetic" in ended.out, "it is never taken for real"
+    assert "embedded, synthetic" in ended.out, "nobody may take the data for real images"
 
 
 # ---- unusual data
@@ -230,7 +230,7 @@ def test_a_metric_that_cannot_be_computed_is_null_and_the_log_says_why(
         assert re.search(rf"\b{name} cannot be computed: .*{reason}", log), name
 
 
-def test_images_of_different_sizes_are_scored_at_their_own(train: Train, tmp_path: Path) -> None:
+def test_images_of_different_sizes_are_scored_at_their_own_size(train: Train, tmp_path: Path) -> None:
     write_category(tmp_path / "data/stripes", sizes=[(64, 64), (48, 80), (90, 50)])
     run = train(*stripes(tmp_path / "data"), "test.save_heatmaps=true").directory
     heatmaps = heatmaps_of(run)
@@ -320,7 +320,7 @@ def test_a_category_without_training_images_is_named(train: Train, tmp_path: Pat
 @pytest.mark.parametrize(
     ("override", "known"), [("+category=nonsense", ["carpet", "zipper"]), ("objective=nonsense", ["amplify", "restore"])]
 )
-def test_hydra_lists_what_there_is_instead_of_an_unknown_choice(train: Train, override: str, known: list[str]) -> None:
+def test_for_an_unknown_choice_hydra_lists_the_known_ones(train: Train, override: str, known: list[str]) -> None:
     ended = train(override)
     assert ended.status == 1
     assert "Traceback" not in ended.err
@@ -328,7 +328,7 @@ def test_hydra_lists_what_there_is_instead_of_an_unknown_choice(train: Train, ov
     assert all(re.search(rf"^\s+{name}$", ended.err, re.M) for name in known)
 
 
-def test_an_existing_run_is_left_as_it_is(train: Train, finished: Finished) -> None:
+def test_an_existing_run_is_not_changed(train: Train, finished: Finished) -> None:
     before = {path: path.read_bytes() for path in finished.directory.rglob("*") if path.is_file()}
     command = [*stripes(finished.root), *WHOLE, f"hydra.run.dir={finished.directory}"]
     said = sentence(train(*command, "seed=1", "objective.lam=0.25"))
@@ -344,7 +344,7 @@ def test_an_existing_run_is_left_as_it_is(train: Train, finished: Finished) -> N
 def test_divergence_ends_the_run_names_the_step_and_keeps_the_last_good_checkpoint(
     train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch, epochs: int
 ) -> None:
-    """The loss becomes NaN in the second step of the last of `epochs` epochs of 5 steps."""
+    """The loss becomes NaN in the second step of the last epoch. An epoch has 5 steps."""
     step, plain = 5 * (epochs - 1) + 1, AnomalyModule.training_step
 
     def diverging(self: AnomalyModule, batch: Any, index: int) -> torch.Tensor:
@@ -365,7 +365,7 @@ def test_divergence_ends_the_run_names_the_step_and_keeps_the_last_good_checkpoi
 
 
 def test_an_absurd_learning_rate_ends_in_a_sentence_too(train: Train, data_root: Path) -> None:
-    """The loss of its last step is finite, and only the validation shows that nothing is left of the weights."""
+    """The loss of the last step is finite, so only the validation shows that the weights are useless."""
     said = sentence(train(*stripes(data_root), "optimizer.lr=1e30", "data.steps_per_epoch=1", "optimizer.warmup=0"))
     assert re.search(r"the .* is (nan|inf) at step \d+: training has diverged, try a smaller optimizer.lr", said)
 
@@ -386,16 +386,16 @@ def test_a_full_disk_while_checkpointing_keeps_the_previous_checkpoint(
         ended = train(*stripes(data_root))
     assert re.search(r"\.ckpt could not be written .*No space left.*previous checkpoint is kept", sentence(ended))
     (run,) = ended.directories
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt"}, "no debris"
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt"}, "no incomplete file is left"
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 5
     assert metrics_of(resumed(train, run))["steps"] == 10
 
 
 def resumed(train: Train, run: Path) -> Path:
-    """`run`, after it was resumed and has ended well."""
+    """Resume `run`, which must end without an error."""
     ended = train(f"resume={run}")
     assert ended.status == 0, ended.err + ended.out
-    assert ended.directories == [], "it goes on in place"
+    assert ended.directories == [], "it continues in its directory"
     return run
 
 
@@ -407,7 +407,7 @@ def test_a_full_disk_elsewhere_is_a_sentence_too(train: Train, data_root: Path, 
     assert re.search(r"metrics.csv could not be written \(No space left", sentence(train(*stripes(data_root))))
 
 
-def test_the_stored_configuration_makes_the_same_run_once_more(train: Train, finished: Finished) -> None:
+def test_the_stored_configuration_repeats_the_run(train: Train, finished: Finished) -> None:
     again = train("--config-dir", str(finished.directory), "--config-name", "config").directory
     assert again.parent.name == "runs"
     assert_same_training(again, finished.directory)
@@ -428,7 +428,7 @@ def test_the_stored_configuration_makes_the_same_run_once_more(train: Train, fin
         ("scored test image", 10, 10),  # when training is over
     ],
 )
-def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_through(
+def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_an_uninterrupted_one(
     train: Train, data_root: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch, hook: str, step: int, kept: int
 ) -> None:
     asked = []
@@ -448,13 +448,13 @@ def test_a_run_that_ctrl_c_stopped_and_resume_continued_equals_one_that_ran_thro
             patch.setattr(StopOnDivergence, hook, interrupt)
         ended = train(*stripes(data_root), *WHOLE)
     (run,) = ended.directories
-    assert f"resume={run}" in sentence(ended), "it says how to go on"
+    assert f"resume={run}" in sentence(ended), "the message names the command that continues"
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == kept
     assert not (run / "metrics.json").exists()
     assert_same_training(resumed(train, run), finished.directory)
 
 
-def test_resume_takes_the_same_options_and_says_which_differ(
+def test_resume_takes_the_same_options_and_names_those_that_differ(
     train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ["trainer.max_epochs=1", "data.steps_per_epoch=1"]
@@ -470,7 +470,7 @@ def test_resume_takes_the_same_options_and_says_which_differ(
     assert "seed is 0 there, not 1" in said and "objective.lam is 0.9 there, not 0.7" in said
     (run / "error.txt").unlink()
     sentence(train(f"resume={run}", "seed=1"))
-    assert not (run / "error.txt").exists(), "a command that was refused is no failure of the run"
+    assert not (run / "error.txt").exists(), "a refused command is no failure of the run"
     noted = {path.name: path.read_text() for path in (run / ".hydra").iterdir()}
     ended = train(
         f"resume={run}", *stripes(data_root), *few, "data.num_workers=1", "checkpoint_minutes=1", "logger=tensorboard"
@@ -478,15 +478,15 @@ def test_resume_takes_the_same_options_and_says_which_differ(
     assert ended.status == 0, ended.err
     assert metrics_of(run)["steps"] == 1
     stored = OmegaConf.load(run / "config.yaml")
-    assert (stored.data.num_workers, stored.checkpoint_minutes) == (1, 1), "what says nothing about the result may change"
+    assert (stored.data.num_workers, stored.checkpoint_minutes) == (1, 1), "options that do not change results may differ"
     assert "${" not in (run / "config.yaml").read_text() and list(run.rglob("events.out.tfevents.*"))
-    assert {path.name: path.read_text() for path in (run / ".hydra").iterdir()} == noted, "a report goes by them"
+    assert {path.name: path.read_text() for path in (run / ".hydra").iterdir()} == noted, "a report reads them"
 
 
 def test_a_crash_is_resumed_from_the_last_epoch(
     train: Train, data_root: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a power cut: what the history holds beyond the checkpoint is forgotten and logged again."""
+    """As after a power cut: rows of the history after the checkpoint are deleted and logged again."""
 
     def crash(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
         if trainer.global_step == 8:
@@ -501,7 +501,7 @@ def test_a_crash_is_resumed_from_the_last_epoch(
     assert_same_training(resumed(train, run), finished.directory)
 
 
-def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
+def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
     train: Train, data_root: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
@@ -515,7 +515,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
 
 
 def test_ctrl_c_in_a_terminal_reaches_workers_too_and_still_ends_cleanly(data_root: Path, tmp_path: Path) -> None:
-    """A true process with a data-loading worker, and the signal sent to its whole group, as a terminal does."""
+    """A separate process with a worker. The signal goes to its whole group, as from a terminal."""
     arguments = [*stripes(data_root), "data.num_workers=1", "trainer.max_epochs=100", "hydra.run.dir=run"]
     code = "import sys; from anomaly_lab.train import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, *arguments]
@@ -536,7 +536,7 @@ def test_ctrl_c_in_a_terminal_reaches_workers_too_and_still_ends_cleanly(data_ro
     assert torch.load(last, weights_only=True)["global_step"] > 0
     modules = err.splitlines()[-1].split()
     assert "lightning" in modules
-    assert not {"wandb", "tensorboard"} & set(modules), "imported only where they are asked for"
+    assert not {"wandb", "tensorboard"} & set(modules), "loggers are imported on request only"
 
 
 def test_a_time_limit_ends_in_a_validation_a_best_checkpoint_and_complete_metrics(train: Train, data_root: Path) -> None:
@@ -552,7 +552,7 @@ def test_a_time_limit_ends_in_a_validation_a_best_checkpoint_and_complete_metric
 
 
 def test_early_stopping_ends_a_run(train: Train, data_root: Path) -> None:
-    """Nothing is learnt at a learning rate of 0, so that no validation is better than the first."""
+    """With a learning rate of 0, no validation is better than the first."""
     some = ["optimizer.lr=0", "trainer.max_epochs=20", "data.steps_per_epoch=1", "callbacks.early_stopping.patience=2"]
     stopped = metrics_of(train(*stripes(data_root), *some).directory)
     assert stopped["steps"] < 20
@@ -561,7 +561,7 @@ def test_early_stopping_ends_a_run(train: Train, data_root: Path) -> None:
 # ---- the command itself
 
 
-def test_a_mistake_in_the_data_leaves_a_directory_free_for_the_next_try(train: Train, data_root: Path) -> None:
+def test_after_a_mistake_in_the_data_the_directory_can_be_used_again(train: Train, data_root: Path) -> None:
     overrides = [*stripes(data_root), "hydra.run.dir=runs/mine"]
     assert train(*overrides, "category.name=nowhere").status == 1
     assert train(*overrides).status == 0

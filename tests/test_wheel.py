@@ -1,4 +1,4 @@
-"""Installed from a wheel the package brings its configuration along and works from any directory."""
+"""A wheel contains the configuration, and the installed package works from any directory."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A configuration's parts as objects."""
+"""From a configuration to objects."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def composed(root: Path, *overrides: str) -> DictConfig:
         return compose("train", overrides=[*stripes(root), *overrides])
 
 
-def test_the_network_is_compiled_in_place_where_it_is_asked_for(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the names in checkpoints stay what they are."""
+def test_the_network_is_compiled_in_place_on_request(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So names in checkpoints do not change."""
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **options: compiled.append(type(self).__name__))
     names = []
@@ -32,7 +32,7 @@ def test_the_network_is_compiled_in_place_where_it_is_asked_for(data_root: Path,
 
 
 def test_a_name_in_the_configuration_becomes_a_record_in_the_module(data_root: Path) -> None:
-    """So that a checkpoint needs no configuration."""
+    """So a checkpoint needs no configuration."""
     config = composed(data_root, "scoring.error=squared", "scoring.pooling=mean_top")
     data = assembly.datamodule(config)
     data.setup()

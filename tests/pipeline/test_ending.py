@@ -1,4 +1,4 @@
-"""The one ending: what it writes, that metrics.json comes last, and that a training and its evaluation write the same."""
+"""The end of a run: its files, metrics.json as the last one, and the same results for a training and its evaluation."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an evaluation notes of its source, and what it refuses. The whole command: tests/test_evaluate.py."""
+"""source.json of an evaluation, and data that it refuses. The whole command: tests/test_evaluate.py."""
 
 import hashlib
 from pathlib import Path
