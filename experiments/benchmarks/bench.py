@@ -108,7 +108,7 @@ def main() -> None:
         "git": machine["git"],
         "python": platform.python_version(),
         "system": platform.system(),
-        "precision": best_precision(),
+        "precision": best_precision("auto"),
         "minutes": round((time.perf_counter() - start) / 60, 1),
         "minutes_of_parts": minutes,
     }
