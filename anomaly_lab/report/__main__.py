@@ -21,7 +21,6 @@ from anomaly_lab.report.make import GALLERIES, Options, build_report
 from anomaly_lab.report.read.run import FINISHED
 
 KEYS = ("runs", "out", "gallery", "figures", "tables")
-SEVERAL = ("runs", "tables")
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -35,19 +34,19 @@ def parse(arguments: Sequence[str]) -> Options:
         if not equals or name not in KEYS or not value:
             raise UserError(f"{argument} is not understood: give {', '.join(f'{k}=' for k in KEYS)} (see --help)")
         given.setdefault(name, []).append(value)
+    runs, tables = [*map(Path, given.pop("runs", []))], given.pop("tables", [])
     for name, values in given.items():
-        if name not in SEVERAL and len(values) > 1:
+        if len(values) > 1:
             raise UserError(f"{name}= is given {len(values)} times: give it once")
-    if "runs" not in given:
+    if not runs:
         raise UserError("no runs: add runs=DIR, a folder with runs or multiruns in it")
     gallery, figures = given.get("gallery", ["one"])[0], given.get("figures", ["true"])[0]
     if gallery not in GALLERIES:
         raise UserError(f"gallery is {gallery}: it must be one of {', '.join(GALLERIES)}")
     if figures not in ("true", "false"):
         raise UserError(f"figures is {figures}: it must be true or false")
-    runs = [Path(value).expanduser() for value in given["runs"]]
-    out = Path(given["out"][0]).expanduser() if "out" in given else runs[0] / "report"
-    return Options(runs, out, gallery, figures == "true", given.get("tables", []))
+    out = Path(given["out"][0]) if "out" in given else runs[0] / "report"
+    return Options([run.expanduser() for run in runs], out.expanduser(), gallery, figures == "true", tables)
 
 
 def main() -> None:
@@ -63,7 +62,7 @@ def main() -> None:
             raise unwritable(Path(error.filename or options.out), error, "out=") from error
     for note in report.notes:
         print(f"note: {note}")
-    runs, groups = report.records.runs, report.records.groups
+    runs, groups, _ = report.records
     finished = sum(run.state == FINISHED for run in runs)
     print(f"{finished} finished runs of {len(runs)}, {len(groups)} settings and categories")
     print(f"page: {report.out / 'report.html'}")

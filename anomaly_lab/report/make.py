@@ -3,18 +3,17 @@
 import importlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.progress import bar
+from anomaly_lab.progress import watched
 from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.curves import Curves, curves_of
 from anomaly_lab.report.read.records import Group, Records, best_by_proxy, chosen, group
 from anomaly_lab.report.read.run import FINISHED
-from anomaly_lab.report.tables import comparison, over_lambda, paper, results, runs, sensitivity
+from anomaly_lab.report.tables import comparison, paper, parameters, results
 from anomaly_lab.report.tables.table import Table, write
 
 if TYPE_CHECKING:
@@ -23,22 +22,14 @@ if TYPE_CHECKING:
 
 # the functions that make tables of the records, in the order of the page; each may return none
 TABLES = (
-    *(results.results, paper.tables, over_lambda.tables, comparison.tables, results.kinds),
-    *(runs.runs, runs.settings, runs.left_out, sensitivity.tables),
+    *(results.results, paper.tables, parameters.lambda_tables, comparison.tables, results.kinds),
+    *(results.runs, results.settings, results.left_out, parameters.operating_tables),
 )
 GALLERIES = ("one", "all", "none")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a report is made from, and what it shows.
-
-    runs:    folders with runs or multiruns in or below them
-    out:     the folder to write to
-    gallery: the runs with test images: "one" per category (the highest validation proxy), "all" or "none"
-    figures: whether to draw the paper's figures, which takes the runs' checkpoints
-    tables:  names of further modules with a function tables(records)
-    """
+class Options(NamedTuple):
+    """What a report is made from, and what it shows: the arguments of the command, see `anomaly_lab.report.__main__`."""
 
     runs: Sequence[Path]
     out: Path
@@ -47,8 +38,7 @@ class Options:
     tables: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What was made; `notes` say what could not be made, and why."""
 
     out: Path
@@ -133,14 +123,12 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
     # the paper's figures show reconstructions, which a detector on features does not make
     reconstructing = [g for g in groups if "scoring.detector._target_" not in g.setting]
     best = list(best_by_proxy(reconstructing, "objective", "corruption"))
-    with bar("Drawing figures") as update:
-        for done, (g, run) in enumerate(best, start=1):
-            try:
-                found = rescored(run)
-                if found.shown:  # scores its images
-                    places.setdefault((g.source, str(g["category"])), []).append(found)
-            except UserError as error:
-                notes.append(f"{run.path.name} is in no figure: {error}.")
-            update(done, len(best))
-        for runs_there in places.values():
-            yield from paper_figures(runs_there, folder)
+    for g, run in watched(best, "Drawing figures", len(best)):
+        try:
+            found = rescored(run)
+            if found.shown:  # scores its images
+                places.setdefault((g.source, str(g["category"])), []).append(found)
+        except UserError as error:
+            notes.append(f"{run.path.name} is in no figure: {error}.")
+    for runs in places.values():
+        yield from paper_figures(runs, folder)

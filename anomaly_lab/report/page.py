@@ -17,24 +17,16 @@ from anomaly_lab.report.tables.table import Cell, Table
 
 HERE = Path(__file__).parent
 LARGE = 300_000  # bytes; a larger picture is embedded as JPEG
+INLINE = {"style": "page.css", "script": "page.js", "gallery_script": "gallery.js"}  # variable of page.html → file
+Payloads = Sequence[dict[str, Any]]  # of `thumbnails`
 
 
 def write_page(
-    path: Path,
-    title: str,
-    tables: Sequence[Table],
-    pictures: Sequence[Picture],
-    galleries: Sequence[dict[str, Any]],
-    notes: Sequence[str],
+    path: Path, title: str, tables: Sequence[Table], pictures: Sequence[Picture], galleries: Payloads, notes: Sequence[str]
 ) -> None:
-    """Write the page atomically. `galleries`: payloads of `thumbnails`. `notes`: what could not be shown, and why."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    """Write the page atomically. `notes`: what could not be shown, and why."""
+    layout: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, **layout)
     colours = matplotlib.colormaps["magma"](range(256), bytes=True)[:, :3]
     text = environment.get_template("page.html").render(
         title=title,
@@ -46,9 +38,7 @@ def write_page(
         magma=colours.tolist(),
         notes=notes,
         sort_value=sort_value,
-        style=(HERE / "page.css").read_text(encoding="utf-8"),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
-        gallery_script=(HERE / "gallery.js").read_text(encoding="utf-8"),
+        **{name: (HERE / file).read_text(encoding="utf-8") for name, file in INLINE.items()},
     )
     write_text(path, text)
 

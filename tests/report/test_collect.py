@@ -13,7 +13,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.report.read.collect import collect, told_apart, unstarted
 from anomaly_lab.report.read.records import Records
 from anomaly_lab.report.read.run import FINISHED
-from anomaly_lab.report.tables import runs as of_runs
+from anomaly_lab.report.tables import results
 
 
 def test_runs_are_found_at_any_depth_and_each_once(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_real_jobs_that_failed_are_listed_with_their_sentence(train: Callable[..
     record.write_text(text)
     (waiting,) = (run for run in collect([sweep.parent, sweep]) if run.state == "not started")
     assert "category.name=never" in waiting.overrides
-    (table,) = of_runs.left_out(Records(collect([sweep]), [], []))
+    (table,) = results.left_out(Records(collect([sweep]), [], []))
     name, state, overrides, _ = table.rows[-1]
     assert (name.text, state.text) == ("–", "not started"), "no directory is made up"
     assert "category.name=never" in overrides.text

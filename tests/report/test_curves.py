@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from anomaly_lab.calibration.levels import detect, quiet_level
 from anomaly_lab.calibration.rules import area
 from anomaly_lab.report.read.curves import Levels, by_area, curves_of, over_alpha, over_area
+from anomaly_lab.report.read.official import source
 from anomaly_lab.report.read.run import read
 
 unhurried = settings(deadline=None)
@@ -83,7 +84,7 @@ def test_a_run_has_curves_only_if_its_levels_cover_its_own_a_min(tmp_path: Path)
     run = replace(read(fake_run(tmp_path / "a", min_area=4)), note="")
     run.__dict__["levels"] = rows
     found = curves_of(run, "a name")
-    assert found is not None and (found.min_area, found.setting, found.data) == (4, "a name", "synthetic")
+    assert found is not None and (found.min_area, found.setting, source(found.run)) == (4, "a name", "synthetic")
     assert [p.at for p in found.over_area] == [1, 4] and [p.at for p in found.over_alpha] == [0.5]
     other = read(fake_run(tmp_path / "b", min_area=5))
     assert curves_of(other, "no levels.csv") is None

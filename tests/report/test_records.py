@@ -17,7 +17,7 @@ def test_seeds_form_one_group_with_their_mean_and_spread(tmp_path: Path) -> None
     for seed, value in enumerate(values):
         fake_run(tmp_path / str(seed), seed=seed, image_auroc=value)
     (g,) = groups_of(tmp_path)
-    assert g.seeds == [0, 1, 2]
+    assert [run.metrics["seed"] for run in g.runs] == [0, 1, 2]
     s = g.statistic("image_auroc")
     assert (s.mean, s.spread, s.n) == (pytest.approx(statistics.mean(values)), pytest.approx(statistics.stdev(values)), 3)
 

@@ -10,7 +10,7 @@ from fake_runs import fake_run
 from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.records import Records
 from anomaly_lab.report.read.run import FINISHED, read
-from anomaly_lab.report.tables import runs as of_runs
+from anomaly_lab.report.tables import results
 
 
 def test_every_state_is_recognised_and_no_run_is_dropped(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_every_state_is_recognised_and_no_run_is_dropped(tmp_path: Path) -> None
     assert runs["failed"].note == "the disk is full: free some space"
     assert "lacks category, objective, seed" in runs["poor"].note
     assert runs["early"].overrides == ("+category=nowhere",)
-    (table,) = of_runs.left_out(Records(list(runs.values()), [], []))
+    (table,) = results.left_out(Records(list(runs.values()), [], []))
     assert {row[0].text for row in table.rows} == set(expected) - {"finished"}
 
 

@@ -38,15 +38,10 @@ def label(axis: Axes, s: Scored) -> None:
     axis.set_ylabel(f"{s.sample.defect}\n{s.sample.path.stem}", fontsize=8)
 
 
-def image(axis: Axes, pixels: NDArray[np.float32]) -> None:
-    """An image (H, W, 3) in [0, 1]."""
-    axis.imshow(pixels, vmin=0, vmax=1)
-
-
 def reconstruction(axis: Axes, s: Scored) -> None:
     """F(X); an empty cell if the network does not reconstruct."""
     if s.output is not None:
-        image(axis, to_image(s.output))
+        axis.imshow(to_image(s.output))
 
 
 def mask(axis: Axes, found: NDArray[np.bool_] | None) -> None:

@@ -67,9 +67,11 @@ def panels(count: int, height: float, width: float = 4.2) -> tuple[Figure, Seque
     return figure, every[:count]
 
 
-def tidy(axis: Axes) -> None:
-    """Small tick labels, a faint grid, and no frame on top and on the right."""
+def tidy(axis: Axes, title: str = "", x: str = "", y: str = "", size: int = 9) -> None:
+    """Texts of one size, small tick labels, a faint grid, and no frame on top and on the right."""
+    axis.set_title(title, fontsize=size)
+    axis.set_xlabel(x, fontsize=size)
+    axis.set_ylabel(y, fontsize=size)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
+    axis.spines[["top", "right"]].set_visible(False)

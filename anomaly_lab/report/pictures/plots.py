@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from anomaly_lab.report.pictures.picture import COLORS, Picture, panels, save, style, tidy
 from anomaly_lab.report.read.curves import Curves
 from anomaly_lab.report.read.curves import Point as Operating
-from anomaly_lab.report.read.official import SYNTHETIC
+from anomaly_lab.report.read.official import SYNTHETIC, source
 from anomaly_lab.report.read.protocol import METRICS, MINUTES, SWEPT
-from anomaly_lab.report.read.records import Group, Records, statistic
-from anomaly_lab.report.tables.comparison import Comparison, comparisons
-from anomaly_lab.report.tables.over_lambda import Point, over_lambda
+from anomaly_lab.report.read.records import Records, statistic
+from anomaly_lab.report.tables.comparison import comparisons
+from anomaly_lab.report.tables.parameters import Point, over_lambda
 
 Plots = Iterator[tuple[str, str, Figure]]  # name, caption, figure
 Panels = Mapping[tuple[str, str], Mapping[str, Sequence[Point]]]  # (data, setting without λ) → category → points
@@ -51,10 +51,7 @@ def _lines(found: Panels, label: str) -> Figure:
             x, y = [p.lam for p in points], [p.statistic.mean for p in points]
             bars, look = [p.statistic.spread or 0.0 for p in points], style(categories.index(category))
             axis.errorbar(x, y, bars, label=category, capsize=3, markersize=5, linewidth=1.4, **look)  # type: ignore[arg-type]
-        axis.set_title(f"{setting}\ndata: {data}", fontsize=9)
-        axis.set_xlabel("λ", fontsize=9)
-        axis.set_ylabel(label, fontsize=9)
-        tidy(axis)
+        tidy(axis, f"{setting}\ndata: {data}", "λ", label)
         axis.legend(fontsize=8)
     return figure
 
@@ -86,14 +83,13 @@ def _heat(found: Panels, label: str) -> Figure:
 
 
 def comparison_plots(records: Records) -> Plots:
-    """One plot; none if no two settings can be compared."""
-    if found := comparisons(records.groups):
-        caption = "Paired differences with 95 % confidence intervals (Student's t over units); a cross alone has too few units"
-        yield "comparisons", caption, _differences(found)
+    """One panel per metric, one row per comparison: the mean difference, its interval, and the units' differences as dots.
 
-
-def _differences(found: Sequence[Comparison]) -> Figure:
-    """One panel per metric, one row per comparison: the mean difference, its interval, and the units' differences as dots."""
+    No plot if no two settings can be compared.
+    """
+    found = comparisons(records.groups)
+    if not found:
+        return
     metrics = list(dict.fromkeys(c.metric for c in found))
     rows = list(dict.fromkeys((c.data, c.b, c.a) for c in found))
     size = (3 + 2.3 * len(metrics), 1.3 + 0.42 * len(rows))
@@ -106,25 +102,20 @@ def _differences(found: Sequence[Comparison]) -> Figure:
             if interval := c.interval():
                 axis.plot(interval, [y, y], color=COLORS[1], linewidth=1.8)
         axis.axvline(0, color="0.4", linewidth=0.8)
-        axis.set_title(METRICS[metric], fontsize=9)
-        tidy(axis)
+        tidy(axis, METRICS[metric])
     axes[0][0].set_yticks(range(len(rows)), [f"{b}\nagainst {a} ({data})" for data, b, a in rows], fontsize=7)
     axes[0][0].invert_yaxis()
-    return figure
+    caption = "Paired differences with 95 % confidence intervals (Student's t over units); a cross alone has too few units"
+    yield "comparisons", caption, figure
 
 
 def cost_plots(records: Records) -> Plots:
-    """One plot."""
-    yield "cost", "Cost against quality: one point per setting and category, means over the seeds", _cost(records.groups)
-
-
-def _cost(groups: Sequence[Group]) -> Figure:
     """Minutes of training against image AUROC and pixel AUROC. A run without a recorded time counts as 0 minutes."""
-    settings = list(dict.fromkeys(g.name for g in groups))
+    settings = list(dict.fromkeys(g.name for g in records.groups))
     figure, axes = panels(len(COST), height=3.6, width=4.6)
     for axis, metric in zip(axes, COST, strict=True):
         seen = set()
-        for g in groups:
+        for g in records.groups:
             minutes, value = statistic(run.minutes or 0 for run in g.runs).mean, g.statistic(metric).mean
             if value is None or minutes is None:
                 continue
@@ -133,14 +124,12 @@ def _cost(groups: Sequence[Group]) -> Figure:
             axis.plot(minutes, value, label=label, markersize=7, **look)  # type: ignore[arg-type]
             text = f"{g['category']}" + ("" if g.source == SYNTHETIC else "*")
             axis.annotate(text, (minutes, value), textcoords="offset points", xytext=(6, 3), fontsize=7)
-        axis.set_xlabel(MINUTES, fontsize=9)
-        axis.set_ylabel(METRICS[metric], fontsize=9)
-        tidy(axis)
+        tidy(axis, x=MINUTES, y=METRICS[metric])
     handles, labels = axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=7)
     figure.suptitle("data: synthetic where there is no *, else see the table of results", fontsize=8)
-    return figure
+    yield "cost", "Cost against quality: one point per setting and category, means over the seeds", figure
 
 
 def operating_plots(records: Records) -> Plots:
@@ -149,30 +138,28 @@ def operating_plots(records: Records) -> Plots:
         return
     figure, axes = panels(len(records.curves), height=3.2)
     for axis, c in zip(axes, records.curves, strict=True):
-        _rates(axis, c, c.over_area)
+        _rates(axis, c, c.over_area, "a_min, pixels (dotted: the run's own)")
         axis.axvline(c.min_area, color="0.4", linewidth=0.8, linestyle="dotted")
         axis.set_xscale("log", base=2)
-        axis.set_xlabel("a_min, pixels (dotted: the run's own)", fontsize=8)
     caption = "TPR, TNR and image F1 over a_min; for each a_min the threshold is calibrated on the held-out normal images"
     yield "min_area", caption, figure
     figure, axes = panels(len(records.curves), height=3.2)
     for axis, c in zip(axes, records.curves, strict=True):
-        _rates(axis, c, c.over_alpha)
+        _rates(axis, c, c.over_alpha, "α")
         axis.plot([0, 1], [1, 0], color="0.4", linewidth=0.8, linestyle="dotted")
         axis.set_xlim(0, 1)
-        axis.set_xlabel("α", fontsize=8)
     caption = "TPR, TNR and image F1 over α, the conformal rule's bound on the rate of false alarms (dotted: TNR = 1 − α)"
     yield "alpha", caption, figure
 
 
-def _rates(axis: Axes, c: Curves, points: Sequence[Operating]) -> None:
+def _rates(axis: Axes, c: Curves, points: Sequence[Operating], x: str) -> None:
     for i, (rate, text) in enumerate(RATES.items()):
-        known = [(p.at, getattr(p, rate)) for p in points if getattr(p, rate) is not None]
-        axis.plot([x for x, _ in known], [y for _, y in known], label=text, markersize=4, **style(i))
+        known = [p for p in points if getattr(p, rate) is not None]
+        axis.plot([p.at for p in known], [getattr(p, rate) for p in known], label=text, markersize=4, **style(i))
     axis.set_ylim(-0.03, 1.03)
-    axis.set_title(f"{c.run.metrics['category']}, {c.setting}, seed {c.run.metrics['seed']}\ndata: {c.data}", fontsize=8)
+    m = c.run.metrics
+    tidy(axis, f"{m['category']}, {c.setting}, seed {m['seed']}\ndata: {source(c.run)}", x, size=8)
     axis.legend(fontsize=7)
-    tidy(axis)
 
 
 PLOTS = (lambda_plots, comparison_plots, cost_plots, operating_plots)  # in the order of the page

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from anomaly_lab.calibration.levels import quiet_level
 from anomaly_lab.data.folder import NORMAL
 from anomaly_lab.metrics.curves import operating_point
-from anomaly_lab.progress import bar
+from anomaly_lab.progress import watched
 from anomaly_lab.report.pictures.rescored import Rescored
 from anomaly_lab.report.tables.table import number
-from anomaly_lab.scored import Scored
 from anomaly_lab.show.gallery import to_image
 
 SIDE = 128  # pixels of a thumbnail's longer side
@@ -28,46 +27,28 @@ def payload(rescored: Rescored, setting: str) -> dict[str, Any]:
 
     An image is called defective exactly where threshold < flip. The page draws masks from thumbnails.
     """
-    scored, thumbnails = [], []
-    samples = rescored.data.test
-    with bar(f"Scoring {rescored['category']}, seed {rescored['seed']}") as update:
-        for done, s in enumerate(rescored.score(samples), start=1):
-            scored.append(entry(s, rescored))
-            thumbnails.append(_small(s.heatmap))
-            update(done, len(samples))
+    scored: list[dict[str, Any]] = []
+    thumbnails = []
+    tested, what = rescored.data.test, f"Scoring {rescored['category']}, seed {rescored['seed']}"
+    for s in watched(rescored.score(tested), what, len(tested)):
+        path = s.sample.path.relative_to(rescored.data.found.root).as_posix()
+        image = {"path": path, "defect": s.sample.defect, "label": int(s.sample.defect != NORMAL), "score": s.score}
+        image |= {"flip": flip(s.heatmap, rescored.min_area), "shrunk": _factor(s.heatmap) ** 2}
+        image |= {"input": _jpeg(to_image(s.X)), "reconstruction": None if s.output is None else _jpeg(to_image(s.output))}
+        truth = None if s.truth is None else _png(np.uint8(255) * (_small(s.truth.astype(np.float32)) > 0))
+        scored.append({**image, "truth": truth})
+        thumbnails.append(_small(s.heatmap))
     top = max((float(t.max()) for t in thumbnails), default=1.0) or 1.0
+    # the scale of the heatmaps is known after the last image
     for image, thumbnail in zip(scored, thumbnails, strict=True):
         image["heatmap"] = _png(quantised(thumbnail, top))
     recorded = [row.get("predicted") for row in rescored.run.scores]
     ours = [str(int(rescored.threshold < image["flip"])) if image["flip"] is not None else "0" for image in scored]
-    return {
-        "data": rescored.source,
-        "category": rescored["category"],
-        "setting": setting,
-        "seed": rescored["seed"],
-        "threshold": rescored.threshold,
-        "minArea": rescored.min_area,
-        "top": top,
-        "range": RANGE,
-        "stops": decisions(scored, rescored.threshold),
-        "images": scored,
-        "changed": sum(a != b for a, b in zip(ours, recorded, strict=False)) + abs(len(ours) - len(recorded)),
-    }
-
-
-def entry(s: Scored, rescored: Rescored) -> dict[str, Any]:
-    """One image without its heatmap, since the scale of the heatmaps is known after the last image."""
-    return {
-        "path": s.sample.path.relative_to(rescored.data.found.root).as_posix(),
-        "defect": s.sample.defect,
-        "label": int(s.sample.defect != NORMAL),
-        "score": s.score,
-        "flip": flip(s.heatmap, rescored.min_area),
-        "shrunk": _factor(s.heatmap.shape) ** 2,
-        "input": _jpeg(to_image(s.X)),
-        "reconstruction": None if s.output is None else _jpeg(to_image(s.output)),
-        "truth": None if s.truth is None else _png(np.uint8(255) * (_small(s.truth.astype(np.float32)) > 0)),
-    }
+    changed = sum(a != b for a, b in zip(ours, recorded, strict=False)) + abs(len(ours) - len(recorded))
+    named = {"data": rescored.source, "category": rescored["category"], "setting": setting, "seed": rescored["seed"]}
+    scales = {"threshold": rescored.threshold, "minArea": rescored.min_area, "top": top, "range": RANGE}
+    choices = decisions(scored, rescored.threshold)
+    return {**named, **scales, "stops": choices, "images": scored, "changed": changed}
 
 
 def flip(heatmap: NDArray[np.floating], min_area: int) -> float | None:
@@ -109,13 +90,13 @@ def quantised(heatmap: NDArray[np.float32], top: float) -> NDArray[np.uint8]:
     return np.clip(np.round(level), 0, 255).astype(np.uint8)
 
 
-def _factor(shape: tuple[int, ...]) -> float:
-    return min(1.0, SIDE / max(shape[:2]))
+def _factor(image: NDArray[np.floating]) -> float:
+    return min(1.0, SIDE / max(image.shape[:2]))
 
 
 def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """The image as a thumbnail, by averaging areas; a smaller image stays as it is."""
-    factor = _factor(image.shape)
+    factor = _factor(image)
     size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
     return image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
 

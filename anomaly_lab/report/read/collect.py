@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.progress import bar
+from anomaly_lab.progress import watched
 from anomaly_lab.report.read.run import NOT_STARTED, Run, read
 from anomaly_lab.runs.lock import CLAIM
 
@@ -38,11 +38,7 @@ def collect(folders: Iterable[Path]) -> list[Run]:
             raise UserError(f"{folder} holds no run: set runs= to a folder that python -m anomaly_lab.train has written to")
         paths |= dict.fromkeys(here)
         places = {path: path.relative_to(top).as_posix() for path in here if path != top} | places
-    found = []
-    with bar("Reading runs") as update:
-        for done, path in enumerate(sorted(paths, key=_natural), start=1):
-            found.append(read(path))
-            update(done, len(paths))
+    found = [read(path) for path in watched(sorted(paths, key=_natural), "Reading runs", len(paths))]
     names = told_apart(run.root for run in found if run.root)
     found = [replace(run, folder=names.get(run.root, ""), place=places.get(run.path, run.path.name)) for run in found]
     return [*found, *itertools.chain.from_iterable(waiting.values())]
@@ -51,15 +47,11 @@ def collect(folders: Iterable[Path]) -> list[Run]:
 def told_apart(roots: Iterable[str]) -> dict[str, str]:
     """Each folder → a name that differs from the others' names: its last part, or as many of the last parts as that takes."""
     parts = {root: Path(root).parts for root in roots}
-
-    def ending(root: str, count: int) -> str:
-        return Path(*parts[root][-count:]).as_posix()
-
     found = {}
-    for root in parts:
-        counts = range(1, len(parts[root]) + 1)
-        alone = (n for n in counts if [ending(other, n) for other in parts].count(ending(root, n)) == 1)
-        found[root] = ending(root, next(alone, len(parts[root])))
+    for root, own in parts.items():
+        counts = range(1, len(own) + 1)
+        alone = (n for n in counts if [other[-n:] for other in parts.values()].count(own[-n:]) == 1)
+        found[root] = Path(*own[-next(alone, len(own)) :]).as_posix()
     return found
 
 
@@ -116,7 +108,6 @@ def _jobs(overrides: list[str]) -> list[tuple[str, ...]]:
     """The overrides of each job in Hydra's order: every combination, the last key changing fastest."""
     values: dict[str, list[str]] = {}
     for override in OverridesParser.create().parse_overrides(overrides):
-        swept = override.is_sweep_override()
-        key = override.get_key_element()
+        swept, key = override.is_sweep_override(), override.get_key_element()
         values[key] = list(override.sweep_string_iterator()) if swept else [override.get_value_element_as_str()]
     return [tuple(f"{k}={v}" for k, v in zip(values, job, strict=True)) for job in itertools.product(*values.values())]

@@ -5,12 +5,10 @@ Nothing is chosen here: the curves show how much the choice matters.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from anomaly_lab.calibration.rules import area
 from anomaly_lab.metrics.curves import operating_point
-from anomaly_lab.report.read.official import source
 from anomaly_lab.report.read.run import Run
 
 
@@ -32,8 +30,7 @@ class Point(NamedTuple):
     f1: float | None
 
 
-@dataclass(frozen=True)
-class Curves:
+class Curves(NamedTuple):
     """The curves of one run. `setting`: the name of its setting; `min_area`: its own a_min in pixels."""
 
     run: Run
@@ -41,11 +38,6 @@ class Curves:
     min_area: int
     over_area: Sequence[Point]
     over_alpha: Sequence[Point]
-
-    @property
-    def data(self) -> str:
-        """The name of the run's data."""
-        return source(self.run)
 
 
 def curves_of(run: Run, setting: str) -> Curves | None:
@@ -63,10 +55,8 @@ def by_area(rows: Sequence[Mapping[str, str]]) -> dict[int, Levels]:
     found: dict[int, Levels] = {}
     for row in sorted(rows, key=lambda row: int(row["min_area"])):
         levels = found.setdefault(int(row["min_area"]), Levels([], [], []))
-        if row["split"] == "validation":
-            levels.normal.append(float(row["level"]))
-        else:
-            levels.tested.append(float(row["level"]))
+        (levels.normal if row["split"] == "validation" else levels.tested).append(float(row["level"]))
+        if row["split"] != "validation":
             levels.labels.append(int(row["label"]))
     return found
 
@@ -76,11 +66,8 @@ def over_area(levels: Mapping[int, Levels]) -> list[Point]:
 
     An a_min is left out if a held-out image has fewer pixels than that.
     """
-    return [
-        _point(at, area(found.normal), found)
-        for at, found in levels.items()
-        if found.normal and min(found.normal) > float("-inf")
-    ]
+    known = ((at, found) for at, found in levels.items() if found.normal and min(found.normal) > float("-inf"))
+    return [_point(at, area(found.normal), found) for at, found in known]
 
 
 def over_alpha(levels: Levels) -> list[Point]:

@@ -35,8 +35,9 @@ def lacking(run: Run) -> str | None:
     if expected is None:
         return f"MVTec AD has no category {m['category']}"
     labels = [row.get("label") for row in run.scores]
+    trained: list[Any] = [m.get("n_train"), m.get("n_validation")]
     counts = {  # what is counted: (in the run, in MVTec AD)
-        "training images": (_sum(m.get("n_train"), m.get("n_validation")), expected["train"]),
+        "training images": (None if None in trained else sum(trained), expected["train"]),
         "normal test images": (labels.count("0"), expected["good"]),
         "defective test images": (labels.count("1"), expected["defective"]),
         "test images": (m.get("n_test"), expected["good"] + expected["defective"]),
@@ -59,7 +60,3 @@ def source(run: Run) -> str:
         return OFFICIAL
     folder = f"folder “{run.folder}”" if run.folder else "unknown folder"
     return f"{folder} (data={run.metrics.get('data')}), not {OFFICIAL}"
-
-
-def _sum(*counts: Any) -> int | None:
-    return None if None in counts else sum(counts)

@@ -29,15 +29,11 @@ MEASURES = (
 
 
 def choices(runs: Iterable[Run]) -> str:
-    """How the runs got their weights and thresholds, by their own records."""
-    rules = " or ".join(sorted({_rule(run) for run in runs}))
-    threshold = f"The threshold follows from held-out normal images by {rules}."
+    """How the runs got their weights and thresholds, by their own records: "… by calibration=conformal (alpha=0.05) …"."""
+    rules = set()
+    for m in (run.metrics for run in runs):
+        prefix = "calibration_"  # metrics.json has one such key for each parameter of the rule
+        given = [f"{k.removeprefix(prefix)}={v}" for k, v in sorted(m.items()) if k.startswith(prefix) and v is not None]
+        rules.add(f"calibration={m.get('calibration') or 'unknown'}" + (f" ({', '.join(given)})" if given else ""))
+    threshold = f"The threshold follows from held-out normal images by {' or '.join(sorted(rules))}."
     return f"The weights are those after the last training step. {threshold} Test images choose nothing."
-
-
-def _rule(run: Run) -> str:
-    """calibration=conformal (alpha=0.05)"""
-    m = run.metrics
-    prefix = "calibration_"  # metrics.json has one such key for each parameter of the rule
-    parameters = [f"{k.removeprefix(prefix)}={v}" for k, v in sorted(m.items()) if k.startswith(prefix) and v is not None]
-    return f"calibration={m.get('calibration') or 'unknown'}" + (f" ({', '.join(parameters)})" if parameters else "")

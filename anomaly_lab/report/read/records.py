@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from anomaly_lab.report.read.curves import Curves
 from anomaly_lab.report.read.official import lacking, source
@@ -15,8 +15,7 @@ from anomaly_lab.report.read.settings import across_categories, key, names, sett
 ORDER = ("data", "category", "objective", "lam", "corruption", "model")
 
 
-@dataclass(frozen=True)
-class Statistic:
+class Statistic(NamedTuple):
     """A metric over n runs that have it: mean (None for n = 0) and sample standard deviation (None for n < 2)."""
 
     mean: float | None
@@ -24,14 +23,14 @@ class Statistic:
     n: int
 
 
+NONE = Statistic(None, None, 0)
+
+
 def statistic(values: Iterable[float | None]) -> Statistic:
     """Mean and spread of the values that are not None."""
     known = [value for value in values if value is not None]
-    if not known:
-        return Statistic(None, None, 0)
-    if len(known) == 1:
-        return Statistic(known[0], None, 1)
-    return Statistic(statistics.mean(known), statistics.stdev(known), len(known))
+    spread = statistics.stdev(known) if len(known) > 1 else None
+    return Statistic(statistics.mean(known) if known else None, spread, len(known))
 
 
 def rank(proxies: Iterable[float | None]) -> float:
@@ -79,18 +78,12 @@ class Group:
         """Seed → run, of the runs that have the metric."""
         return {r.metrics["seed"]: r for r in self.runs if r.metrics.get(metric) is not None}
 
-    @property
-    def seeds(self) -> list[int]:
-        """The seed of each run, in the order of `runs`."""
-        return [run.metrics["seed"] for run in self.runs]
-
 
 def group(runs: Iterable[Run]) -> list[Group]:
     """The finished ones among `runs` in groups; ORDER is their order."""
     found: dict[str, list[Run]] = {}
-    for run in runs:
-        if run.state == FINISHED:
-            found.setdefault(key(setting_of(run)), []).append(run)
+    for run in (run for run in runs if run.state == FINISHED):
+        found.setdefault(key(setting_of(run)), []).append(run)
     together = sorted(found.values(), key=lambda members: [str(members[0].metrics.get(k)) for k in ORDER])
     named = names([members[0] for members in together])
     groups = []
@@ -98,14 +91,12 @@ def group(runs: Iterable[Run]) -> list[Group]:
         by_end = sorted(members, key=lambda run: ((run.path / "metrics.json").stat().st_mtime, run.path.name))  # written last
         newest = {run.metrics["seed"]: run for run in by_end}
         kept = tuple(newest[seed] for seed in sorted(newest, key=str))
-        setting = setting_of(kept[0])
-        earlier = tuple(run for run in members if run not in kept)
+        setting, earlier = setting_of(kept[0]), tuple(run for run in members if run not in kept)
         groups.append(Group(setting, *named[key(across_categories(setting))], kept, earlier))
     return groups
 
 
-@dataclass(frozen=True)
-class Records:
+class Records(NamedTuple):
     """`runs`: every run, with or without a result; `groups`: the finished ones; `curves`: those of the chosen runs."""
 
     runs: Sequence[Run]
@@ -118,20 +109,14 @@ def best_by_proxy(groups: Sequence[Group], *apart: str) -> Iterator[tuple[Group,
 
     No test image influences what a report shows.
     """
-    found: dict[tuple[Any, ...], tuple[Group, Run]] = {}
+    found: dict[tuple[Any, ...], list[tuple[Group, Run]]] = {}
     for g in groups:
-        for run in g.runs:
-            place = (g.source, *g.place, *(g[name] for name in apart))
-            if place not in found or _proxy(run) > _proxy(found[place][1]):
-                found[place] = g, run
-    yield from found.values()
+        found.setdefault((g.source, *g.place, *(g[name] for name in apart)), []).extend((g, run) for run in g.runs)
+    for alike in found.values():
+        yield max(alike, key=lambda pair: rank([pair[1].metrics.get("proxy_ap")]))
 
 
 def chosen(groups: Sequence[Group], every: bool) -> Iterator[tuple[Group, Run]]:
     """The runs whose test images and curves are shown: one for each category, that of the highest validation proxy, or all."""
     best = {run.path for _, run in best_by_proxy(groups)}
     yield from ((g, run) for g in groups for run in g.runs if every or run.path in best)
-
-
-def _proxy(run: Run) -> float:
-    return rank([run.metrics.get("proxy_ap")])

@@ -66,7 +66,7 @@ def names(runs: Sequence[Run]) -> dict[str, Name]:
     texts, differing = {}, {}
     for label, (run, setting) in firsts.items():
         differing[label] = {k: setting[k] for k in _differing(setting, every)}
-        words = [_word(k, v) for k, v in differing[label].items()]
+        words = [f"{k} {v}" if k == EVALUATION else f"{k.rpartition('.')[2]}={v}" for k, v in differing[label].items()]
         if EVALUATION in setting and EVALUATION not in differing[label]:
             words = ["evaluated again", *words]
         brief = len(words) <= INLINE and all(len(word) <= BRIEF or word.startswith(EVALUATION) for word in words)
@@ -94,10 +94,6 @@ def distinct(texts: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
-def _word(name: str, value: Any) -> str:
-    return f"{EVALUATION} {value}" if name == EVALUATION else f"{name.rpartition('.')[2]}={value}"
-
-
 def _corruption(run: Run, runs: Sequence[Run]) -> list[str]:
     """The corruption's name if it differs among settings of the same objective or trainings of the same model; else nothing.
 
@@ -119,10 +115,9 @@ def _differing(setting: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) 
 
     The parts of an objective, a corruption or a model are only compared with those of the same name.
     """
-    keys = [k for k in setting if k not in NAMED]
-    return [k for k in keys if any(k in o and o[k] != setting[k] and _part(o, k) == _part(setting, k) for o in others)]
-
-
-def _part(setting: Mapping[str, Any], name: str) -> Any:
-    head = name.partition(".")[0]
-    return setting.get(f"{head}.name") if head in PARTS else None
+    found = []
+    for k in (k for k in setting if k not in NAMED):
+        part = f"{k.partition('.')[0]}.name" if k.partition(".")[0] in PARTS else ""
+        if any(k in o and o[k] != setting[k] and o.get(part) == setting.get(part) for o in others):
+            found.append(k)
+    return found

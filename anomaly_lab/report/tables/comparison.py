@@ -10,7 +10,7 @@ from typing import Any
 from anomaly_lab.report.read.protocol import COMPARED, METRICS
 from anomaly_lab.report.read.records import Group, Records, rank
 from anomaly_lab.report.read.run import Run
-from anomaly_lab.report.tables.table import Cell, Table, number, plain
+from anomaly_lab.report.tables.table import DIGITS, Cell, Table, number, plain
 
 LEVEL = 0.95  # of the confidence intervals
 PAIRWISE = 4  # at most so many settings are all compared with each other
@@ -18,12 +18,10 @@ PAIRWISE = 4  # at most so many settings are all compared with each other
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric of setting `b` minus that of setting `a`, on the categories and seeds that both have.
+    """A metric of setting `b` minus that of setting `a`, in the `pairs` pairs of runs of the same category and seed.
 
     units:       what the differences are: categories, or the seeds of the only category
-    differences: one per unit; that of a category is the mean over its seeds
-    pairs:       the number of pairs of runs
-    mean:        the mean of the differences
+    differences: one per unit, and their mean; that of a category is the mean over its seeds
     one_code:    whether the two runs of each pair come from the same state of the code
     """
 
@@ -74,20 +72,15 @@ def compare(a: str, first: Sequence[Group], b: str, second: Sequence[Group], dat
             by_category.setdefault(one.place, []).extend(shared)
     if not by_category:
         return None
-    pairs = [pair for shared in by_category.values() for pair in shared]
+    pairs = list(itertools.chain(*by_category.values()))
     differences = [[y.metrics[metric] - x.metrics[metric] for x, y in shared] for shared in by_category.values()]
-    units = differences[0] if len(differences) == 1 else [statistics.fmean(d) for d in differences]
+    units = differences[0] if len(differences) == 1 else [*map(statistics.fmean, differences)]
     one_code = all(x.commit == y.commit for x, y in pairs)
-    what = _what([category for category, _ in by_category], len(pairs), len({g.place for g in (*first, *second)}))
+    count = f"{len(units)} categories:" if len(by_category) > 1 else f"{len(pairs)} seed{'s' if len(pairs) > 1 else ''} of"
+    what = f"{count} {', '.join(category for category, _ in by_category)}"
+    if left_out := len({g.place for g in (*first, *second)}) - len(by_category):
+        what += f" ({left_out} {'categories' if left_out > 1 else 'category'} left out)"
     return Comparison(a, b, data, metric, what, tuple(units), len(pairs), statistics.fmean(units), one_code)
-
-
-def _what(compared: Sequence[str], pairs: int, categories: int) -> str:
-    """3 categories: a, b, c (1 category left out)"""
-    count = f"{len(compared)} categories:" if len(compared) > 1 else f"{pairs} seed{'s' if pairs > 1 else ''} of"
-    text = f"{count} {', '.join(compared)}"
-    left_out = categories - len(compared)
-    return f"{text} ({left_out} {'categories' if left_out > 1 else 'category'} left out)" if left_out else text
 
 
 def tables(records: Records) -> list[Table]:
@@ -134,9 +127,7 @@ def verdict(c: Comparison, made: int) -> str:
 def signed(value: float | None) -> str:
     """+0.012; a difference that is printed as zero has no sign."""
     text = number(value)
-    if value is None or float(text) == 0:
-        return text.removeprefix("-")
-    return text if value < 0 else f"+{text}"
+    return text.removeprefix("-") if value is None or float(text) == 0 else f"{value:+.{DIGITS}f}"
 
 
 def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | None:
@@ -145,8 +136,7 @@ def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | N
     It contains the true mean with probability `level`, in (0, 1), if the n values are independent draws from a normal
     distribution. None for n < 2.
     """
-    n = len(values)
-    if n < 2:
+    if (n := len(values)) < 2:
         return None
     from scipy.stats import t  # takes .3 s to load
 

@@ -1,7 +1,4 @@
-"""The paper's tables 2, 3 and 4 with our columns beside the published ones, and the same tables of our other data.
-
-Averages of published columns are computed from their rows.
-"""
+"""The paper's tables 2, 3 and 4 with our columns beside the published ones, and the same tables of our other data."""
 
 import functools
 import itertools
@@ -13,14 +10,13 @@ from typing import Any
 
 from anomaly_lab.report.read.official import OFFICIAL, SYNTHETIC, lacking
 from anomaly_lab.report.read.protocol import choices
-from anomaly_lab.report.read.records import Group, Records, Statistic, statistic
+from anomaly_lab.report.read.records import NONE, Group, Records, Statistic, statistic
 from anomaly_lab.report.tables.table import GAP, Cell, Table, number
 
 DIGITS = 2  # as the paper prints
 AVERAGES = ("textures", "objects", "all")
 TABLES = ("table2", "table3", "table4")
 ROUNDING = 0.0101  # a printed average of printed values can differ so much from the computed one
-NONE = Statistic(None, None, 0)
 Value = tuple[Statistic, ...]  # one per metric: tables 2 and 3 have one metric, table 4 has two
 Column = Mapping[str, Value]  # category, or one of AVERAGES → value
 
@@ -51,11 +47,10 @@ def averages(column: Column, width: int) -> dict[str, Value]:
 def misprints(record: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
     """A sentence with the averages that the paper prints but that do not follow from its rows; empty if there are none."""
     found = []
-    for i, method in enumerate(record["methods"]):
-        for name in AVERAGES:
-            for printed, computed in zip(_value(record["averages"][name][i]), columns[method][name], strict=True):
-                if printed.mean is not None and computed.mean is not None and abs(printed.mean - computed.mean) > ROUNDING:
-                    found.append(f"{method}, {name}: {printed.mean:.2f}")
+    for (i, method), name in itertools.product(enumerate(record["methods"]), AVERAGES):
+        for printed, computed in zip(_value(record["averages"][name][i]), columns[method][name], strict=True):
+            if printed.mean is not None and computed.mean is not None and abs(printed.mean - computed.mean) > ROUNDING:
+                found.append(f"{method}, {name}: {printed.mean:.2f}")
     return f"The paper prints other averages for {'; '.join(found)}." if found else ""
 
 
@@ -64,9 +59,8 @@ def tables(records: Records) -> list[Table]:
 
     Then the same three tables for each other data, without published columns.
     """
-    by_data: dict[str, list[Group]] = {}
-    for g in records.groups:
-        by_data.setdefault(g.source, []).append(g)
+    groups, sources = records.groups, dict.fromkeys(g.source for g in records.groups)
+    by_data = {data: [g for g in groups if g.source == data] for data in sources}
     official = by_data.pop(OFFICIAL, [])
     found = [_beside_published(name, official) for name in TABLES if official]
     for i, (data, groups) in enumerate(by_data.items(), start=1):

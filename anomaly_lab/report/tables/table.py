@@ -38,9 +38,8 @@ def plain(value: object) -> Cell:
     """Words, or a number with as many digits as it has; None is a gap."""
     if value is None:
         return Cell(GAP, (None,))
-    return Cell(
-        f"{value:g}" if isinstance(value, float) else str(value), (value if isinstance(value, int | float) else str(value),)
-    )
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return Cell(text, (value if isinstance(value, int | float) else text,))
 
 
 def measured(value: float | None, digits: int = DIGITS) -> Cell:

@@ -1,4 +1,4 @@
-"""The tables of a sweep over λ."""
+"""The tables of metrics over λ, a_min and α."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from fake_runs import fake_run, groups_of
 
+from anomaly_lab.report.read.curves import Curves, Point
 from anomaly_lab.report.read.records import Group, Records
-from anomaly_lab.report.tables import over_lambda
+from anomaly_lab.report.read.run import read
+from anomaly_lab.report.tables import parameters
 
 
 def sweep(folder: Path, value=lambda objective, lam, category, seed: 0.5, lams=(0.3, 0.9), seeds=(0, 1)) -> list[Group]:  # type: ignore[no-untyped-def]
@@ -24,7 +26,7 @@ def sweep(folder: Path, value=lambda objective, lam, category, seed: 0.5, lams=(
 
 def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lambda o, lam, c, seed: lam / 2 + seed / 10 + (c == "wood") / 100, lams=(0.9, 0.1, 0.5))
-    series = over_lambda.over_lambda(groups, "image_auroc")
+    series = parameters.over_lambda(groups, "image_auroc")
     assert set(series) == {("synthetic", o, c) for o in ("restore", "amplify") for c in ("carpet", "wood")}
     points = series["synthetic", "restore", "wood"]
     assert [p.lam for p in points] == [0.1, 0.5, 0.9]
@@ -35,7 +37,7 @@ def test_series_over_lambda_are_ordered_and_averaged_over_seeds(tmp_path: Path) 
 def test_a_series_has_its_setting_s_name_without_lambda(tmp_path: Path) -> None:
     for i, (model, lam) in enumerate((m, lam) for m in ("sdc", "tiny") for lam in (0.5, 0.9)):
         fake_run(tmp_path / str(i), model=model, lam=lam, corruption="swap" if model == "sdc" else "elastic")
-    series = over_lambda.over_lambda(groups_of(tmp_path), "image_auroc")
+    series = parameters.over_lambda(groups_of(tmp_path), "image_auroc")
     assert sorted(setting for _, setting, _ in series) == ["sdc, restore, swap", "tiny, restore, elastic"]
 
 
@@ -45,7 +47,7 @@ def test_series_of_different_settings_never_share_a_name(tmp_path: Path) -> None
         run = fake_run(tmp_path / str(lam), lam=lam)
         text = (run / "config.yaml").read_text() + f"callbacks: {{sizes: {[[0.0, 0.5]] * size}}}\n"
         (run / "config.yaml").write_text(text)
-    series = over_lambda.over_lambda(groups_of(tmp_path), "image_auroc")
+    series = parameters.over_lambda(groups_of(tmp_path), "image_auroc")
     assert {setting: [p.lam for p in points] for (_, setting, _), points in series.items()} == {
         "restore (a)": [0.3, 0.5], "restore (b)": [0.4, 0.6],
     }  # fmt: skip
@@ -53,7 +55,7 @@ def test_series_of_different_settings_never_share_a_name(tmp_path: Path) -> None
 
 def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lambda o, lam, c, seed: lam)
-    found = {table.name: table for table in over_lambda.tables(Records([], groups, []))}
+    found = {table.name: table for table in parameters.lambda_tables(Records([], groups, []))}
     assert len(found["lambda"].rows) == 8
     heat = found["lambda_category_image_auroc_1"]
     assert list(heat.columns) == ["setting", "λ", "carpet", "wood"]
@@ -63,4 +65,23 @@ def test_the_lambda_tables_hold_every_lambda_and_category(tmp_path: Path) -> Non
 
 def test_without_a_second_lambda_there_is_nothing_over_lambda(tmp_path: Path) -> None:
     groups = sweep(tmp_path, lams=(0.5,))
-    assert over_lambda.tables(Records([], groups, [])) == []
+    assert parameters.lambda_tables(Records([], groups, [])) == []
+
+
+def test_without_curves_there_is_no_table() -> None:
+    assert parameters.operating_tables(Records([], [], [])) == []
+
+
+def test_each_point_of_the_curves_is_a_row_and_the_run_s_own_a_min_is_marked(tmp_path: Path) -> None:
+    points = [Point(2, 0.5, 1.0, 0.5, 0.8), Point(4, 0.25, 1.0, None, 0.9)]
+    curves = Curves(read(fake_run(tmp_path / "a")), "a setting", 4, points, [Point(0.5, 0.25, 0.0, 1.0, 0.0)])
+    area, alpha = parameters.operating_tables(Records([], [], [curves]))
+    first = ["synthetic", "carpet", "a setting", "0"]
+    assert [[cell.text for cell in row] for row in area.rows] == [
+        [*first, "2", "0.5", "1.000", "0.500", "0.750", "0.800", ""],
+        [*first, "4", "0.25", "1.000", "–", "–", "0.900", "the run's own"],
+    ]
+    assert [[cell.text for cell in row] for row in alpha.rows] == [
+        [*first, "0.500", "0.25", "0.000", "1.000", "0.500", "0.000", ""],
+    ]
+    assert area.folded and alpha.folded
