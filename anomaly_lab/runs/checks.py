@@ -114,6 +114,8 @@ def check_trainer(config: DictConfig) -> None:
         value = OmegaConf.select(config, name)
         if value is not None and (type(value), value) != (type(usual), usual):
             raise UserError(f"{name} can't be used here: {instead}")
+    if config.trainer.get("compile") and config.model.get("checkpointing"):
+        raise UserError("torch can't compile a network that recomputes: use trainer.compile or model.checkpointing, not both")
 
 
 def _shown(value: Any) -> str:

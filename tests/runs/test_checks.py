@@ -25,6 +25,7 @@ def checked(*overrides: str) -> None:
         (["objective=patch_reconstruction"], "use model=patch_ae"),
         (["corruption=proxy"], "corruption=proxy is kept for the validation"),
         (["trainer.devices=2"], "several runs use several: -m"),
+        (["trainer.compile=true", "model.checkpointing=true"], "use trainer.compile or model.checkpointing, not both"),
         (["objective.norm=l3"], "objective.norm is l3: it must be one of l2, squared"),
     ],
 )
