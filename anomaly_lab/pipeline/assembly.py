@@ -14,6 +14,7 @@ from anomaly_lab.runs import machine
 from anomaly_lab.runs.choices import resolved
 from anomaly_lab.training.trainer import precision_of
 
+OF_DATA = ("category", "image_size", "batch_size", "corruption", "validation_corruption", "seed")  # beside the group data
 BEGIN = 8  # training images from which a network may take its first weights; each has hundreds of patches
 
 
@@ -32,15 +33,7 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
             build(plain[name])
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
-    return AnomalyDataModule(
-        **data,
-        category=plain["category"],
-        image_size=plain["image_size"],
-        batch_size=plain["batch_size"],
-        corruption=plain["corruption"],
-        validation_corruption=plain["validation_corruption"],
-        seed=plain["seed"],
-    )
+    return AnomalyDataModule(**data, **{name: plain[name] for name in OF_DATA})
 
 
 def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModule:

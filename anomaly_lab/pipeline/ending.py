@@ -52,7 +52,7 @@ def end(
     results.conclude()
     results.write(directory, levels)
     for name, figure in gallery.drawn(results.threshold).items():
-        publish(figure, directory / "figures" / f"{name}.png", loggers, training["steps"])
+        publish(figure, name, loggers, training["steps"], directory / "figures")
     metrics = metrics_record(config, module, data, results, training)
     show_loggers.conclude(loggers, config, metrics, results.metrics, results.rows)
     write_json(directory / "metrics.json", metrics)

@@ -114,10 +114,10 @@ def fit(
         trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
         return
     start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
-    pictures, title = directory / "figures", heading(config)
-    publish(training_pairs(data.training_pairs(SHOWN), title), pictures / "training_pairs.png", trainer.loggers, 0)
+    folder, title = directory / "figures", heading(config)
+    publish(training_pairs(data.training_pairs(SHOWN), title), "training_pairs", trainer.loggers, 0, folder)
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint holds no code
-    publish(figures.history(history.rows, title), pictures / "history.png", trainer.loggers, trainer.global_step)
+    publish(figures.history(history.rows, title), "history", trainer.loggers, trainer.global_step, folder)
 
 
 def calibrated(module: AnomalyModule, data: ScoringData, workers: int = 0) -> list[dict[str, Any]]:

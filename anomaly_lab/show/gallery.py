@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -93,10 +94,12 @@ def training_pairs(pairs: Sequence[dict[str, Tensor]], title: str) -> Figure:
     return figures.training_pairs(shown, f"{title}: training pairs")
 
 
-def publish(figure: Figure, path: Path, loggers: Sequence[Logger], step: int) -> None:
-    """Write a figure to `path` and to the loggers that take figures. If that fails, a warning is logged and the run goes on."""
+def publish(figure: Figure, name: str, loggers: Sequence[Logger], step: int, folder: Path | None = None) -> None:
+    """Show a figure in the loggers that take figures, and write it to `folder`, if given. A failure is a warning only."""
     try:
-        log_figure(loggers, path.stem, figure, step)
-        figures.save(figure, path)
+        log_figure(loggers, name, figure, step)
+        if folder is not None:
+            figures.save(figure, folder / f"{name}.png")
     except OSError as error:
-        log.warning("figures/%s could not be written: %s", path.name, error)
+        log.warning("the figure %s could not be written: %s", name, error)
+    plt.close(figure)

@@ -3,20 +3,16 @@
 They are for eyes only: nothing is chosen by them, and they are not written to the run's directory.
 """
 
-import logging
 from typing import Any
 
 import lightning as L
 import torch
-from matplotlib import pyplot as plt
 
 from anomaly_lab.data.folder import first_of_each_kind
 from anomaly_lab.scored import score
 from anomaly_lab.show import figures
-from anomaly_lab.show.gallery import example, row
-from anomaly_lab.show.loggers import log_figure, takes_pictures
-
-log = logging.getLogger(__name__)
+from anomaly_lab.show.gallery import example, publish, row
+from anomaly_lab.show.loggers import takes_pictures
 
 PAIRS = 3  # validation pairs that are shown
 KINDS = 4  # kinds of test images that are shown, each by its first image
@@ -37,11 +33,7 @@ class Panels(L.Callback):
         for name, examples in shown.items():
             if examples:
                 figure = figures.panels(examples, f"{self.title}: {name} images after {step} steps")
-                try:
-                    log_figure(trainer.loggers, f"panels/{name}", figure, step)
-                except OSError as error:  # a panel is not worth a run
-                    log.warning("panels/%s could not be written: %s", name, error)
-                plt.close(figure)
+                publish(figure, f"panels/{name}", trainer.loggers, step)
 
     @staticmethod
     def validation(trainer: L.Trainer, module: Any) -> list[dict[str, Any]]:

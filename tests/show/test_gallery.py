@@ -54,7 +54,7 @@ def test_a_test_of_one_class_gives_figures_too(tmp_path: Path, tested: list[tupl
     drawn = gallery_of(tested, truth=False).drawn(threshold=0.5)
     assert set(drawn) == {"detections", "extremes"}
     for name, figure in drawn.items():
-        publish(figure, tmp_path / f"figures/{name}.png", [], 0)
+        publish(figure, name, [], 0, tmp_path / "figures")
         assert (tmp_path / f"figures/{name}.png").stat().st_size > 1000
 
 
@@ -64,6 +64,7 @@ def test_without_test_images_there_are_no_figures() -> None:
 
 def test_a_figure_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "figures").write_text("a file where the folder should be")
-    publish(plt.figure(), tmp_path / "figures/detections.png", [], 0)
-    assert "figures/detections.png could not be written" in caplog.text
-    plt.close("all")
+    open_before = plt.get_fignums()
+    publish(plt.figure(), "detections", [], 0, tmp_path / "figures")
+    assert "the figure detections could not be written" in caplog.text
+    assert plt.get_fignums() == open_before, "the figure is closed all the same"
