@@ -1,7 +1,7 @@
 """Train, calibrate and test on one category.
 
     python -m anomaly_lab.train +category=carpet objective=amplify
-    python -m anomaly_lab.train +category=custom category.name=FOLDER data=mvtec data.root=DIR
+    python -m anomaly_lab.train +category=custom category.name=FOLDER data=folder data.root=DIR
     python -m anomaly_lab.train -m +category=carpet,grid objective.lam=0.3,0.5,0.9
     python -m anomaly_lab.train resume=runs/DIRECTORY
     python -m anomaly_lab.train --config-dir runs/DIRECTORY --config-name config     # the same run again, from its config.yaml

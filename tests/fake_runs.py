@@ -73,3 +73,16 @@ def records_of(folder: Path) -> Records:
     """The records of the runs below `folder`, without curves."""
     runs = collect([folder])
     return Records(runs, group(runs), [])
+
+
+# changes of `official_run`: each makes synthetic or partial data of it
+SHORT = {
+    "synthetic": {"data": "synthetic"},
+    "fewer training images": {"n_train": 7},
+    "fewer test images": {"n_test": 14},
+    "another size": {"stored_size": 512},
+    "size unknown": {"stored_size": None},
+    "counts unknown": {"n_train": None},
+    "unscored images": {"scores": [("good", 0, 0.1, 0), ("bent", 1, 0.9, 1)]},
+    "other kinds": {"scores": [("good", 0, 0.1, 0)] * 21 + [("dent", 1, 0.9, 1)] * 57},
+}

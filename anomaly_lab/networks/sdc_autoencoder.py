@@ -160,7 +160,7 @@ def standardised(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
 
     Both are over channels and pixels. The output gets them back and is clipped to [0, 1]. So F(a·X + b) = a·F(X) + b within
     [0, 1], except for nearly flat images. In tiled testing an image here is one tile: mean and spread of the whole test image,
-    which a defect changes less, gave worse results on three of four categories (experiments/real_images).
+    which a defect changes less, gave worse results on three of four categories (experiments/choices.md).
     """
     mean = X.mean((1, 2, 3), keepdim=True)
     scale = (X.var((1, 2, 3), correction=0, keepdim=True) + LEAST_SPREAD**2).sqrt() / SPREAD

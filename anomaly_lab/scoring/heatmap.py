@@ -1,4 +1,4 @@
-"""Smoothing and resizing of heatmaps (section 4.2). Pure functions on tensors."""
+"""Smoothing and resizing of heatmaps (section 3.1). Pure functions on tensors."""
 
 from collections.abc import Sequence
 

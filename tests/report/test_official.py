@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import fake_run, official_run
+from fake_runs import SHORT, fake_run, official_run
 
 from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.official import OFFICIAL, lacking, mvtec_ad, source
@@ -20,18 +20,6 @@ def test_mvtec_ad_has_its_published_totals() -> None:
     assert sum(r["good"] for r in records) == 467
     assert sum(r["good"] + r["defective"] for r in records) == 1725
     assert sum(len(r["defects"]) for r in records) == 73
-
-
-SHORT = {
-    "synthetic": {"data": "synthetic"},
-    "fewer training images": {"n_train": 7},
-    "fewer test images": {"n_test": 14},
-    "another size": {"stored_size": 512},
-    "size unknown": {"stored_size": None},
-    "counts unknown": {"n_train": None},
-    "unscored images": {"scores": [("good", 0, 0.1, 0), ("bent", 1, 0.9, 1)]},
-    "other kinds": {"scores": [("good", 0, 0.1, 0)] * 21 + [("dent", 1, 0.9, 1)] * 57},
-}
 
 
 @pytest.mark.parametrize("change", SHORT.values(), ids=SHORT)

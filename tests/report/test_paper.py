@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import fake_run, groups_of, official_run, records_of
+from fake_runs import SHORT, fake_run, groups_of, official_run, records_of
 
 from anomaly_lab.report.read.official import OFFICIAL
 from anomaly_lab.report.read.records import Statistic
@@ -100,18 +100,6 @@ def test_with_all_categories_our_averages_are_there(tmp_path: Path) -> None:
     assert row(table, "average of textures")[-1].text == "0.52"
     assert row(table, "average of objects")[-1].text == f"{0.5 + (5 + 14) / 200:.2f}"
     assert row(table, "average of all")[-1].text == "0.57"
-
-
-SHORT = {
-    "synthetic": {"data": "synthetic"},
-    "fewer training images": {"n_train": 7},
-    "fewer test images": {"n_test": 14},
-    "another size": {"stored_size": 512},
-    "size unknown": {"stored_size": None},
-    "counts unknown": {"n_train": None},
-    "unscored images": {"scores": [("good", 0, 0.1, 0), ("bent", 1, 0.9, 1)]},
-    "other kinds": {"scores": [("good", 0, 0.1, 0)] * 21 + [("dent", 1, 0.9, 1)] * 57},
-}
 
 
 @pytest.mark.parametrize("change", SHORT.values(), ids=SHORT)
