@@ -92,6 +92,7 @@ class Results:
         for name, value in self.metrics.items():
             if value is None:
                 log.warning("%s cannot be computed: the test images lack %s", name, self._lacking(name))
+        self.metrics["pixel_bound"] = self.metrics.pop("pixel_bound")  # the last column: it is no result
 
     def write(self, directory: Path, held_out: Sequence[Mapping[str, Any]]) -> None:
         """Write scores.csv, levels.csv and metrics_by_defect.csv. `held_out`: the held-out images' rows of levels.csv."""
