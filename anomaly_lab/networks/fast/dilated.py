@@ -1,8 +1,11 @@
-"""A dilated convolution with a fast weight gradient on a CPU, also for a kernel that is wider than its input map.
+"""A dilated convolution whose weight gradient on a CPU is fast for wide kernels, and right in bfloat16.
 
-For such a kernel oneDNN, which computes torch's convolutions on a CPU, uses a general routine that is 3 to 40 times slower than
-this module (ONEDNN_VERBOSE=1 shows it as gemm:jit). The case is common: for crops of 128² the bottleneck's map is 16², and a
-5×5 kernel with dilation 4 spans 17. Most taps of such a kernel never meet the map; the others are a few matrix products.
+oneDNN, which computes torch's convolutions on a CPU, has two faults here:
+
+- For a kernel that is wider than its input map it uses a general routine that is 3 to 40 times slower than this module
+  (ONEDNN_VERBOSE=1 shows it as gemm:jit). The case is common: for crops of 128² the bottleneck's map is 16², and a 5×5 kernel
+  with dilation 4 spans 17. Most taps of such a kernel never meet the map; the others are a few matrix products.
+- In bfloat16, on processors with AVX-512 but without AMX, it leaves parts of the weight gradient unwritten (docs/upstream.md).
 """
 
 from typing import Any
@@ -27,19 +30,22 @@ class DilatedConv2d(nn.Conv2d):
 def conv2d(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     """`F.conv2d` with padding that keeps the size: x (B, C, H, W), weight (O, C, k, k) with odd k → (B, O, H, W).
 
-    The result equals torch's bit for bit; the gradient of the weight equals torch's up to rounding.
+    The result equals torch's bit for bit; the gradient of the weight equals the exact one up to rounding.
     """
     reach = weight.shape[-1] // 2 * dilation
-    learning = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
-    if learning and x.device.type == "cpu" and 2 * reach >= min(x.shape[-2:]):
-        if torch.is_autocast_enabled("cpu"):
-            kind = torch.get_autocast_dtype("cpu")
-            x, weight = x.to(kind), weight.to(kind)
-        return _WideConv2d.apply(x, weight, dilation)
+    if torch.is_grad_enabled() and weight.requires_grad and x.device.type == "cpu":
+        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        unwritten = kind == torch.bfloat16 and dilation > 1 and weight.shape[1] > 16 and weight.shape[1] % 16 > 0
+        if torch.compiler.is_compiling():  # the compiler can't look into the gradient below
+            if unwritten:
+                with torch.autocast("cpu", enabled=False):
+                    return F.conv2d(x.float(), weight.float(), padding=reach, dilation=dilation).to(kind)
+        elif unwritten or 2 * reach >= min(x.shape[-2:]):
+            return _Conv2d.apply(x.to(kind), weight.to(kind), dilation)
     return F.conv2d(x, weight, padding=reach, dilation=dilation)
 
 
-class _WideConv2d(torch.autograd.Function):
+class _Conv2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
