@@ -49,6 +49,7 @@ class Results:
         self.rows: list[dict[str, Any]] = []
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
+        self.unmasked = 0  # defective images without a mask, which take no part in pixel metrics
 
     def add(self, scored: Scored) -> NDArray[np.bool_]:
         """Add one image. Returns its mask (H, W), True for pixels of detected defects."""
@@ -62,6 +63,7 @@ class Results:
             truth = torch.from_numpy(scored.truth)
             self.pixel[sample.defect].update(heatmap, truth, torch.from_numpy(mask))
             self.flat_pixel.update(flat, truth, torch.zeros_like(truth))
+        self.unmasked += int(scored.truth is None)
         for metric in self.more:
             metric.update(scored, mask)
         levels = level_rows("test", sample, self.root, scored.heatmap, self.min_area)
@@ -93,6 +95,9 @@ class Results:
             if value is None:
                 log.warning("%s cannot be computed: the test images lack %s", name, self._lacking(name))
         self.metrics["pixel_bound"] = self.metrics.pop("pixel_bound")  # the last column: it is no result
+        defective = sum(sample.label for sample in self.samples)
+        if 0 < self.unmasked < defective:
+            log.warning("%d of %d defective images have no mask: pixel metrics leave them out", self.unmasked, defective)
 
     def write(self, directory: Path, held_out: Sequence[Mapping[str, Any]]) -> None:
         """Write scores.csv, levels.csv and metrics_by_defect.csv. `held_out`: the held-out images' rows of levels.csv."""
@@ -166,4 +171,5 @@ def metrics_record(
         "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),
+        "n_unmasked": results.unmasked,
     }

@@ -92,3 +92,9 @@ def test_a_folder_that_cannot_be_made_or_written_to_is_named(tmp_path: Path, mon
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(UserError, match=r"a/b cannot be written to \(Permission denied\): .* with out="):
         make_folder(tmp_path / "a/b", "out=")
+
+
+def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:
+    for letter, count in (("a", 251), ("ü", 125), ("漢", 83)):
+        write_text(tmp_path / f"{letter * count}.npy", "whole")
+        assert (tmp_path / f"{letter * count}.npy").read_text() == "whole"

@@ -82,6 +82,15 @@ def test_an_image_without_a_mask_counts_in_image_metrics_only(tmp_path: Path, ca
     assert (tmp_path / "heatmaps/hole/000.npy").is_file()
 
 
+def test_images_without_a_mask_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cases = [("hole", spot(2), spot(2) > 0.5), ("hole", spot(0), None), (NORMAL, spot(0), NOTHING)]
+    results = results_of(tmp_path, cases)
+    assert results.unmasked == 1
+    assert results.metrics["pixel_auroc"] == 1, "the image without a mask would spoil it"
+    assert results.metrics["tpr"] == 0.5
+    assert "1 of 2 defective images have no mask: pixel metrics leave them out" in caplog.text
+
+
 def test_flat_grey_is_the_squared_distance_from_the_mean_colour(finished: Finished) -> None:
     """Recomputed here from the stored images with the run's preprocessing."""
     content = torch.load(finished.directory / "checkpoints/best.ckpt", weights_only=True)

@@ -45,7 +45,7 @@ UNDEFINED_WITHOUT_IMAGES = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "
 METRICS = [
     "data", "category", "objective", "lam", "corruption", "model", "seed", "image_size", "steps", "train_seconds", "device",
     "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "image_f1", "pixel_f1", "tpr", "tnr", "tpr_tnr_mean",
-    "threshold", "min_area", "score_pooling", "n_train", "n_validation", "n_test",
+    "threshold", "min_area", "score_pooling", "n_train", "n_validation", "n_test", "n_unmasked",
 ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
-VERSION = 1  # raise it whenever decoding or resizing changes
+VERSION = 2  # raise it whenever decoding, resizing or the check of files changes
 UNUSABLE = "the cache of decoded images in %s cannot be used: %s"
 ABANDONED = 24 * 3600  # seconds after which a half-written file must come from a crash
 
@@ -43,6 +43,15 @@ def can_keep_open(files: int) -> bool:
     return True
 
 
+def image_cache(folder: str, gib: float) -> "ImageCache | None":
+    """The cache of `conf/data`; None for 0 GiB, and with a warning where there is no home directory for it."""
+    try:
+        return ImageCache(Path(folder).expanduser(), gib) if gib else None
+    except RuntimeError:
+        log.warning("there is no home directory, so no images are cached: set ANOMALY_LAB_CACHE to a folder")
+        return None
+
+
 class ImageCache:
     """Decoded images in `folder`, at most `gib` GiB of them: `trim` removes the least recently used ones above that.
 
@@ -50,7 +59,7 @@ class ImageCache:
     """
 
     def __init__(self, folder: Path, gib: float) -> None:
-        self.folder, self.limit = folder.expanduser() / f"v{VERSION}", int(gib * 2**30)
+        self.folder, self.limit = folder / f"v{VERSION}", int(gib * 2**30)
 
     def fits(self, size: int) -> bool:
         """Whether a data set of `size` bytes fits: its images would otherwise push each other out."""

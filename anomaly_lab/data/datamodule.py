@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.build import build
-from anomaly_lab.data.cache import ImageCache, can_keep_open
+from anomaly_lab.data.cache import can_keep_open, image_cache
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
@@ -98,7 +98,7 @@ class AnomalyDataModule(L.LightningDataModule):
         if unknown := set(self.category["augmentation"]) - set(FLIPS):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = self.files()
-        cache = None if not self.cache or not self.cache["gib"] else ImageCache(Path(self.cache["folder"]), self.cache["gib"])
+        cache = image_cache(**self.cache) if self.cache else None
         if cache is None:
             verify([*found.train, *found.test])
         else:

@@ -4,6 +4,9 @@ A reader is a function (root, category, need_training) → `Category`. It lists 
 it in `reader`: to read another layout, write one such function and one YAML. `scan` is the reader of MVTec AD's layout.
 """
 
+import functools
+import logging
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,8 +20,13 @@ from anomaly_lab.data.images import read_image, read_mask
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import watched
 
+log = logging.getLogger(__name__)
 NORMAL = "good"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+# Names that say the same; letters alone count, in any case.
+LIKE_NORMAL = frozenset(("ok", "okay", "goods", "normal", "normals", "pass", "passed", "fine", "healthy")) | frozenset(
+    ("nodefect", "nodefects", "defectfree", "nondefective")
+)
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,30 @@ class Category:
 
 
 def read(reader: Mapping[str, Any], root: str | Path, category: str, need_training: bool = True) -> Category:
-    """The category's files below `root`, listed by `reader`, a record for `anomaly_lab.build`. UserError as from it."""
-    return build(reader)(Path(root).expanduser(), category, need_training=need_training)
+    """The category's files below `root`, listed by `reader`, a record for `anomaly_lab.build`. UserError as from it.
+
+    Logs a warning for images in the category's folder that the reader does not reach.
+    """
+    found: Category = build(reader)(Path(root).expanduser(), category, need_training=need_training)
+    unused = unreached(found)
+    if unused:
+        _tell(len(unused), unused[0].as_posix(), found.root)
+    return found
+
+
+def unreached(found: Category) -> list[Path]:
+    """Images in the category's folder that are neither a sample nor a mask, sorted; hidden ones and normal masks left out."""
+    used = {path for sample in (*found.train, *found.test) for path in (sample.path, sample.mask)}
+    beside = [path for path in found.root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path not in used]
+    relative = [path.relative_to(found.root).parts for path in beside]
+    dull = [parts[:1] == ("ground_truth",) and parts[1:2] == (NORMAL,) for parts in relative]
+    hidden = [any(part.startswith(".") for part in parts) for parts in relative]
+    return sorted(path for path, a, b in zip(beside, dull, hidden, strict=True) if not (a or b) and path.is_file())
+
+
+@functools.cache  # one command may list a folder several times
+def _tell(count: int, first: str, root: Path) -> None:
+    log.warning("%d images below %s are not used, such as %s: the layout does not reach them", count, root, first)
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -66,19 +96,22 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
     """List the files in `<root>/<category>`, in MVTec AD's layout; the samples are sorted by their POSIX paths.
 
     - Images lie directly in train/good and test/<kind>. Hidden files, and files without an image suffix (in upper or lower
-      case), are ignored.
+      case), are ignored. "good" may be written in any case.
     - The image test/<kind>/<stem> has the mask ground_truth/<kind>/<stem>_mask or ground_truth/<kind>/<stem>, with any image
       suffix. ground_truth/good is ignored, since a normal image needs no mask.
     - The folders test, ground_truth and ground_truth/<kind> may be missing, and train/good too unless `need_training`.
 
     UserError where a folder or an image is missing or misplaced, where two images in a folder share a stem (their results
-    would overwrite each other), and where images and masks do not pair one to one.
+    would overwrite each other), where a mask has no image or an image two masks, and where it is open whether a folder's
+    images are normal: its name is one of `LIKE_NORMAL`, or other folders have masks, it has none, and there is no test/good.
     """
     _require_category(root, category)
     folder = root / category
-    normal = folder / "train" / NORMAL
+    normal = _normal(folder)
     train = tuple(Sample(path, NORMAL, None) for path in _images_by_stem(normal).values())
     if need_training and not train:
+        for like in _folders(folder / "train"):
+            _require_clear(like)
         state = "has no images" if normal.is_dir() else "is missing"
         raise UserError(f"{normal} {state}: put the normal training images there")
     return Category(category, folder, train, _scan_test(folder))
@@ -113,12 +146,12 @@ def _require_category(root: Path, category: str) -> None:
         raise UserError(f"{root} is not a folder: set data.root to the folder that holds the categories")
     if (root / category).is_dir():
         return
-    if (root / "train" / NORMAL).is_dir():
+    if _normal(root).is_dir():
         raise UserError(
             f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
             f"{root.resolve().parent}, and set category.name to {root.resolve().name}"
         )
-    known = ", ".join(path.name for path in _folders(root) if (path / "train" / NORMAL).is_dir())
+    known = ", ".join(path.name for path in _folders(root) if _normal(path).is_dir())
     remedy = f"set category.name to one of {known}" if known else "point data.root to where it is"
     raise UserError(f"{root} has no category {category}: {remedy}")
 
@@ -127,28 +160,58 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     """The test samples of the category in `folder`, each with its mask, sorted."""
     for stray in _image_files(folder / "test"):
         raise UserError(f"{stray} lies outside the folders test/<kind>: move it to test/{NORMAL} or test/<kind of defect>")
-    images = {kind.name: _images_by_stem(kind) for kind in _folders(folder / "test")}
-    truths = [kind for kind in _folders(folder / "ground_truth") if kind.name != NORMAL]
+    images: dict[str, dict[str, Path]] = {}
+    for kind in _folders(folder / "test"):
+        _require_clear(kind)
+        if (name := _kind(kind)) in images:
+            raise UserError(f"{kind.parent} has two folders of normal images, {kind.name} and another: merge them in {NORMAL}")
+        images[name] = _images_by_stem(kind)
+    truths = [kind for kind in _folders(folder / "ground_truth") if _kind(kind) != NORMAL]
     masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
+    bare = [name for name, paths in images.items() if paths and not masks.get(name)]
+    if bare and any(masks.values()) and NORMAL not in images:
+        raise UserError(
+            f"{folder / 'test' / bare[0]} has no masks, other kinds have, and there is no test/{NORMAL}: rename it to {NORMAL} "
+            "if its images are normal, or add masks"
+        )
     samples: list[Sample] = []
     for defect, paths in images.items():
         samples += [Sample(path, defect, masks.get(defect, {}).get(stem)) for stem, path in paths.items()]
     return tuple(sorted(samples, key=lambda sample: sample.path.as_posix()))
 
 
+def _kind(folder: Path) -> str:
+    """The kind of defect that a folder holds, `NORMAL` in any case."""
+    return NORMAL if folder.name.casefold() == NORMAL else folder.name
+
+
+def _normal(category: Path) -> Path:
+    """The folder of a category's normal training images; train/good if there is none."""
+    return next((path for path in _folders(category / "train") if _kind(path) == NORMAL), category / "train" / NORMAL)
+
+
+def _require_clear(folder: Path) -> None:
+    """UserError if a folder's name says that its images are normal, and is not "good"."""
+    if "".join(filter(str.isalpha, folder.name.casefold())) in LIKE_NORMAL:
+        raise UserError(
+            f"{folder} is named like normal images, which belong in {NORMAL}: rename it to {NORMAL}, or, if its images are "
+            "defective, to the name of the defect"
+        )
+
+
 def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
     """stem → mask for the images (stem → path) of one kind of defect; `truth` is the folder of its masks."""
     masks: dict[str, Path] = {}
     for mask in _image_files(truth):
-        stem = next((stem for stem in (mask.stem.removesuffix("_mask"), mask.stem) if stem in images), None)
+        stem = next((stem for stem in (_stem(mask).removesuffix("_mask"), _stem(mask)) if stem in images), None)
         if stem is None:
-            raise UserError(f"{mask} has no image in test/{truth.name}: add the image or remove the mask")
+            raise UserError(
+                f"{mask} has no image in test/{truth.name}: name it as its image, with or without _mask at the end, add the "
+                "image, or remove the mask"
+            )
         if stem in masks:
             raise UserError(f"{images[stem]} has two masks, {masks[stem]} and {mask}: remove one of them")
         masks[stem] = mask
-    for stem, path in images.items():
-        if stem not in masks:
-            raise UserError(f"{path} has no mask: add {truth / f'{stem}_mask.png'} or remove the image")
     return masks
 
 
@@ -156,10 +219,15 @@ def _images_by_stem(folder: Path) -> dict[str, Path]:
     """stem → path of the images directly in `folder`, sorted."""
     images: dict[str, Path] = {}
     for path in _image_files(folder):
-        if path.stem in images:
-            raise UserError(f"{images[path.stem]} and {path} share the stem {path.stem}: rename one of them")
-        images[path.stem] = path
+        if (stem := _stem(path)) in images:
+            raise UserError(f"{images[stem]} and {path} share the stem {path.stem}: rename one of them")
+        images[stem] = path
     return images
+
+
+def _stem(path: Path) -> str:
+    """The stem in one normal form: an ü may be stored as one character or as two, and nobody sees which."""
+    return unicodedata.normalize("NFC", path.stem)
 
 
 def _image_files(folder: Path) -> list[Path]:

@@ -22,9 +22,13 @@ _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIEN
 # A PNG file begins with: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
 _PNG_HEADER = struct.Struct(">8s4x4sIIBB")
 
+LOSSY = frozenset({".jpg", ".jpeg", ".webp"})  # near an edge, such a mask has values that nobody drew
+LABELS = 16  # a mask with values up to this numbers its defects; none of them is a shade
+SHADES = 8  # a mask with more different values than this has soft edges
+
 
 def read_image(path: Path) -> np.ndarray:
-    """The stored pixels of a PNG, JPEG, BMP or TIFF file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16 as stored.
+    """The stored pixels of a PNG, JPEG, WebP, BMP or TIFF file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16.
 
     - A file counts as colour even where its three channels are equal, and so does a palette.
     - Alpha is ignored: the colours are those stored beneath it. (OpenCV blends those of an 8-bit RGBA TIFF with black.)
@@ -54,17 +58,30 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """The mask file as (H, W) bool: True (defective) where any channel except alpha is above 0.
+    """The mask file as (H, W) bool, True for defective pixels. The largest channel except alpha decides.
 
-    `size` is the (height, width) of the mask's image. UserError where the mask has another size, and as in `read_image`.
+    - A mask of two values, or of small numbers up to `LABELS`, marks what is above 0.
+    - A mask with soft edges (over `SHADES` values), and a lossy file, mark what is above half of the largest value.
+
+    `size`: (height, width) of the mask's image. UserError as in `read_image`, where the size differs, and where a few values
+    leave open which of them are defective.
     """
-    mask = read_image(path).any(axis=2)
-    if mask.shape != size:
+    values = read_image(path).max(axis=2)
+    if values.shape != size:
         raise UserError(
-            f"{path} is {mask.shape[0]} x {mask.shape[1]} pixels (height x width) but its image is "
+            f"{path} is {values.shape[0]} x {values.shape[1]} pixels (height x width) but its image is "
             f"{size[0]} x {size[1]}: give the mask the size of the image as stored, without EXIF orientation"
         )
-    return mask
+    top, lossy = int(values.max()), path.suffix.lower() in LOSSY
+    if lossy and 0 < top < 128:
+        raise UserError(f"{path} is a lossy file without a bright pixel (at most {top} of 255): save the mask as a PNG")
+    bright = values > top // 2
+    if not lossy and (top <= LABELS or np.array_equal(bright, values > 0)):
+        return values > 0
+    if not lossy and (shades := np.unique(values)).size <= SHADES:
+        known = ", ".join(map(str, shades))
+        raise UserError(f"{path} has the values {known}, and which are defective is open: save it with two values")
+    return bright
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -48,6 +48,8 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapp
     L.seed_everything(config.seed, workers=True, verbose=False)
     trained = load(source, config, changed)
     data = trained.data()
+    if not data.test:
+        raise UserError(f"{data.found.root} has no image to score: put images into its folder test/<kind>, not deeper")
     decisive = any(key.split(".")[0] in changes.DECISIVE for key in changed)
     anew = decisive or not bool(torch.isfinite(trained.module.threshold))
     if anew:

@@ -123,7 +123,7 @@ def close(loggers: list[Logger]) -> None:
 def wandb_offline() -> bool:
     """Whether W&B has no key, neither in WANDB_API_KEY nor in ~/.netrc, or no network."""
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    netrc = Path("~/.netrc").expanduser()
+    netrc = Path(os.path.expanduser("~/.netrc"))
     if not (os.environ.get("WANDB_API_KEY") or (netrc.is_file() and host in netrc.read_text())):
         return True
     try:

@@ -215,3 +215,17 @@ def test_files_at_fault_are_not_taken_for_checked(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(UserError, match="no complete image"):
             small_data(tmp_path / "data", cache={"folder": str(tmp_path / "cache"), "gib": 1.0}).setup()
+
+
+def test_without_a_home_directory_nothing_is_cached(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    assert cache_module.image_cache("~/images", 1) is not None
+    assert cache_module.image_cache("~/images", 0) is None and not caplog.messages
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert cache_module.image_cache("~/images", 1) is None
+    assert "set ANOMALY_LAB_CACHE to a folder" in caplog.text
+    assert cache_module.image_cache("/images", 1) is not None

@@ -1,6 +1,7 @@
 """The files of a category: the layouts that are accepted, the message for each mistake, and the split."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -145,18 +146,18 @@ def test_missing_training_folder(tmp_path: Path) -> None:
 
 def test_mask_without_image(nut: Path) -> None:
     mask = write(nut / "ground_truth" / "hole" / "007_mask.png")
-    assert scan_error(nut.parent, "nut").startswith(f"{mask} has no image in test/hole: add")
+    assert scan_error(nut.parent, "nut").startswith(f"{mask} has no image in test/hole: name it as")
 
 
 def test_masks_of_a_kind_without_images(nut: Path) -> None:
     mask = write(nut / "ground_truth" / "dent" / "000_mask.png")
-    assert scan_error(nut.parent, "nut").startswith(f"{mask} has no image in test/dent: add")
+    assert scan_error(nut.parent, "nut").startswith(f"{mask} has no image in test/dent: name it as")
 
 
-def test_image_without_mask(nut: Path) -> None:
-    image = write(nut / "test" / "hole" / "007.png")
-    wanted = nut / "ground_truth" / "hole" / "007_mask.png"
-    assert scan_error(nut.parent, "nut") == f"{image} has no mask: add {wanted} or remove the image"
+def test_an_image_may_lack_a_mask_that_others_have(nut: Path) -> None:
+    write(nut / "test" / "hole" / "007.png")
+    masks = {sample.path.name: sample.mask for sample in scan(nut.parent, "nut").test if sample.defect == "hole"}
+    assert masks["007.png"] is None and masks["001.png"] is not None
 
 
 @pytest.mark.parametrize("name", ["000.png", "000_mask.bmp"])
@@ -328,3 +329,64 @@ def test_the_split_follows_from_the_seed() -> None:
 def test_a_single_image_cannot_be_split() -> None:
     with pytest.raises(UserError, match=r"train.good holds a single image: at least two"):
         split(named(1), 0.2, 0)
+
+
+@pytest.mark.parametrize("name", ["Good", "GOOD"])
+def test_good_in_any_case_is_normal(nut: Path, name: str) -> None:
+    for part in ("train", "test"):
+        (nut / part / "good").rename(nut / part / name)
+    category = scan(nut.parent, "nut")
+    assert {sample.defect: sample.label for sample in category.test} == {"good": 0, "crack": 1, "hole": 1}
+    assert len(category.train) == 2
+    with pytest.raises(UserError, match=r"has no category bolt: set category\.name to one of nut"):
+        scan(nut.parent, "bolt")
+
+
+@pytest.mark.parametrize("name", ["ok", "OK", "normal", "Normal", "defect-free", "no_defect", "OK_2"])
+def test_another_name_for_normal_images_is_refused(nut: Path, name: str) -> None:
+    (nut / "test" / "good").rename(nut / "test" / name)
+    assert scan_error(nut.parent, "nut").startswith(f"{nut / 'test' / name} is named like normal images, which belong in good")
+    (nut / "test" / name).rename(nut / "test" / "good")
+    (nut / "train" / "good").rename(nut / "train" / name)
+    assert scan_error(nut.parent, "nut").startswith(f"{nut / 'train' / name} is named like normal images")
+
+
+def test_a_kind_without_masks_is_refused_where_others_have_them_and_none_is_normal(nut: Path) -> None:
+    (nut / "test" / "good").rename(nut / "test" / "okeh")
+    assert scan_error(nut.parent, "nut").startswith(f"{nut / 'test' / 'okeh'} has no masks, other kinds have")
+    write(nut / "test" / "good" / "000.png")
+    assert {s.defect: s.label for s in scan(nut.parent, "nut").test}["okeh"] == 1
+
+
+def test_two_folders_of_normal_images_are_refused(nut: Path) -> None:
+    write(nut / "test" / "Good" / "005.png")
+    if len(list((nut / "test").iterdir())) < 4:
+        pytest.skip("this disk does not tell upper from lower case")
+    assert "two folders of normal images" in scan_error(nut.parent, "nut")
+
+
+def test_images_that_the_layout_does_not_reach_are_counted(nut: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(nut / "ground_truth" / "good" / "000_mask.png")
+    write(nut / ".cache" / "000.png")
+    reader = {"_target_": "anomaly_lab.data.folder.scan"}
+    read(reader, nut.parent, "nut")
+    assert not caplog.messages
+    for name in (
+        "train/good/night/000.png",
+        "train/bad/000.png",
+        "test/hole/camera_2/000.webp",
+        "test_public/good/000.JPG",
+        "0.tif",
+    ):
+        (nut / name).parent.mkdir(parents=True, exist_ok=True)
+        (nut / name).write_bytes(b"an image")
+    for _ in range(2):
+        read(reader, nut.parent, "nut")
+    (message,) = caplog.messages
+    assert message.startswith(f"5 images below {nut} are not used, such as {nut / '0.tif'}:")
+
+
+def test_names_are_compared_in_one_normal_form(nut: Path) -> None:
+    write(nut / "test" / "hole" / f"{unicodedata.normalize('NFC', 'größe')}.png")
+    mask = write(nut / "ground_truth" / "hole" / f"{unicodedata.normalize('NFD', 'größe')}_mask.png")
+    assert mask in [sample.mask for sample in scan(nut.parent, "nut").test]

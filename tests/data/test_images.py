@@ -77,6 +77,11 @@ def test_formats(tmp_path: Path, colours: np.ndarray, suffix: str, mode: str) ->
     np.testing.assert_allclose(image.astype(int), expected.astype(int), atol=2 if suffix == ".jpg" else 0)
 
 
+def test_webp_is_read(tmp_path: Path, colours: np.ndarray) -> None:
+    Image.fromarray(colours).save(tmp_path / "file.webp", lossless=True)
+    np.testing.assert_array_equal(read_image(tmp_path / "file.webp"), colours)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_16_bit_tiff(tmp_path: Path, colours: np.ndarray, channels: int) -> None:
     pixels = colours[..., :channels].astype(np.uint16) * 257
@@ -181,13 +186,49 @@ def test_broken_files_print_nothing_of_opencv(tmp_path: Path, capfd: pytest.Capt
     assert capfd.readouterr().err == ""
 
 
-@given(pixels=pictures(st.integers(1, 4)))
-def test_mask_is_what_is_above_zero(file: Path, pixels: np.ndarray) -> None:
+@given(pixels=pictures(st.integers(1, 4)), value=st.integers(1, 255))
+def test_a_mask_of_two_values_marks_what_is_above_zero(file: Path, pixels: np.ndarray, value: int) -> None:
+    pixels = (pixels % 2 * value).astype(pixels.dtype)
     file.write_bytes(png_bytes(pixels))
     mask = read_mask(file, pixels.shape[:2])
     assert mask.dtype == bool
     colour = pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels
     np.testing.assert_array_equal(mask, colour.max(axis=2) > 0)
+
+
+def disk(top: int = 255) -> np.ndarray:
+    y, x = np.mgrid[:64, :64]
+    return (((y - 32) ** 2 + (x - 30) ** 2 <= 144) * top).astype(np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+@pytest.mark.parametrize("quality", [30, 75, 95])
+def test_a_lossy_mask_is_cut_at_half_of_its_maximum(tmp_path: Path, suffix: str, quality: int) -> None:
+    Image.fromarray(disk()).save(tmp_path / f"mask{suffix}", quality=quality)
+    wrong = read_mask(tmp_path / f"mask{suffix}", (64, 64)) != (disk() > 0)
+    assert np.count_nonzero(wrong) <= 4
+    assert np.count_nonzero(read_image(tmp_path / f"mask{suffix}").max(axis=2) > 0) > np.count_nonzero(disk()) + 4, "not at 0"
+
+
+def test_a_mask_with_soft_edges_is_cut_at_half_of_its_maximum(tmp_path: Path) -> None:
+    soft = cv2.GaussianBlur(disk(), (0, 0), 3)
+    Image.fromarray(soft).save(tmp_path / "mask.png")
+    assert np.count_nonzero(read_mask(tmp_path / "mask.png", (64, 64)) != (disk() > 0)) < 0.1 * np.count_nonzero(disk())
+
+
+def test_numbered_defects_all_count(tmp_path: Path) -> None:
+    labels = np.arange(17, dtype=np.uint8)[None]
+    Image.fromarray(labels).save(tmp_path / "mask.png")
+    assert read_mask(tmp_path / "mask.png", (1, 17)).tolist() == [[False] + [True] * 16]
+
+
+def test_a_mask_that_leaves_open_what_is_defective_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 100, 255]], np.uint8)).save(tmp_path / "grey.png")
+    with pytest.raises(UserError, match=r"grey\.png has the values 0, 100, 255, and which are defective is open"):
+        read_mask(tmp_path / "grey.png", (1, 3))
+    Image.fromarray(disk(1)).save(tmp_path / "dark.jpg")
+    with pytest.raises(UserError, match=r"dark\.jpg is a lossy file without a bright pixel .*save the mask as a PNG"):
+        read_mask(tmp_path / "dark.jpg", (64, 64))
 
 
 def test_mask_of_another_size(tmp_path: Path) -> None:
