@@ -1,6 +1,7 @@
 """Errors that a user can mend. A command prints one as a sentence, without a stack trace, and exits with status 1."""
 
 import errno
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,8 +46,12 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
     """End the program with a sentence if the block raises an error that has one. After Ctrl-C it is `stopped`, if given.
 
-    Hydra's callbacks need this too: Hydra turns every exception in a callback into a warning, except SystemExit.
+    Hydra's callbacks need this too: Hydra turns every exception in a callback into a warning, except SystemExit. Characters
+    that the screen or file of the output can't show, such as λ in cp1252, are replaced.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         yield
     except (UserError, OSError) as error:

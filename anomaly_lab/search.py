@@ -34,11 +34,11 @@ DEFAULT_TRIALS = 20
 
 def main() -> None:
     """The command line."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__)
-        return
     with ending_in_a_sentence("stopped: the same command continues the search"):
-        search(sys.argv[1:])
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            print(__doc__)
+        else:
+            search(sys.argv[1:])
 
 
 def search(arguments: list[str]) -> None:

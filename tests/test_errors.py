@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,12 @@ def test_what_the_system_refuses_ends_the_program_with_a_sentence(capsys: pytest
 def test_a_bug_passes_through() -> None:
     with pytest.raises(ZeroDivisionError), ending_in_a_sentence("stopped"):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "search", "report"])
+def test_a_screen_that_lacks_characters_ends_no_command(command: str) -> None:
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    line = [sys.executable, "-m", f"anomaly_lab.{command}", "--help"]
+    ended = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert command != "search" or r"Search \u03bb" in ended.stdout

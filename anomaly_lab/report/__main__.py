@@ -51,10 +51,10 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def main() -> None:
     """The command. A mistake of the user ends it with one sentence and status 1."""
-    if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__)
-        raise SystemExit(0 if sys.argv[1:] else 1)
     with ending_in_a_sentence("stopped; start it again"):
+        if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
+            print(__doc__)
+            raise SystemExit(0 if sys.argv[1:] else 1)
         options = parse(sys.argv[1:])
         try:
             report = build_report(options)

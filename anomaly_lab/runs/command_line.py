@@ -1,10 +1,14 @@
 """The command line before Hydra reads it: quotes around paths, a directory for the run, and mistakes named in a sentence."""
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from anomaly_lab.errors import UserError
 
@@ -18,6 +22,7 @@ LAUNCHERS = {
     "ray": ("hydra_plugins.hydra_ray_launcher", "pip install hydra-ray-launcher, in an environment of its own"),
 }
 PATHS = ("resume", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
+TEXTS = ("data.root", "mvtec_root", "category.name", "data.cache.folder")  # other options whose value is a path or a name
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
@@ -27,17 +32,40 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     require_launcher(arguments)
     require_multirun(arguments)
     require_rule(arguments)
-    return placed([quoted(argument) for argument in arguments])
+    several = bool({"-m", "--multirun"} & set(arguments))
+    return placed([quoted(argument, several) for argument in arguments])
 
 
-def quoted(argument: str) -> str:
-    """The argument with quotes around a run's directory: its name contains "=" and ",", which have a meaning in Hydra. A value
-    that has quotes or an interpolation stays as it is."""
+def quoted(argument: str, several: bool = False) -> str:
+    """The argument with quotes around a path or a name, whose characters can have a meaning in Hydra.
+
+    A run's directory always gets them: its name contains "=" and ",". Another path or name gets them where Hydra would not read
+    it as one value. In a multirun (`several`), commas separate several of them. A value that has quotes or an interpolation
+    stays as it is.
+    """
     option, equals, value = argument.partition("=")
-    if option not in PATHS or not equals or value.startswith(("'", '"')) or "${" in value:
+    name = option.lstrip("+")
+    if name not in (*PATHS, *TEXTS) or not equals or value.startswith(("'", '"')) or "${" in value:
         return argument
-    escaped = value.replace("'", r"\'")
-    return f"{option}='{escaped}'"
+    if name in TEXTS and _is_read(argument, several):
+        return argument
+    values = value.split(",") if several and name in TEXTS else [value]
+    return f"{option}={','.join(map(_in_quotes, values))}"
+
+
+def _in_quotes(value: str) -> str:
+    """The value in single quotes. Hydra takes a backslash as it is, except before a quote."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value)
+    return f"'{escaped}'"
+
+
+def _is_read(argument: str, several: bool) -> bool:
+    """Whether Hydra's grammar reads the argument as one value, or as one or more if `several`."""
+    try:
+        override = OverridesParser.create().parse_override(argument)
+        return several if override.is_sweep_override() else not isinstance(override.value(), list | dict)
+    except HydraException:
+        return False
 
 
 def placed(arguments: list[str]) -> list[str]:

@@ -1,6 +1,9 @@
 """The command line before Hydra reads it."""
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs import command_line
@@ -15,7 +18,15 @@ from anomaly_lab.runs import command_line
         ("resume='runs/a=b'", "resume='runs/a=b'"),
         ('resume="runs/a=b"', 'resume="runs/a=b"'),
         ("hydra.run.dir=runs/${now:%H}", "hydra.run.dir=runs/${now:%H}"),
+        ("resume=a\\", r"resume='a\\'"),
         ("objective.lam=0.3,0.9", "objective.lam=0.3,0.9"),
+        ("data.root=/data/mvtec_ad", "data.root=/data/mvtec_ad"),
+        ("data.root=null", "data.root=null"),
+        ("data.root=größe", "data.root='größe'"),
+        ("data.root=Bilder (Kopie)", "data.root='Bilder (Kopie)'"),
+        ("+category.name=date=2026-11-25", "+category.name='date=2026-11-25'"),
+        ("category.name=a,b", "category.name='a,b'"),
+        ("category.name=[a]", "category.name='[a]'"),
         ("--help", "--help"),
         ("resume", "resume"),
     ],
@@ -23,6 +34,25 @@ from anomaly_lab.runs import command_line
 def test_a_run_directory_on_the_command_line_gets_quotes(argument: str, quoted: str) -> None:
     """The names hold = and , which Hydra would take for an override and a sweep."""
     assert command_line.quoted(argument) == quoted
+
+
+NAMES = st.text(min_size=1).filter(lambda name: not name.startswith(("'", '"')) and "${" not in name)
+
+
+@given(option=st.sampled_from(["run", "data.root", "category.name"]), name=NAMES)
+def test_a_path_of_any_characters_reaches_the_configuration(option: str, name: str) -> None:
+    override = OverridesParser.create().parse_override(command_line.quoted(f"{option}={name}"))
+    value = override.value()
+    if isinstance(value, str):
+        assert value == name or value == name.strip(), name
+    else:  # an unquoted number, null or true: `check` answers in a sentence
+        assert isinstance(value, int | float | None) and option != "run"
+
+
+def test_a_multirun_may_name_several_categories() -> None:
+    assert command_line.quoted("category.name=a,b", several=True) == "category.name=a,b"
+    assert command_line.quoted("category.name=ä,b", several=True) == "category.name='ä','b'"
+    assert command_line.prepared(["-m", "data.root=größe,b"])[1] == "data.root='größe','b'"
 
 
 @pytest.mark.parametrize("spelled", [["--config-name", "config"], ["--config-name=config"], ["-cn", "config"], ["-cn=config"]])
