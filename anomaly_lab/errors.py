@@ -4,9 +4,11 @@ import errno
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
+
+from anomaly_lab.signals import INTERRUPTED, like_ctrl_c
 
 FULL = ("could not be written", "free some space or choose another directory")
 DENIED = ("can't be read or written", "change its permissions or choose another directory")
@@ -46,28 +48,30 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
     """End the program with a sentence if the block raises an error that has one. After Ctrl-C it is `stopped`, if given.
 
-    Hydra's callbacks need this too: Hydra turns every exception in a callback into a warning, except SystemExit. Characters
-    that the screen or file of the output can't show, such as λ in cp1252, are replaced.
+    If `stopped` is given, SIGTERM, SIGHUP and SIGUSR1 do the same as Ctrl-C. Characters that the screen or file of the output
+    can't show, such as λ in cp1252, are replaced. Hydra's callbacks need this function too: Hydra turns every exception in a
+    callback into a warning, except SystemExit.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    try:
-        yield
-    except (UserError, OSError) as error:
-        if (sentence := as_sentence(error)) is None:
-            raise
-        end(sentence)
-    except KeyboardInterrupt:
-        if stopped is None:
-            raise
-        end(stopped)
+    with nullcontext() if stopped is None else like_ctrl_c():
+        try:
+            yield
+        except (UserError, OSError) as error:
+            if (sentence := as_sentence(error)) is None:
+                raise
+            end(sentence)
+        except KeyboardInterrupt:
+            if stopped is None:
+                raise
+            end(stopped, INTERRUPTED)
 
 
-def end(sentence: str) -> NoReturn:
-    """Print the sentence as an error and end the program with status 1."""
+def end(sentence: str, status: int = 1) -> NoReturn:
+    """Print the sentence as an error and end the program with the status."""
     show(sentence)
-    raise SystemExit(1) from None
+    raise SystemExit(status) from None
 
 
 def show(sentence: str) -> None:

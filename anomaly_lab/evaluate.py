@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from anomaly_lab.runs.command_line import CONF
 from anomaly_lab.runs.job import FINISHED, Ending, command, ended
+from anomaly_lab.signals import deferred
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
@@ -24,7 +25,8 @@ def job(config: DictConfig) -> Ending:
     """One evaluation."""
 
     def work() -> Ending:
-        from anomaly_lab.pipeline.evaluate import evaluate
+        with deferred():
+            from anomaly_lab.pipeline.evaluate import evaluate
 
         evaluate(config)
         return Ending(FINISHED)

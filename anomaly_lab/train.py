@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from anomaly_lab.runs.command_line import CONF
 from anomaly_lab.runs.job import FINISHED, SKIPPED, Ending, command, ended
+from anomaly_lab.signals import deferred
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -23,7 +24,8 @@ def job(config: DictConfig) -> Ending:
     """One run. The ending's value is the validation proxy."""
 
     def work() -> Ending:
-        from anomaly_lab.pipeline.train import run
+        with deferred():
+            from anomaly_lab.pipeline.train import run
 
         proxy, new = run(config)
         return Ending(FINISHED if new else SKIPPED, value=proxy)

@@ -132,8 +132,8 @@ class Ended:
 
 
 def sentence(ended: Ended) -> str:
-    """The one line on stderr that a mistake is answered with."""
-    assert ended.status == 1
+    """The one line on stderr that a mistake, or Ctrl-C (status 130), is answered with."""
+    assert ended.status == (130 if "stopped" in ended.err else 1)
     assert "Traceback" not in ended.err + ended.out
     (line,) = ended.err.strip().splitlines()
     assert line.startswith("error: ")

@@ -52,7 +52,7 @@ def test_ctrl_c_ends_the_program_with_a_sentence_if_there_is_one(capsys: pytest.
         raise KeyboardInterrupt
     with pytest.raises(SystemExit) as end, ending_in_a_sentence("stopped: go on"):
         raise KeyboardInterrupt
-    assert end.value.code == 1
+    assert end.value.code == 130
     assert capsys.readouterr().err == "error: stopped: go on\n"
 
 

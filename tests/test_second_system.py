@@ -140,7 +140,7 @@ def test_a_run_that_was_cut_off_continues_exactly(
     with monkeypatch.context() as patched:
         patched.setattr(AnomalyModule, "training_step", failing)
         ended = train_in_process(tmp_path, *stripes(data_root), *PATCH_AE, f"hydra.run.dir={run}")
-    assert ended.status == 1
+    assert ended.status == 130
     assert not (run / "metrics.json").exists()
     ended = train_in_process(tmp_path, f"resume={run}")
     assert ended.status == 0, ended.err
@@ -156,7 +156,7 @@ def test_an_untrained_run_that_was_cut_off_is_repeated(
     options = [*stripes(data_root), "model=knn", *RANDOM, "test.save_heatmaps=true", f"hydra.run.dir={run}"]
     with monkeypatch.context() as patched:
         patched.setattr(pipeline_train, "calibrate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        assert train_in_process(tmp_path, *options).status == 1
+        assert train_in_process(tmp_path, *options).status == 130
     assert train_in_process(tmp_path, f"resume={run}").status == 0
     assert_same_training(knn.directory, run)
 

@@ -514,8 +514,9 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
     assert_same_training(resumed(train, run), finished.directory)
 
 
-def test_ctrl_c_in_a_terminal_reaches_workers_too_and_still_ends_cleanly(data_root: Path, tmp_path: Path) -> None:
-    """A separate process with a worker. The signal goes to its whole group, as from a terminal."""
+@pytest.mark.parametrize("stopping", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_stops_a_training_with_a_checkpoint(data_root: Path, tmp_path: Path, stopping: signal.Signals) -> None:
+    """A separate process with a worker. Ctrl-C goes to its whole group, as from a terminal."""
     arguments = [*stripes(data_root), "data.num_workers=1", "trainer.max_epochs=100", "hydra.run.dir=run"]
     code = "import sys; from anomaly_lab.train import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, *arguments]
@@ -526,11 +527,11 @@ def test_ctrl_c_in_a_terminal_reaches_workers_too_and_still_ends_cleanly(data_ro
         last, deadline = tmp_path / "run/checkpoints/last.ckpt", time.monotonic() + 90
         while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)
+        (os.killpg if stopping is signal.SIGINT else os.kill)(process.pid, stopping)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 1
+    assert process.returncode == 128 + stopping
     assert "Traceback" not in err
     assert re.search(rf"^error: stopped; continue with: .*resume={re.escape(str(tmp_path))}/run$", err, re.M)
     assert torch.load(last, weights_only=True)["global_step"] > 0

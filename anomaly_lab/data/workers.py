@@ -9,5 +9,7 @@ def default_workers(cores: int, gpu: bool) -> int:
 
 
 def ignore_interrupt(worker: int) -> None:
-    """Let Ctrl-C pass: it reaches every process of a terminal, and the main process needs its workers until it ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Let pass what stops a program: it reaches every process of a terminal, and the main one needs its workers to the end."""
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):  # Windows lacks some
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

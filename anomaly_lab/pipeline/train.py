@@ -28,6 +28,7 @@ from anomaly_lab.show import loggers as show_loggers
 from anomaly_lab.show.gallery import publish, training_pairs
 from anomaly_lab.show.panels import Panels
 from anomaly_lab.show.screen import heading, print_start
+from anomaly_lab.signals import INTERRUPTED
 from anomaly_lab.training.checkpoints import LAST, SaveRegularly, newest
 from anomaly_lab.training.trainer import make_trainer, quiet
 
@@ -73,7 +74,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
             return train_and_test(config, data, directory, state is State.CUT_OFF), True
         except (KeyboardInterrupt, SystemExit):
             print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
-            raise SystemExit(1) from None  # this ends a multirun too
+            raise SystemExit(INTERRUPTED) from None  # this ends a multirun too
 
 
 def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:

@@ -3,6 +3,7 @@
 checkpoints/last.ckpt is the newest. previous.ckpt is the one before it, in case the newest is damaged.
 """
 
+import contextlib
 import logging
 import os
 import pickle
@@ -104,24 +105,32 @@ class SaveRegularly(L.Callback):
 class SaveOnInterrupt(L.Callback):
     """At Ctrl-C, finish the step, write last.ckpt and end the training. A second Ctrl-C ends it at once.
 
-    Within a step a checkpoint would not be consistent: some weights may be updated and others not.
+    So do the signals that the program treats like Ctrl-C (`anomaly_lab.signals`). Within a step a checkpoint would not be
+    consistent: some weights may be updated and others not.
     """
 
     def __init__(self, saving: SaveRegularly) -> None:
         self.saving = saving
         self.asked = self.kept = False
         self.before: Any = None
+        self.terminate: Any = None  # the program's handler of SIGTERM
 
     def on_fit_start(self, *_: Any) -> None:
         self.asked = self.kept = False
         if threading.current_thread() is threading.main_thread():  # other threads can't handle signals
             self.before = signal.signal(signal.SIGINT, self._ask)
+            self.terminate = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, *_: Any) -> None:
+        if callable(self.terminate):  # Lightning's own, set by now, would end the training without a checkpoint
+            signal.signal(signal.SIGTERM, self.terminate)
 
     def _ask(self, *_: Any) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("stopping after this step or validation; Ctrl-C again stops at once, without a checkpoint")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            print("stopping after this step or validation; Ctrl-C again stops at once, without a checkpoint")
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if self.asked:

@@ -93,7 +93,7 @@ def test_ctrl_c_ends_in_a_sentence(train: Train, monkeypatch: pytest.MonkeyPatch
     assert sentence(ended) == "error: stopped: start the same command again"
     assert not (ended.directories[0] / "error.txt").exists()
     several = train("-m", CARPET, "seed=0,1")
-    assert several.status == 1
+    assert several.status == 130
     assert "1 jobs, 1 cut off\n" in several.out, "the second one never started"
     assert several.err.startswith("error: stopped: start the same command again\ncut off: ")
 
