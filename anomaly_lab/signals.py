@@ -47,12 +47,22 @@ def like_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let signals wait until the end of the block. An import that is interrupted leaves modules half made, and ends anyhow."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    """Let signals wait until the end of the block. An import that is interrupted leaves modules half made, and ends anyhow.
+
+    A mask of signals would not do: it holds for one thread, and another one of the process would take the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *STOPPING})
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *STOPPING)}
+    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for number in handled:
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in handled:
+            signal.signal(number, before[number])
+        for number in received:
+            signal.raise_signal(number)

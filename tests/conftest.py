@@ -44,9 +44,13 @@ def few_threads() -> None:
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_interrupts() -> None:
-    """In a job that a shell started in the background, SIGINT is ignored, and Lightning ignores it after the first one."""
+def signals_as_in_a_terminal() -> None:
+    """A shell starts jobs in the background with SIGINT ignored, nohup with SIGHUP; a test's processes inherit that."""
+    from anomaly_lab.signals import STOPPING
+
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in STOPPING:
+        signal.signal(each, signal.SIG_DFL)
 
 
 def texture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:

@@ -23,10 +23,12 @@ def test_workers_leave_cores_to_the_training(cores: int, gpu: bool, expected: in
     assert default_workers(cores, gpu) == expected
 
 
-def test_a_worker_passes_ctrl_c() -> None:
-    before = signal.getsignal(signal.SIGINT)
+def test_a_worker_passes_what_stops_a_program() -> None:
+    passed = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
+    before = [signal.getsignal(each) for each in passed]
     try:
         ignore_interrupt(0)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert [signal.getsignal(each) for each in passed] == [signal.SIG_IGN] * 3
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in zip(passed, before, strict=True):
+            signal.signal(each, handler)
