@@ -44,7 +44,7 @@ class Trained:
 def load(run: str | Path, config: DictConfig | None = None, changed: Collection[str] = ()) -> Trained:
     """Load the model of a finished run. UserError for a directory without one, a damaged checkpoint, or changes that don't fit.
 
-    `config` (None: the run's own) may differ from the run's at the keys `changed`: scoring, min_area, calibration, device.
+    `config` (None: the run's own) may differ from the run's at the keys `changed`: scoring, min_area, calibration, data.
     """
     path = require_run(run)
     checkpoint = _checkpoint(path)
@@ -91,6 +91,8 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"another version of anomaly_lab made the run's checkpoint, train it again: {reason}") from error
+    if "data.rescale" in changed:
+        module.hparams["preprocessing"]["rescale"] = config.data.rescale
     if "category.min_area" in changed and config.category.min_area is not None:
         module.hparams["min_area"] = config.category.min_area
     if any(key.split(".")[0] == "calibration" for key in changed):
