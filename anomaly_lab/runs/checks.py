@@ -104,6 +104,8 @@ def check(config: DictConfig) -> None:
         raise UserError(f"category.augmentation is {_shown(category.augmentation)}: write a list, such as '[horizontal_flip]'")
     check_trainer(config)
     check_system(config)
+    if config.get("init") is not None and config.objective.name == "none":
+        raise UserError(f"init={config.init} begins a training, and model={config.model.name} has none: leave init= out")
 
 
 def check_trainer(config: DictConfig) -> None:

@@ -1,5 +1,6 @@
 """Trained models on disk: `save` writes a checkpoint, `load` gives module, configuration and levels of a run."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of
 
+log = logging.getLogger(__name__)
 ERROR = "scorer.error."  # prefix of the error map in the module's state
 
 
@@ -60,6 +62,26 @@ def save(path: Path, module: AnomalyModule, epoch: int, step: int) -> None:
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
     content = {"state_dict": weights, "hyper_parameters": dict(module.hparams), "epoch": epoch, "global_step": step}
     AtomicCheckpointIO().save_checkpoint(content | {"pytorch-lightning_version": lightning.__version__}, path)
+
+
+def begin_with(module: AnomalyModule, run: str | Path) -> None:
+    """Give the module's network the weights of a finished run. UserError if that run has another network.
+
+    Logs a warning if the run saw its images at another scale or contrast.
+    """
+    checkpoint = _checkpoint(require_run(run))
+    there, here = checkpoint["hyper_parameters"], module.hparams
+    prefix = "network."
+    weights = {name.removeprefix(prefix): v for name, v in checkpoint["state_dict"].items() if name.startswith(prefix)}
+    try:
+        module.network.load_state_dict(weights)
+    except RuntimeError as error:
+        names = f"{there['network'].get('name')}, not {here['network'].get('name')}"
+        raise UserError(f"init={run}: the weights are of another network, model={names}: give the same model") from error
+    for name in ("scale", "contrast"):
+        was, now = (hparams["preprocessing"][name] for hparams in (there, here))
+        if was != now:
+            log.warning("init=%s saw its images with %s %s, not %s: the weights may fit badly", run, name, was, now)
 
 
 def _checkpoint(run: Path) -> dict[str, Any]:
