@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.pipeline import ending
 from anomaly_lab.runs.trained import load
 
-TRAINING = {"steps": 10, "train_seconds": 1.0, "device": "cpu", "proxy_ap": None, "n_train": 5, "train_size": 64}
+TRAINING = {"steps": 10, "train_seconds": 1.0, "device": "cpu", "proxy_ap": None, "n_train": 5, "train_size": 64, "init": None}
 
 
 def ended(run: Path, directory: Path) -> None:
