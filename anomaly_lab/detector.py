@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from anomaly_lab.calibration.levels import detect
 from anomaly_lab.data.images import read_image
-from anomaly_lab.data.likeness import quantities, unlike
-from anomaly_lab.data.preprocessing import to_tensor
+from anomaly_lab.data.likeness import unlike
+from anomaly_lab.data.scoring_data import prepared
 from anomaly_lab.runs.trained import load
 from anomaly_lab.scored import look, preprocessing_of
 
@@ -53,11 +53,10 @@ class Detector:
         pixels = image if isinstance(image, np.ndarray) else read_image(Path(image))
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
             raise ValueError(f"an image must be uint8 (H, W, 3) RGB or (H, W, 1), got {pixels.dtype} {pixels.shape}")
-        prepare = preprocessing_of(self._module)
-        small, size = prepare.resized(pixels), prepare.at_training_resolution(pixels.shape[:2])
-        found = look(self._module, to_tensor(prepare.unit(small, prepare.levels(small))), size)
+        X, size, seen = prepared(pixels, preprocessing_of(self._module))
+        found = look(self._module, X, size)
         mask = detect(found.heatmap, self.threshold, self.min_area)
-        if odd := unlike(quantities(size, small), self._module.hparams["profile"]):
+        if odd := unlike(seen, self._module.hparams["profile"]):
             which = "an image" if isinstance(image, np.ndarray) else image
             log.warning("%s is unlike the training images in %s: its score says little", which, ", ".join(odd))
         return Detection(found.score, bool(mask.any()), found.heatmap, mask)

@@ -107,10 +107,14 @@ class Results:
         if self.covered:
             which = f"{len(self.covered)} masks mark over half of their image, such as {self.covered[0]}"
             log.warning("%s: if they are inverted, white for normal pixels, all pixel metrics are wrong", which)
-        if odd := [row["path"] for row in self.rows if row["unlike"]]:
+        if odd := self.odd():
             remedy = "; data.rescale= of evaluate brings them to the training's resolution" if self.unlike["size"] else ""
             counts = f"{len(odd)} of {len(self.rows)} images are unlike the training's in {self.how_unlike()}"
             log.warning("%s, such as %s: their scores say little%s", counts, odd[0], remedy)
+
+    def odd(self) -> list[str]:
+        """The paths of the images that are unlike the training's."""
+        return [row["path"] for row in self.rows if row["unlike"]]
 
     def how_unlike(self) -> str:
         """How many images are unlike the training's in which quantity, such as "size (12), brightness (3)"."""
@@ -190,7 +194,7 @@ def metrics_record(
         "n_test": len(data.test),
         "n_unmasked": results.unmasked,
         "n_covered": len(results.covered),
-        "n_unlike": sum(bool(row["unlike"]) for row in results.rows),
+        "n_unlike": len(results.odd()),
         "unlike": results.how_unlike(),
         "rescale": hparams["preprocessing"]["rescale"],
     }

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,13 +13,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 @contextmanager
 def like_ctrl_c() -> Iterator[None]:
-    """In the block, the signals of `STOPPING` call the handler of Ctrl-C. A SystemExit of status 130 then gets their status.
-
-    A signal that is ignored stays so: nohup ignores SIGHUP. Only the main thread can handle signals; elsewhere nothing changes.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """In the block, the signals of `STOPPING` call the handler of Ctrl-C. A SystemExit of status 130 then gets their status."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -30,19 +24,13 @@ def like_ctrl_c() -> Iterator[None]:
         elif len(received) == 1:  # a shell starts a program in the background with Ctrl-C ignored
             raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    for number in handled:
-        signal.signal(number, stop)
-    try:
-        yield
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED and received:
-            raise SystemExit(128 + received[0]) from None
-        raise
-    finally:
-        for number in handled:
-            signal.signal(number, before[number])
+    with _handled(STOPPING, stop):
+        try:
+            yield
+        except SystemExit as ended:
+            if ended.code == INTERRUPTED and received:
+                raise SystemExit(128 + received[0]) from None
+            raise
 
 
 @contextmanager
@@ -51,18 +39,28 @@ def deferred() -> Iterator[None]:
 
     A mask of signals would not do: it holds for one thread, and another one of the process would take the signal.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *STOPPING)}
-    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    for number in handled:
-        signal.signal(number, lambda number, _: received.append(number))
+    try:
+        with _handled((signal.SIGINT, *STOPPING), lambda number, _: received.append(number)):
+            yield
+    finally:
+        for number in received:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _handled(numbers: Sequence[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """In the block, `handler` handles the signals `numbers`.
+
+    A signal that is ignored stays so: nohup ignores SIGHUP. Only the main thread can handle signals; elsewhere nothing changes.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {n: old for n in numbers if (old := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, before[number])
-        for number in received:
-            signal.raise_signal(number)
+        for number, old in before.items():
+            signal.signal(number, old)

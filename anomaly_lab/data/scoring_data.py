@@ -35,13 +35,19 @@ class StoredImages(Dataset):
     def __getitem__(self, i: int) -> dict[str, object]:
         sample = self.samples[i]
         stored = read_image(sample.path)
-        size = self.preprocessing.at_training_resolution(stored.shape[:2])
+        X, size, seen = prepared(stored, self.preprocessing)
         truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
         if sample.mask is not None:
             truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), size))
-        small = self.preprocessing.resized(stored)
-        X = to_tensor(self.preprocessing.unit(small, self.preprocessing.levels(small)))
-        return {"X": X, "size": size, "truth": truth, "seen": quantities(size, small)}
+        return {"X": X, "size": size, "truth": truth, "seen": seen}
+
+
+def prepared(stored: np.ndarray, preprocessing: Preprocessing) -> tuple[Tensor, tuple[int, int], dict[str, float]]:
+    """A stored image, (H, W, C) uint8 or uint16 → X (3, h, w) in [0, 1] at the working scale; (H, W) of its heatmap; its
+    `likeness.quantities`."""
+    size, small = preprocessing.at_training_resolution(stored.shape[:2]), preprocessing.resized(stored)
+    X = to_tensor(preprocessing.unit(small, preprocessing.levels(small)))
+    return X, size, quantities(size, small)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What is unlike the training images: quantities by hand, the ranges, and images that show nothing."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -66,11 +67,13 @@ def test_a_few_hundred_images_are_looked_at(tmp_path: Path, monkeypatch: pytest.
         ("sharpness", lambda image: (image + RNG.normal(0, 30, image.shape)).clip(0, 255).astype(np.uint8)),
     ],
 )
-def test_what_lies_beyond_is_named_and_the_like_is_not(tmp_path: Path, name: str, change: object) -> None:
+def test_what_lies_beyond_is_named_and_the_like_is_not(
+    tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
     known, empty = profile([decoded(tmp_path, [texture(RNG, (64, 64)) for _ in range(6)])])
     assert empty == 0
     assert unlike(quantities((64, 64), texture(RNG, (64, 64))), known) == ()
-    image = change(IMAGE)  # type: ignore[operator]
+    image = change(IMAGE)
     assert name in unlike(quantities(image.shape[:2], image), known)
 
 
