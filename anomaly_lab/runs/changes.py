@@ -36,8 +36,8 @@ class Guard(Callback):
     """Checks the run and the new directory before Hydra writes its own records there."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        new = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
+            new = Path(config.hydra.run.dir)
             source = directory.require_run(config.run).resolve()
             require_new(new, source, changes(config.hydra.overrides.task))
             make_folder(new, "out=")

@@ -65,8 +65,8 @@ class Guard(Callback):
     """Checks a run's directory before Hydra writes there: it would overwrite another run's records or print a stack trace."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        run = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
+            run = Path(config.hydra.run.dir)
             if config.resume is not None:
                 stored_config(run)
             elif (run / "config.yaml").is_file():
