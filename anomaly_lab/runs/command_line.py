@@ -23,7 +23,7 @@ LAUNCHERS = {
     "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "pip install 'anomaly_lab[submitit]'"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "pip install hydra-ray-launcher, in an environment of its own"),
 }
-PATHS = ("resume", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
+PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
 # other options whose value is a path or a name: data.root, category.name, model.encoder_file, logger.wandb.group …
 TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
