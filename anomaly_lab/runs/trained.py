@@ -15,7 +15,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs.checks import not_by_error
 from anomaly_lab.runs.choices import resolved
-from anomaly_lab.runs.directory import best_checkpoint, held_out_levels, require_run
+from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
 from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of
@@ -50,7 +50,7 @@ def load(run: str | Path, config: DictConfig | None = None, changed: Collection[
     """
     path = require_run(run)
     checkpoint = _checkpoint(path)
-    own: Any = OmegaConf.load(path / "config.yaml") if config is None else config
+    own: Any = config_of(path) if config is None else config
     module = _rebuilt(checkpoint, own, changed)
     module.precision = precision_of(own.trainer.precision, own.trainer.accelerator)
     module = module.to(device_of(own.trainer.accelerator)).eval()
