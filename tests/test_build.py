@@ -84,7 +84,7 @@ def test_what_is_no_record_is_refused(record: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [{"shapes": 3}, {"contents": True}, {"shapes": None}, {"shapes": [1]}])
 def test_an_argument_of_another_kind_is_a_mistake_in_the_record(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="^anomaly_lab.corruption.local.LocalCorruption: "):
+    with pytest.raises(ValueError, match=r"^anomaly_lab\.corruption\.local\.LocalCorruption: "):
         build(CUTOUT | wrong)
 
 

@@ -70,7 +70,7 @@ def test_one_beside_the_category_is_not(category: Path, monkeypatch: pytest.Monk
     (category.parent / "other").mkdir()
     deny(monkeypatch, category.parent / "other")
     assert scan(category.parent, category.name).train
-    with pytest.raises(UserError, match="set category.name to one of stripes"):
+    with pytest.raises(UserError, match=r"set category.name to one of stripes"):
         scan(category.parent, "none")
 
 
