@@ -58,7 +58,11 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
 
     Logs a warning for images in the category's folder that the reader does not reach.
     """
-    found: Category = build(reader)(Path(root).expanduser(), category, need_training=need_training)
+    try:
+        listed = build(reader)
+    except ValueError as error:
+        raise UserError(f"data.reader: {error}") from error
+    found: Category = listed(Path(root).expanduser(), category, need_training=need_training)
     unused = unreached(found)
     if unused:
         _tell(len(unused), printable(str(unused[0])), found.root)
