@@ -74,6 +74,7 @@ def test_tables_of_ones_own_come_last(
         "    return [Table('mine', 'My own', ['runs'], [[plain(len(records.runs))]])]\n"
     )
     (tmp_path / "my_empty.py").touch()
+    (tmp_path / "my_wrong.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     known = ["report", f"runs={tmp_path / 'runs'}", "gallery=none", "figures=false"]
     monkeypatch.setattr(sys, "argv", [*known, "tables=my_tables"])
@@ -81,7 +82,12 @@ def test_tables_of_ones_own_come_last(
     page = (tmp_path / "runs/report/report.html").read_text()
     assert re.findall(r'<section id="table-(\w+)"', page)[-1] == "mine"
     assert (tmp_path / "runs/report/tables/mine.csv").read_text() == "runs\n1\n"
-    for name, sentence in (("my_lost", "cannot be imported"), ("my_empty", "has no function tables(records)")):
+    for name, sentence in (
+        ("my_lost", "cannot be imported"),
+        (".lost", "cannot be imported"),
+        ("my_wrong", "cannot be imported (division by zero)"),
+        ("my_empty", "has no function tables(records)"),
+    ):
         monkeypatch.setattr(sys, "argv", [*known, f"tables={name}"])
         with pytest.raises(SystemExit) as end:
             main()
