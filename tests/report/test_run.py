@@ -4,6 +4,7 @@ import fcntl
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_runs import fake_run
@@ -83,3 +84,16 @@ def test_damaged_scores_make_a_run_unreadable(tmp_path: Path, content: str) -> N
     (tmp_path / "scores.csv").write_text(content, errors="surrogateescape")
     found = read(tmp_path)
     assert (found.state, found.note) == ("unreadable", "scores.csv is damaged")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lam", "much"), ("min_area", "x"), ("image_auroc", "x"), ("seed", [1]), ("train_seconds", "x"), ("source_run", [3]),
+     ("model", ["tiny"]), ("proxy_ap", "x"), ("steps", {}), ("category", {"name": "carpet"})],
+)  # fmt: skip
+def test_a_value_of_another_kind_makes_a_run_unreadable(tmp_path: Path, name: str, value: Any) -> None:
+    found = read(fake_run(tmp_path / "a"))
+    assert found.state == "finished"
+    (tmp_path / "a/metrics.json").write_text(json.dumps({**found.metrics, name: value}))
+    found = read(tmp_path / "a")
+    assert (found.state, found.note) == ("unreadable", f"metrics.json is damaged ({name} is {value})")
