@@ -541,7 +541,7 @@ def test_resume_takes_the_same_options_and_names_those_that_differ(
     with monkeypatch.context() as patch:
         patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
         (run,) = train(*stripes(data_root), *few).directories
-    assert (run / "error.txt").read_text() == "RuntimeError: pulled the plug\n"
+    assert (run / "error.txt").read_text().startswith("RuntimeError: pulled the plug (")
     said = sentence(train(f"resume={run}", *stripes(data_root), *few, "seed=1", "objective.lam=0.7"))
     assert "seed is 0 there, not 1" in said and "objective.lam is 0.9 there, not 0.7" in said
     (run / "error.txt").unlink()

@@ -27,6 +27,7 @@ PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # 
 # other options whose value is a path or a name: data.root, category.name, model.encoder_file, logger.wandb.group …
 TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
+VALUED = frozenset(("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"))
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
@@ -39,7 +40,8 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     require_rule(arguments)
     require_choice(arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
-    return placed([quoted(argument, several) for argument in arguments])
+    before = ("", *arguments)  # the value of an option such as --config-dir is no key=value
+    return placed([a if option in VALUED else quoted(a, several) for option, a in zip(before, arguments, strict=False)])
 
 
 def require_names(arguments: Sequence[str]) -> None:
@@ -48,11 +50,11 @@ def require_names(arguments: Sequence[str]) -> None:
         here = os.getcwd()
     except OSError as error:
         raise UserError(f"the current folder does not exist any more ({error.strerror}): change to another one") from error
-    variables = {name: os.environ.get(name, "") for name in ("ANOMALY_LAB_CACHE", "HOME")}
-    arguments_by_key = {argument.partition("=")[0]: argument for argument in arguments}
-    for what, name in {**arguments_by_key, "the current folder": here, **variables}.items():
-        if not is_text(name):
-            raise UserError(f"{what} is {name!a}, which is no text in UTF-8: rename the file or folder")
+    places = {"the current folder": here}
+    places |= {name: os.environ[name] for name in ("ANOMALY_LAB_CACHE", "HOME") if name in os.environ}
+    for said in (*arguments, *(f"{name} {place}" for name, place in places.items())):
+        if not is_text(said):
+            raise UserError(f"{said!a} is no text in UTF-8: rename the file or folder")
 
 
 def quoted(argument: str, several: bool = False) -> str:
@@ -60,12 +62,13 @@ def quoted(argument: str, several: bool = False) -> str:
 
     A run's directory always gets them: its name contains "=" and ",". Another path or name gets them where Hydra would not read
     it as one value, and any other value that Hydra can't read at all, except a list, a mapping or a call. In a multirun
-    (`several`), commas separate several of them. A value that has quotes or an interpolation stays as it is. UserError for a
-    path or a name that is empty, which a variable of the shell may be: it would mean the current folder.
+    (`several`), commas separate several of them, except in Hydra's own options. A value that has quotes or an interpolation
+    stays as it is. UserError for a path or a name that is empty, which a variable of the shell may be: it would mean the
+    current folder.
     """
     option, equals, value = argument.partition("=")
     name = option.lstrip("+")
-    if not equals or option.startswith(("-", "~")) or "${" in value:
+    if not equals or option.startswith(("-", "~", "/", ".")) or "${" in value:
         return argument
     if not value and (name in PATHS or TEXTS.fullmatch(name)):
         raise UserError(f"{argument} has no value after the sign: give a path or a name, or leave the option out")
@@ -73,7 +76,7 @@ def quoted(argument: str, several: bool = False) -> str:
         return f"{option}=[{','.join(quoted(f'x={part}')[2:] for part in value[1:-1].split(','))}]"
     if name in PATHS:
         return argument if _in_quotes_already(value) else f"{option}={_in_quotes(os.path.expanduser(value))}"
-    text = TEXTS.fullmatch(name) is not None
+    text, several = TEXTS.fullmatch(name) is not None, several and not name.startswith("hydra.")
     if _is_read(argument, several, text) or (not text and re.match(r"[\[{]|\w+\(", value)):
         return argument
     values = value.split(",") if several else [value]

@@ -91,7 +91,7 @@ def config_of(run: Path) -> Any:
         config = OmegaConf.load(path)
     except (ValueError, YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} is damaged ({printable(str(error))}): {FROM_COPY}") from error
-    if not isinstance(config, DictConfig) or "data" not in config:
+    if not isinstance(config, DictConfig) or "seed" not in config:
         raise UserError(f"{path} is damaged (it is no run's configuration): {FROM_COPY}")
     return config
 
