@@ -98,7 +98,7 @@ class AnomalyDataModule(L.LightningDataModule):
         """Check and split the files, and choose the working scale; only the first call does. UserError for what is wrong."""
         if self.scoring_data is not None:
             return
-        if unknown := set(self.category["augmentation"]) - set(FLIPS):
+        if unknown := set(map(str, self.category["augmentation"])) - set(FLIPS):
             raise UserError(f"category.augmentation: there is no {', '.join(sorted(unknown))}, only {', '.join(FLIPS)}")
         found = self.files()
         cache = image_cache(**self.cache) if self.cache else None

@@ -4,7 +4,6 @@ The same run has the same configuration, except neutral keys (see `fingerprint`)
 """
 
 import glob
-import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab.errors import Refused
-from anomaly_lab.files import digest, of_file, write_text
+from anomaly_lab.errors import Refused, UserError
+from anomaly_lab.files import digest, of_file, read_json, write_text
 from anomaly_lab.runs import directory, environment, fingerprint, lock
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: b
         adopt(run, config, prints)
     if not (run / "config.yaml").is_file():
         return State.NEW
-    differing = fingerprint.differences(OmegaConf.load(run / "config.yaml"), config)
+    differing = fingerprint.differences(directory.config_of(run), config)
     differing += [f"the {what} has changed since this run began" for what in changed(run, prints)]
     if not in_sweep:
         directory.refuse_other(run, differing)
@@ -120,6 +119,6 @@ def stored_threads(run: Path) -> int | None:
 def _stored(run: Path) -> dict[str, Any]:
     """environment.json of the run, empty if it is missing or damaged."""
     try:
-        return json.loads((run / "environment.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-    except (OSError, ValueError):
+        return read_json(run / "environment.json")
+    except (OSError, UserError):
         return {}

@@ -15,7 +15,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs.checks import not_by_error
 from anomaly_lab.runs.choices import resolved
-from anomaly_lab.runs.directory import best_checkpoint, held_out_levels, require_run
+from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
 from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of
@@ -50,7 +50,7 @@ def load(run: str | Path, config: DictConfig | None = None, changed: Collection[
     """
     path = require_run(run)
     checkpoint = _checkpoint(path)
-    own: Any = OmegaConf.load(path / "config.yaml") if config is None else config
+    own: Any = config_of(path) if config is None else config
     module = _rebuilt(checkpoint, own, changed)
     module.precision = precision_of(own.trainer.precision, own.trainer.accelerator)
     module = module.to(device_of(own.trainer.accelerator)).eval()
@@ -89,6 +89,8 @@ def _checkpoint(run: Path) -> dict[str, Any]:
     path = best_checkpoint(run)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+        if not (isinstance(found["state_dict"], dict) and isinstance(found["hyper_parameters"], dict)):
+            raise TypeError
         return {name: found[name] for name in ("state_dict", "hyper_parameters", "epoch", "global_step")}
     except Exception as error:  # torch raises errors of many types
         raise UserError(f"{path} is damaged or no checkpoint of a run ({type(error).__name__}): copy it again") from error
@@ -110,7 +112,7 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
             weights = {k: v for k, v in weights.items() if not k.startswith(ERROR)}
             weights |= {k: v for k, v in module.state_dict().items() if k.startswith(ERROR)}
         module.load_state_dict(weights)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"another version of anomaly_lab made the run's checkpoint, train it again: {reason}") from error
     if "data.rescale" in changed:

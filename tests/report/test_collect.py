@@ -118,3 +118,10 @@ def test_the_jobs_of_another_sweeper_or_a_damaged_record_are_unknown(tmp_path: P
     assert list(unstarted(multirun(tmp_path, ["seed=1,2"], sweeper="OptunaSweeper"))) == []
     (tmp_path / "multirun.yaml").write_text("hydra: [")
     assert list(unstarted(tmp_path / "multirun.yaml")) == []
+
+
+def test_a_run_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    """No page and no table could name it."""
+    fake_run(tmp_path / "runs/gr\udcf6n")
+    with pytest.raises(UserError, match="has a name that is no text in UTF-8: rename it"):
+        collect([tmp_path / "runs"])

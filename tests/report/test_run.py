@@ -4,7 +4,9 @@ import fcntl
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import pytest
 from fake_runs import fake_run
 
 from anomaly_lab.report.read.collect import collect
@@ -74,3 +76,24 @@ def test_an_evaluation_reads_the_run_that_trained_its_network_once(tmp_path: Pat
     assert run.source_run is not None and run.source_run.path == trained
     assert run.source_run is run.source_run
     assert read(trained).source_run is None
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "path,label\nx\n", "path,label\nx,1,2\n", "path,label\n\udcff,1\n"])
+def test_damaged_scores_make_a_run_unreadable(tmp_path: Path, content: str) -> None:
+    (tmp_path / "metrics.json").write_text('{"data": "mvtec", "category": "a", "objective": "l2", "seed": 0}')
+    (tmp_path / "scores.csv").write_text(content, errors="surrogateescape")
+    found = read(tmp_path)
+    assert (found.state, found.note) == ("unreadable", "scores.csv is damaged")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lam", "much"), ("min_area", "x"), ("image_auroc", "x"), ("seed", [1]), ("train_seconds", "x"), ("source_run", [3]),
+     ("model", ["tiny"]), ("proxy_ap", "x"), ("steps", {}), ("category", {"name": "carpet"})],
+)  # fmt: skip
+def test_a_value_of_another_kind_makes_a_run_unreadable(tmp_path: Path, name: str, value: Any) -> None:
+    found = read(fake_run(tmp_path / "a"))
+    assert found.state == "finished"
+    (tmp_path / "a/metrics.json").write_text(json.dumps({**found.metrics, name: value}))
+    found = read(tmp_path / "a")
+    assert (found.state, found.note) == ("unreadable", f"metrics.json is damaged ({name} is {value})")

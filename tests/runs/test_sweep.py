@@ -112,7 +112,7 @@ def test_a_job_that_fails_stays_alone_and_is_tried_again(
     assert "Traceback" not in ended.err
     assert "3 jobs, 1 finished, 2 failed\n" in ended.out
     by_lam = {re.search(r"lam=([\d.]+)", run.name)[1]: run for run in jobs_of(sweep)}  # type: ignore[index]
-    assert (by_lam["0.9"] / "error.txt").read_text() == "RuntimeError: a bug: in two lines\n"
+    assert (by_lam["0.9"] / "error.txt").read_text().startswith("RuntimeError: a bug: in two lines (")
     assert "Traceback" in (by_lam["0.9"] / "train.log").read_text(), "it can be looked up"
     assert (by_lam["1.5"] / "error.txt").read_text().startswith("objective.lam is 1.5: ")
     assert f"failed: {by_lam['1.5']}: objective.lam is 1.5" in ended.err

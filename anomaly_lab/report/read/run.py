@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,10 @@ from anomaly_lab.runs.lock import in_use
 FINISHED, NOT_STARTED = "finished", "not started"
 STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
 NEEDED = ("data", "category", "objective", "seed")  # no table has a place for a metrics.json without these
+# values of metrics.json that tables and plots compute with; the others are texts
+NUMBER = re.compile(
+    r"(image_|pixel_|flat_|tpr|tnr|aupro|n_).*|lam|seed|stored_size|steps|train_seconds|train_size|proxy_ap|threshold|min_area|sigma"
+)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both load plain data only; the one in C is faster
 
 
@@ -45,8 +50,11 @@ class Run:
 
     @cached_property
     def scores(self) -> list[dict[str, str]]:
-        """The rows of scores.csv; none if there is no such file."""
-        return list(_read(self.path / "scores.csv", _rows, []))
+        """The rows of scores.csv; none if there is no such file. ValueError if it is damaged."""
+        rows: list[dict[str, str]] | None = _read(self.path / "scores.csv", _rows, None)
+        if (rows is None and (self.path / "scores.csv").exists()) or any("label" not in row for row in rows or []):
+            raise ValueError("scores.csv is damaged")
+        return rows or []
 
     @cached_property
     def levels(self) -> list[dict[str, str]]:
@@ -62,7 +70,7 @@ class Run:
     def source_run(self) -> "Run | None":
         """The run that trained the network, if this one is an evaluation (metrics.json has `source_run`)."""
         trained = self.metrics.get("source_run")
-        return None if trained is None else read(Path(trained))
+        return None if trained is None else read(Path(str(trained)))
 
     @property
     def commit(self) -> str:
@@ -90,7 +98,9 @@ def read(path: Path) -> Run:
     try:
         known["config"] = _config(path)
         if (path / "metrics.json").is_file():
-            return Run(path, FINISHED, metrics=_metrics(path), **known)
+            run = Run(path, FINISHED, metrics=_metrics(path), **known)
+            _ = run.scores  # to see whether they can be read
+            return run
     except ValueError as error:
         return Run(path, "unreadable", note=str(error), **known)
     steps = _read(path / "metrics.csv", lambda text: max((int(row["step"]) for row in _rows(text)), default=0), 0)
@@ -107,13 +117,17 @@ def read(path: Path) -> Run:
 
 
 def _metrics(path: Path) -> dict[str, Any]:
-    """metrics.json. ValueError if it is damaged or lacks one of NEEDED."""
+    """metrics.json. ValueError if it is damaged, lacks one of NEEDED, or has a value of another kind."""
     try:
         record = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"metrics.json is damaged ({error})") from error
     if not isinstance(record, dict) or (missing := [name for name in NEEDED if name not in record]):
         raise ValueError(f"metrics.json lacks {', '.join(missing) if isinstance(record, dict) else 'an object'}")
+    for name, value in record.items():
+        kinds: tuple[type, ...] = (int, float) if NUMBER.fullmatch(name) else (str, int, float)
+        if value is not None and not isinstance(value, kinds) and not name.startswith("calibration_"):
+            raise ValueError(f"metrics.json is damaged ({name} is {value})")
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
@@ -135,9 +149,13 @@ def _read(path: Path, parse: Callable[[str], Any], missing: Any) -> Any:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return parse(file.read())
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError):
         return missing
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    """The rows of a CSV file. ValueError if one is shorter or longer than the head."""
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError("a row is not whole")
+    return rows
