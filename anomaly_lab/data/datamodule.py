@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from anomaly_lab.build import build
 from anomaly_lab.data.cache import can_keep_open, image_cache
+from anomaly_lab.data.copies import tell_copies
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
@@ -121,6 +122,7 @@ class AnomalyDataModule(L.LightningDataModule):
             decoded = DecodedImages(train, self.preprocessing, cache=self.image_cache, progress=update)
         validation = DecodedImages(held_out, self.preprocessing, cache=self.image_cache)
         self.mean_color = mean_color(decoded)
+        tell_copies(train, held_out, found.test)
         # last, so that a second call after a failure starts anew
         self.scoring_data = ScoringData(found, decoded, validation, found.test, self.image_size)
 

@@ -6,7 +6,6 @@ it in `reader`: to read another layout, write one such function and one YAML. `s
 
 import functools
 import logging
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,16 +16,11 @@ import numpy as np
 
 from anomaly_lab.build import build
 from anomaly_lab.data.images import read_image, read_mask
+from anomaly_lab.data.names import IMAGE_SUFFIXES, NORMAL, UNREAD_SUFFIXES, is_like_normal, kind_of, stem_of
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import watched
 
 log = logging.getLogger(__name__)
-NORMAL = "good"
-# Names that say the same; letters alone count, in any case.
-LIKE_NORMAL = frozenset(("ok", "okay", "goods", "normal", "normals", "pass", "passed", "fine", "healthy")) | frozenset(
-    ("nodefect", "nodefects", "defectfree", "nondefective")
-)
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,11 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
 
     Logs a warning for images in the category's folder that the reader does not reach.
     """
-    found: Category = build(reader)(Path(root).expanduser(), category, need_training=need_training)
+    try:
+        function = build(reader)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"data.reader can't be used: {error}") from error
+    found: Category = function(Path(root).expanduser(), category, need_training=need_training)
     unused = unreached(found)
     if unused:
         _tell(len(unused), unused[0].as_posix(), found.root)
@@ -68,7 +66,8 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
 def unreached(found: Category) -> list[Path]:
     """Images in the category's folder that are neither a sample nor a mask, sorted; hidden ones and normal masks left out."""
     used = {path for sample in (*found.train, *found.test) for path in (sample.path, sample.mask)}
-    beside = [path for path in found.root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path not in used]
+    known = IMAGE_SUFFIXES | UNREAD_SUFFIXES
+    beside = [path for path in found.root.rglob("*") if path.suffix.lower() in known and path not in used]
     relative = [path.relative_to(found.root).parts for path in beside]
     dull = [parts[:1] == ("ground_truth",) and parts[1:2] == (NORMAL,) for parts in relative]
     hidden = [any(part.startswith(".") for part in parts) for parts in relative]
@@ -77,7 +76,7 @@ def unreached(found: Category) -> list[Path]:
 
 @functools.cache  # one command may list a folder several times
 def _tell(count: int, first: str, root: Path) -> None:
-    log.warning("%d images below %s are not used, such as %s: the layout does not reach them", count, root, first)
+    log.warning("%d images below %s are not used, such as %s: the layout or the format does not allow it", count, root, first)
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -103,7 +102,7 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
 
     UserError where a folder or an image is missing or misplaced, where two images in a folder share a stem (their results
     would overwrite each other), where a mask has no image or an image two masks, and where it is open whether a folder's
-    images are normal: its name is one of `LIKE_NORMAL`, or other folders have masks, it has none, and there is no test/good.
+    images are normal: its name is like "ok" or "good 2", or other folders have masks, it has none, and there is no test/good.
     """
     _require_category(root, category)
     folder = root / category
@@ -112,8 +111,7 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
     if need_training and not train:
         for like in _folders(folder / "train"):
             _require_clear(like)
-        state = "has no images" if normal.is_dir() else "is missing"
-        raise UserError(f"{normal} {state}: put the normal training images there")
+        raise UserError(f"{normal} {_lacking(normal)}: put the normal training images there")
     return Category(category, folder, train, _scan_test(folder))
 
 
@@ -163,10 +161,10 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     images: dict[str, dict[str, Path]] = {}
     for kind in _folders(folder / "test"):
         _require_clear(kind)
-        if (name := _kind(kind)) in images:
+        if (name := kind_of(kind)) in images:
             raise UserError(f"{kind.parent} has two folders of normal images, {kind.name} and another: merge them in {NORMAL}")
         images[name] = _images_by_stem(kind)
-    truths = [kind for kind in _folders(folder / "ground_truth") if _kind(kind) != NORMAL]
+    truths = [kind for kind in _folders(folder / "ground_truth") if kind_of(kind) != NORMAL]
     masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
     bare = [name for name, paths in images.items() if paths and not masks.get(name)]
     if bare and any(masks.values()) and NORMAL not in images:
@@ -180,19 +178,21 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.path.as_posix()))
 
 
-def _kind(folder: Path) -> str:
-    """The kind of defect that a folder holds, `NORMAL` in any case."""
-    return NORMAL if folder.name.casefold() == NORMAL else folder.name
+def _lacking(folder: Path) -> str:
+    """Why a folder has no images."""
+    unread = [path.name for path in _visible(folder) if path.suffix.lower() in UNREAD_SUFFIXES]
+    formats = f" but {len(unread)} in formats that are not read, such as {unread[0]}" if unread else ""
+    return f"has no images{formats}" if folder.is_dir() else "is missing"
 
 
 def _normal(category: Path) -> Path:
     """The folder of a category's normal training images; train/good if there is none."""
-    return next((path for path in _folders(category / "train") if _kind(path) == NORMAL), category / "train" / NORMAL)
+    return next((path for path in _folders(category / "train") if kind_of(path) == NORMAL), category / "train" / NORMAL)
 
 
 def _require_clear(folder: Path) -> None:
     """UserError if a folder's name says that its images are normal, and is not "good"."""
-    if "".join(filter(str.isalpha, folder.name.casefold())) in LIKE_NORMAL:
+    if is_like_normal(folder.name):
         raise UserError(
             f"{folder} is named like normal images, which belong in {NORMAL}: rename it to {NORMAL}, or, if its images are "
             "defective, to the name of the defect"
@@ -203,7 +203,7 @@ def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
     """stem → mask for the images (stem → path) of one kind of defect; `truth` is the folder of its masks."""
     masks: dict[str, Path] = {}
     for mask in _image_files(truth):
-        stem = next((stem for stem in (_stem(mask).removesuffix("_mask"), _stem(mask)) if stem in images), None)
+        stem = next((stem for stem in (stem_of(mask).removesuffix("_mask"), stem_of(mask)) if stem in images), None)
         if stem is None:
             raise UserError(
                 f"{mask} has no image in test/{truth.name}: name it as its image, with or without _mask at the end, add the "
@@ -219,15 +219,10 @@ def _images_by_stem(folder: Path) -> dict[str, Path]:
     """stem → path of the images directly in `folder`, sorted."""
     images: dict[str, Path] = {}
     for path in _image_files(folder):
-        if (stem := _stem(path)) in images:
+        if (stem := stem_of(path)) in images:
             raise UserError(f"{images[stem]} and {path} share the stem {path.stem}: rename one of them")
         images[stem] = path
     return images
-
-
-def _stem(path: Path) -> str:
-    """The stem in one normal form: an ü may be stored as one character or as two, and nobody sees which."""
-    return unicodedata.normalize("NFC", path.stem)
 
 
 def _image_files(folder: Path) -> list[Path]:

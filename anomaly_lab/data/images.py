@@ -22,13 +22,13 @@ _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIEN
 # A PNG file begins with: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
 _PNG_HEADER = struct.Struct(">8s4x4sIIBB")
 
-LOSSY = frozenset({".jpg", ".jpeg", ".webp"})  # near an edge, such a mask has values that nobody drew
+LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})  # near an edge, such a mask has values that nobody drew
 LABELS = 16  # a mask with values up to this numbers its defects; none of them is a shade
 SHADES = 8  # a mask with more different values than this has soft edges
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The stored pixels of a PNG, JPEG, WebP, BMP or TIFF file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16.
+    """The stored pixels of a PNG, JPEG, WebP, BMP, TIFF or PNM file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16.
 
     - A file counts as colour even where its three channels are equal, and so does a palette.
     - Alpha is ignored: the colours are those stored beneath it. (OpenCV blends those of an 8-bit RGBA TIFF with black.)

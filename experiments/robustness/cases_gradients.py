@@ -1,0 +1,36 @@
+"""Cases of gradients in bfloat16, whose kernels leave memory unwritten on some processors."""
+
+from typing import Any
+
+from trial import Case, Command, accepted, every
+
+BF16 = ("debug=default", "trainer.max_epochs=1", "data.steps_per_epoch=6", "trainer.max_time=null", "trainer.precision=bf16-mixed")
+
+
+def carpet(*more: str) -> Command:
+    """Six steps on the embedded carpet in bfloat16."""
+    return Command("train", ("+category=carpet", *BF16, *more), hidden=("hydra.run.dir=DIR/out",))
+
+
+def well(ended: Any) -> str:
+    return "" if ended[-1].status == 0 else f"status {ended[-1].status}"
+
+
+FINITE = every(accepted(steps=6, image_auroc=lambda value: value is not None), lambda e: "nan" if "loss nan" in e[-1].out else "")
+SOURCE = {"convolutions": "pytorch 25101", "scan": "oneDNN 6035"}
+KINDS = {
+    "gradients from a kernel that leaves memory unwritten": [
+        *(
+            Case(f"bf16_{name}", lambda here: None, (Command("gradients.py", (name,)),), "as float64", well, SOURCE.get(name, ""))
+            for name in ("convolutions", "scan", "networks")
+        ),
+        *(
+            Case(" ".join(more), lambda here: None, (carpet(*more),), "finite", FINITE)
+            for more in (
+                ("model=tiny", "image_size=512"),
+                ("model=tiny", "image_size=512", "data.train_size=256"),
+                ("model=sdc_quarter", "model.width=.125", "data.train_size=128", "image_size=128"),
+            )
+        ),
+    ]
+}
