@@ -16,16 +16,23 @@ TARGET = "_target_"
 def build(record: Mapping[str, Any]) -> Any:
     """Construct a class from the record's other entries, or bind them to a function as keyword arguments.
 
-    An entry that is a record, or a list of records, is built first. ValueError for a target outside this package and its
-    extensions, or an argument that the target does not take.
+    An entry that is a record, or a list of records, is built first. ValueError for what is no record, a target outside this
+    package and its extensions, or an argument that the target does not take.
     """
+    if not isinstance(record, Mapping) or not isinstance(record.get(TARGET), str):
+        raise ValueError(f"{record} is no record with {TARGET}")
     arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, "name", "target")}  # the two describe the record
     target = _find(record[TARGET])
     try:
         inspect.signature(target).bind_partial(**arguments)
     except TypeError as error:
         raise ValueError(f"{record[TARGET]}: {error}") from error
-    return target(**arguments) if inspect.isclass(target) else functools.partial(target, **arguments)
+    if not inspect.isclass(target):
+        return functools.partial(target, **arguments)
+    try:
+        return target(**arguments)
+    except (TypeError, OverflowError) as error:  # a value of another kind than the class expects, such as a number for a list
+        raise ValueError(f"{record[TARGET]}: {error}") from error
 
 
 def extensions() -> list[str]:

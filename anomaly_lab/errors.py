@@ -2,19 +2,49 @@
 
 import errno
 import io
+import os
+import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
 from anomaly_lab.signals import INTERRUPTED, like_ctrl_c
 
+DEBUG = "ANOMALY_LAB_DEBUG"  # environment variable: 1 shows the stack trace before each sentence
 FULL = ("could not be written", "free some space or choose another directory")
 DENIED = ("can't be read or written", "change its permissions or choose another directory")
 READ_ONLY = ("could not be written", "choose a directory on another file system")
+ELSEWHERE = ("can't be read or written", "check the path and what lies there")
+DAMAGED = ("can't be read or written", "check the disk or the network behind it, and start again")
 # what an operating system's error means for a file, and its remedy
 REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY, errno.EACCES: DENIED, errno.EPERM: DENIED}
+NAMELESS = frozenset(REMEDIES)  # of these, an error is worth a sentence even if it names no file
+REMEDIES |= dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG), ELSEWHERE)
+REMEDIES |= dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT), DAMAGED)
+# what libraries say about the machine, in errors of many types → what it means, and its remedy
+WANTS = {
+    r"shared memory|</torch_|shm_open|bus error|worker \(pid.*(killed|exited)|DataLoader worker(.|\n)*No space left": (
+        "worker processes have too little shared memory, or were killed: use data.num_workers=0, or give a container more "
+        "shared memory, in docker with --shm-size=1g"
+    ),
+    r"not enough memory|(can't|cannot|failed to|unable to) allocate|"
+    r"insufficient memory|out of memory|MemoryError|storage size calculation": (
+        "there is too little memory: use smaller images or crops (image_size, data.train_size, scoring.tile), a smaller "
+        "batch_size, or a smaller model"
+    ),
+    r"can't start new thread|resource temporarily unavailable": (
+        "the system starts no more processes or threads: use a smaller data.num_workers, or raise the limit with ulimit -u"
+    ),
+    r"determine home directory": "there is no such home directory: write the whole path, without ~",
+    r"symlink loop": "a link leads in a circle: remove it, or give the path of what it should lead to",
+    r"too many open files": "too many files are open: raise the limit with ulimit -n, or use data.num_workers=0",
+}
 
 
 class UserError(Exception):
@@ -29,14 +59,44 @@ class InUse(Refused):
     """Another process works in a run's directory. In a sweep this is no failure: the job is being done."""
 
 
-def as_sentence(error: Exception) -> str | None:
-    """The sentence for a UserError, a full disk, a quota, a read-only file system or a missing permission; None for a bug."""
+def as_sentence(error: BaseException) -> str | None:
+    """The sentence for what a user, the system or a want of the machine causes; None for an error that may be a bug."""
     if isinstance(error, UserError):
-        return str(error)
-    if not isinstance(error, OSError) or error.errno not in REMEDIES:
+        return _said(error).removeprefix("anomaly_lab.errors.UserError: ")
+    if isinstance(error, OSError) and error.errno in REMEDIES and (error.filename or error.errno in NAMELESS):
+        what, remedy = REMEDIES[error.errno]
+        return printable(f"{error.filename or 'a file'} {what} ({error.strerror}): {remedy}")
+    if isinstance(error, MissingConfigException):  # it lists the known choices, one a line
+        return str(error).strip()
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        said = _said(error).replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
+        return said if isinstance(error, HydraException) else f"the configuration can't be used: {said}"
+    if not isinstance(error, OSError | RuntimeError | MemoryError) and type(error).__module__ != "cv2":
         return None
-    what, remedy = REMEDIES[error.errno]
-    return f"{error.filename or 'a file'} {what} ({error.strerror}): {remedy}"
+    known = (sentence for pattern, sentence in WANTS.items() if re.search(pattern, f"{error!r}: {error}", re.IGNORECASE))
+    return next((f"{sentence} ({_said(error)[:200] or type(error).__name__})" for sentence in known), None)
+
+
+def in_words(error: BaseException) -> str:
+    """One sentence for any error. Without a remedy of its own, the error names its type and how to see where it arose."""
+    unknown = f"{type(error).__name__}: {_said(error)} (a wrong option, or a bug: {DEBUG}=1 shows where)"
+    return as_sentence(error) or unknown
+
+
+def _said(error: BaseException) -> str:
+    """An error's message on one line. That of a worker process holds a stack trace, whose last line is the message."""
+    said = str(error).strip()
+    return printable(said.splitlines()[-1] if "Original Traceback" in said else said)
+
+
+def printable(said: str) -> str:
+    """A text on one line, with what is no text (see `is_text`) as escapes."""
+    return re.sub(r"\s*[\r\n]\s*", " ", said).encode("utf-8", "backslashreplace").decode()
+
+
+def is_text(name: str) -> bool:
+    """Whether UTF-8 can hold a name: a file's name may be bytes that are no text."""
+    return name.encode(errors="replace").decode() == name
 
 
 def unwritable(folder: Path, error: OSError, key: str) -> UserError:
@@ -46,7 +106,7 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 
 @contextmanager
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
-    """End the program with a sentence if the block raises an error that has one. After Ctrl-C it is `stopped`, if given.
+    """End the program with a sentence if the block raises an error. After Ctrl-C the sentence is `stopped`, if given.
 
     If `stopped` is given, SIGTERM, SIGHUP and SIGUSR1 do the same as Ctrl-C. Characters that the screen or file of the output
     can't show, such as λ in cp1252, are replaced. Hydra's callbacks need this function too: Hydra turns every exception in a
@@ -58,10 +118,8 @@ def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
     with nullcontext() if stopped is None else like_ctrl_c():
         try:
             yield
-        except (UserError, OSError) as error:
-            if (sentence := as_sentence(error)) is None:
-                raise
-            end(sentence)
+        except Exception as error:
+            end(in_words(error))
         except KeyboardInterrupt:
             if stopped is None:
                 raise
@@ -75,5 +133,7 @@ def end(sentence: str, status: int = 1) -> NoReturn:
 
 
 def show(sentence: str) -> None:
-    """Print the sentence as an error."""
+    """Print the sentence as an error, after the stack trace of the error being handled if the user asks for that."""
+    if os.environ.get(DEBUG, "0") not in ("", "0") and sys.exc_info()[1] is not None:
+        traceback.print_exc()
     print(f"error: {sentence}", file=sys.stderr)

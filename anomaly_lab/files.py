@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from anomaly_lab.errors import unwritable
+from anomaly_lab.errors import UserError, unwritable
 
 
 def make_folder(folder: Path, key: str) -> None:
@@ -57,6 +57,17 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a record to `path`, as a whole or not at all. ValueError if it holds NaN or infinity, which JSON doesn't have."""
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The record in a file that `write_json` has written. UserError if it is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): restore it from a copy, or make its run anew") from error
+    if not isinstance(record, dict):
+        raise UserError(f"{path} is damaged (it holds no record): restore it from a copy, or make its run anew")
+    return record
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

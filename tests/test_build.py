@@ -1,5 +1,7 @@
 """Records become objects of this package, and of nothing else: they may come from a stranger's checkpoint."""
 
+from typing import Any
+
 import pytest
 import torch
 from conftest import CUTOUT
@@ -72,3 +74,20 @@ def test_a_wrong_argument_is_named() -> None:
         build({"_target_": SDC, "widht": 1})
     with pytest.raises(ValueError, match=r"restore: .*'lambda'"):
         build({"_target_": "anomaly_lab.objectives.restore", "lambda": 1})
+
+
+@pytest.mark.parametrize("record", [3, None, "a", [1], {"a": 1}, {"_target_": 3}])
+def test_what_is_no_record_is_refused(record: Any) -> None:
+    with pytest.raises(ValueError, match="is no record with _target_"):
+        build(record)
+
+
+@pytest.mark.parametrize("wrong", [{"shapes": 3}, {"contents": True}, {"shapes": None}, {"shapes": [1]}])
+def test_an_argument_of_another_kind_is_a_mistake_in_the_record(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^anomaly_lab\.corruption\.local\.LocalCorruption: "):
+        build(CUTOUT | wrong)
+
+
+def test_and_so_is_one_that_is_too_large() -> None:
+    with pytest.raises(ValueError, match=f"^{SDC}: "):
+        build({"_target_": SDC, "width": float("inf"), "checkpointing": False, "standardize": False})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.files import digest, make_folder, of_file, of_files, replacing, write_csv, write_json, write_text
+from anomaly_lab.files import digest, make_folder, of_file, of_files, read_json, replacing, write_csv, write_json, write_text
 
 
 def test_the_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -98,3 +98,10 @@ def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:
     for letter, count in (("a", 251), ("ü", 125), ("漢", 83)):
         write_text(tmp_path / f"{letter * count}.npy", "whole")
         assert (tmp_path / f"{letter * count}.npy").read_text() == "whole"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null", "\udcff"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content, errors="surrogateescape")
+    with pytest.raises(UserError, match=r"^\S+a.json is damaged \(.*\): restore it from a copy, or make its run anew$"):
+        read_json(tmp_path / "a.json")

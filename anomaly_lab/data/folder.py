@@ -4,9 +4,10 @@ A reader is a function (root, category, need_training) → `Category`. It lists 
 it in `reader`: to read another layout, write one such function and one YAML. `scan` is the reader of MVTec AD's layout.
 """
 
+import contextlib
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from anomaly_lab.build import build
+from anomaly_lab.data import listing
 from anomaly_lab.data.images import read_image, read_mask
-from anomaly_lab.data.names import IMAGE_SUFFIXES, NORMAL, UNREAD_SUFFIXES, is_like_normal, kind_of, stem_of
-from anomaly_lab.errors import UserError
+from anomaly_lab.data.names import NORMAL, UNREAD_SUFFIXES, is_like_normal, kind_of
+from anomaly_lab.errors import UserError, printable
 from anomaly_lab.progress import watched
 
 log = logging.getLogger(__name__)
@@ -59,19 +61,18 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
     found: Category = function(Path(root).expanduser(), category, need_training=need_training)
     unused = unreached(found)
     if unused:
-        _tell(len(unused), unused[0].as_posix(), found.root)
+        _tell(len(unused), printable(str(unused[0])), found.root)
     return found
 
 
 def unreached(found: Category) -> list[Path]:
     """Images in the category's folder that are neither a sample nor a mask, sorted; hidden ones and normal masks left out."""
     used = {path for sample in (*found.train, *found.test) for path in (sample.path, sample.mask)}
-    known = IMAGE_SUFFIXES | UNREAD_SUFFIXES
-    beside = [path for path in found.root.rglob("*") if path.suffix.lower() in known and path not in used]
-    relative = [path.relative_to(found.root).parts for path in beside]
-    dull = [parts[:1] == ("ground_truth",) and parts[1:2] == (NORMAL,) for parts in relative]
-    hidden = [any(part.startswith(".") for part in parts) for parts in relative]
-    return sorted(path for path, a, b in zip(beside, dull, hidden, strict=True) if not (a or b) and path.is_file())
+    beside = [path for path in listing.walk(found.root) if path not in used]
+    parts = [path.relative_to(found.root).parts for path in beside]
+    return sorted(
+        path for path, (top, *rest) in zip(beside, parts, strict=True) if (top, *rest[:1]) != ("ground_truth", NORMAL)
+    )
 
 
 @functools.cache  # one command may list a folder several times
@@ -109,7 +110,7 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
     normal = _normal(folder)
     train = tuple(Sample(path, NORMAL, None) for path in _images_by_stem(normal).values())
     if need_training and not train:
-        for like in _folders(folder / "train"):
+        for like in listing.folders(folder / "train"):
             _require_clear(like)
         raise UserError(f"{normal} {_lacking(normal)}: put the normal training images there")
     return Category(category, folder, train, _scan_test(folder))
@@ -149,22 +150,30 @@ def _require_category(root: Path, category: str) -> None:
             f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
             f"{root.resolve().parent}, and set category.name to {root.resolve().name}"
         )
-    known = ", ".join(path.name for path in _folders(root) if _normal(path).is_dir())
+    known = ", ".join(_categories(root))
     remedy = f"set category.name to one of {known}" if known else "point data.root to where it is"
     raise UserError(f"{root} has no category {category}: {remedy}")
 
 
+def _categories(root: Path) -> Iterator[str]:
+    """The names of the categories in `root`, as far as they can be listed."""
+    for path in listing.visible(root):
+        with contextlib.suppress(UserError, OSError):
+            if _normal(path).is_dir():
+                yield printable(path.name)
+
+
 def _scan_test(folder: Path) -> tuple[Sample, ...]:
     """The test samples of the category in `folder`, each with its mask, sorted."""
-    for stray in _image_files(folder / "test"):
+    for stray in listing.images(folder / "test"):
         raise UserError(f"{stray} lies outside the folders test/<kind>: move it to test/{NORMAL} or test/<kind of defect>")
     images: dict[str, dict[str, Path]] = {}
-    for kind in _folders(folder / "test"):
+    for kind in listing.folders(folder / "test"):
         _require_clear(kind)
         if (name := kind_of(kind)) in images:
             raise UserError(f"{kind.parent} has two folders of normal images, {kind.name} and another: merge them in {NORMAL}")
         images[name] = _images_by_stem(kind)
-    truths = [kind for kind in _folders(folder / "ground_truth") if kind_of(kind) != NORMAL]
+    truths = [kind for kind in listing.folders(folder / "ground_truth") if kind_of(kind) != NORMAL]
     masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
     bare = [name for name, paths in images.items() if paths and not masks.get(name)]
     if bare and any(masks.values()) and NORMAL not in images:
@@ -179,15 +188,15 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
 
 
 def _lacking(folder: Path) -> str:
-    """Why a folder has no images."""
-    unread = [path.name for path in _visible(folder) if path.suffix.lower() in UNREAD_SUFFIXES]
+    """What a folder without images lacks."""
+    unread = [path.name for path in listing.visible(folder) if path.suffix.lower() in UNREAD_SUFFIXES]
     formats = f" but {len(unread)} in formats that are not read, such as {unread[0]}" if unread else ""
     return f"has no images{formats}" if folder.is_dir() else "is missing"
 
 
 def _normal(category: Path) -> Path:
     """The folder of a category's normal training images; train/good if there is none."""
-    return next((path for path in _folders(category / "train") if kind_of(path) == NORMAL), category / "train" / NORMAL)
+    return next((path for path in listing.folders(category / "train") if kind_of(path) == NORMAL), category / "train" / NORMAL)
 
 
 def _require_clear(folder: Path) -> None:
@@ -202,8 +211,8 @@ def _require_clear(folder: Path) -> None:
 def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
     """stem → mask for the images (stem → path) of one kind of defect; `truth` is the folder of its masks."""
     masks: dict[str, Path] = {}
-    for mask in _image_files(truth):
-        stem = next((stem for stem in (stem_of(mask).removesuffix("_mask"), stem_of(mask)) if stem in images), None)
+    for mask in listing.images(truth):
+        stem = next((stem for stem in (listing.stem(mask).removesuffix("_mask"), listing.stem(mask)) if stem in images), None)
         if stem is None:
             raise UserError(
                 f"{mask} has no image in test/{truth.name}: name it as its image, with or without _mask at the end, add the "
@@ -218,25 +227,11 @@ def _pair(truth: Path, images: dict[str, Path]) -> dict[str, Path]:
 def _images_by_stem(folder: Path) -> dict[str, Path]:
     """stem → path of the images directly in `folder`, sorted."""
     images: dict[str, Path] = {}
-    for path in _image_files(folder):
-        if (stem := stem_of(path)) in images:
+    for path in listing.images(folder):
+        if (stem := listing.stem(path)) in images:
             raise UserError(f"{images[stem]} and {path} share the stem {path.stem}: rename one of them")
         images[stem] = path
     return images
-
-
-def _image_files(folder: Path) -> list[Path]:
-    """The images directly in `folder`, sorted. A link to a missing file counts: reading it fails later, with a message."""
-    return [path for path in _visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_dir()]
-
-
-def _visible(folder: Path) -> list[Path]:
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return sorted((path for path in paths if not path.name.startswith(".")), key=Path.as_posix)
 
 
 def first_of_each_kind(samples: Iterable[Sample], most: int) -> list[Sample]:

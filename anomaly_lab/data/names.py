@@ -1,6 +1,5 @@
 """What the names of folders and files say: which folder holds normal images, which files are images."""
 
-import unicodedata
 from pathlib import Path
 
 NORMAL = "good"
@@ -22,11 +21,6 @@ UNREAD_SUFFIXES = frozenset(
 def kind_of(folder: Path) -> str:
     """The kind of defect whose images a folder holds; `NORMAL` for its name in any case."""
     return NORMAL if folder.name.casefold() == NORMAL else folder.name
-
-
-def stem_of(path: Path) -> str:
-    """A file's stem in one normal form: an ü may be stored as one character or as two, and nobody sees which."""
-    return unicodedata.normalize("NFC", path.stem)
 
 
 def is_like_normal(name: str) -> bool:

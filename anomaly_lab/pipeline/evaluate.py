@@ -19,14 +19,14 @@ from anomaly_lab.pipeline.ending import end
 from anomaly_lab.pipeline.train import calibrated
 from anomaly_lab.runs import changes, environment, lock
 from anomaly_lab.runs.checks import check
-from anomaly_lab.runs.directory import best_checkpoint, finished_metrics, require_run
+from anomaly_lab.runs.directory import best_checkpoint, config_of, finished_metrics, require_run
 from anomaly_lab.runs.machine import keep_freed_memory
 from anomaly_lab.runs.trained import load
 from anomaly_lab.show.screen import print_source
 from anomaly_lab.training.trainer import quiet
 
 log = logging.getLogger(__name__)
-OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size")  # copied from the run's metrics.json
+OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size", "init")  # copied from the run's metrics.json
 
 
 def evaluate(given: DictConfig) -> None:
@@ -34,7 +34,7 @@ def evaluate(given: DictConfig) -> None:
     hydra = HydraConfig.get()
     directory, source = Path(hydra.runtime.output_dir), require_run(given.run).resolve()
     changed = changes.changes(hydra.overrides.task)
-    config = changes.overlaid(OmegaConf.load(source / "config.yaml"), given, changed)
+    config = changes.overlaid(config_of(source), given, changed)
     check(config)
     changes.require_new(directory, source, changed)  # again, since Hydra calls the guard once for a whole multirun
     with lock.held(directory):
@@ -66,7 +66,7 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapp
         "steps": trained.step,
         "device": str(trained.module.device),
         "source_run": str(source),
-        "trained_on": OmegaConf.load(source / "config.yaml").data.name,
+        "trained_on": config_of(source).data.name,
         "threshold_from": str(data.found.root) if anew else str(source),
     }
     end(config, directory, trained.module, data, levels, trained.epoch, of_training)

@@ -1,6 +1,5 @@
 """What an evaluation changes in a run's configuration, and where it may write its results."""
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,14 +9,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import Refused, UserError, ending_in_a_sentence
-from anomaly_lab.files import make_folder
+from anomaly_lab.files import make_folder, read_json
 from anomaly_lab.runs import directory
 
 RECORD = "source.json"  # file in an evaluation's directory that names the run
 KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
 # keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
-    "data", "data.root", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
+    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
     "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
@@ -36,8 +35,8 @@ class Guard(Callback):
     """Checks the run and the new directory before Hydra writes its own records there."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        new = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
+            new = Path(config.hydra.run.dir)
             source = directory.require_run(config.run).resolve()
             require_new(new, source, changes(config.hydra.overrides.task))
             make_folder(new, "out=")
@@ -53,8 +52,8 @@ def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
     if source == new.resolve() or source in new.resolve().parents:
         raise Refused(f"{new} lies in the run itself, which is only read: choose another directory with out=")
     if (new / RECORD).is_file() and not (new / "metrics.json").is_file():
-        record = json.loads((new / RECORD).read_text(encoding="utf-8"))
-        if (record["run"], record["changed"]) == (str(source), list(changed.values())):
+        record = read_json(new / RECORD)
+        if (record.get("run"), record.get("changed")) == (str(source), list(changed.values())):
             return
     if (new / "config.yaml").exists():
         raise Refused(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")

@@ -46,7 +46,7 @@ class Numbers(NamedTuple):
 
 NUMBERS = {
     "seed": Numbers(0, 2**32 - 1, whole=True),
-    "image_size": Numbers(SMALLEST, whole=True, besides=("auto",), why="as the network shrinks its input eightfold"),
+    "image_size": Numbers(SMALLEST, 2**16, whole=True, besides=("auto",), why="as the network shrinks its input eightfold"),
     "batch_size": Numbers(1, whole=True, besides=("auto",)),
     "checkpoint_minutes": Numbers(0),
     "objective.lam": Numbers(0, 1, besides=(None,), why="since λ weights the two terms of the objective"),
@@ -57,8 +57,9 @@ NUMBERS = {
     "data.train_size": Numbers(SMALLEST, whole=True, besides=(0, "auto"), why="where 0 stands for whole images"),
     "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
+    "data.rescale": Numbers(0, inside=True, besides=("training",), why="as pixels for one pixel of the training images"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
-    "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
+    "data.cache.gib": Numbers(0, 2**20, why="in GiB, where 0 keeps no images"),
     "scoring.sigma": Numbers(0),
     "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
     "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
@@ -95,14 +96,18 @@ def check(config: DictConfig) -> None:
 
     for name, known in (("data.contrast", CONTRASTS), ("objective.norm", NORMS)):
         value = OmegaConf.select(config, name)
-        if value is not None and value not in known:
-            raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+        if value not in known and not (name == "objective.norm" and value is None):
+            raise UserError(f"{name} is {_shown(value)}: it must be one of {', '.join(known)}")
     for key in ("scoring.scorer", "scoring.pooling"):
         record(key, OmegaConf.select(config, key))
+    if OmegaConf.select(config, "data.cache.folder", default="") is None:
+        raise UserError("data.cache.folder is null: give a folder, or data.cache.gib=0 for no cache")
     if not isinstance(category.get("augmentation", ListConfig([])), ListConfig):
         raise UserError(f"category.augmentation is {_shown(category.augmentation)}: write a list, such as '[horizontal_flip]'")
     check_trainer(config)
     check_system(config)
+    if config.get("init") is not None and config.objective.name == "none":
+        raise UserError(f"init={config.init} begins a training, and model={config.model.name} has none: leave init= out")
 
 
 def check_trainer(config: DictConfig) -> None:

@@ -24,8 +24,8 @@ def names(key: str) -> list[str]:
 
 
 def record(key: str, value: Any) -> Any:
-    """The record that the name `value` stands for, with its name. A record stays as it is. UserError for an unknown name."""
-    if not isinstance(value, str):
+    """The record that the name `value` stands for, with its name. A record stays as it is. UserError for anything else."""
+    if isinstance(value, Mapping) and "_target_" in value:
         return value
     for path in (folder / key.replace(".", "/") / f"{value}.yaml" for folder in folders()):
         if path.is_file():

@@ -1,6 +1,7 @@
 """The command line before Hydra reads it: quotes around paths, a directory for the run, and mistakes named in a sentence."""
 
 import importlib.util
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
 
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, is_text
 
 # the configuration lies in the package if that was installed from a wheel, else beside it
 CONF = next(folder / "conf" for folder in Path(__file__).parents[1:3] if (folder / "conf").is_dir())
@@ -21,35 +23,60 @@ LAUNCHERS = {
     "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "pip install 'anomaly_lab[submitit]'"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "pip install hydra-ray-launcher, in an environment of its own"),
 }
-PATHS = ("resume", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
-TEXTS = ("data.root", "mvtec_root", "category.name", "data.cache.folder")  # other options whose value is a path or a name
+PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
+# other options whose value is a path or a name: data.root, category.name, model.encoder_file, logger.wandb.group …
+TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
+LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
 
 def prepared(arguments: Sequence[str]) -> list[str]:
     """The arguments as Hydra needs them. UserError for a mistake that Hydra would answer without a remedy."""
+    require_names(arguments)
     require_launcher(arguments)
     require_multirun(arguments)
     require_rule(arguments)
+    require_choice(arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
     return placed([quoted(argument, several) for argument in arguments])
+
+
+def require_names(arguments: Sequence[str]) -> None:
+    """UserError for a name that is no text, in an argument, the current folder or a variable: no file of ours holds it."""
+    try:
+        here = os.getcwd()
+    except OSError as error:
+        raise UserError(f"the current folder does not exist any more ({error.strerror}): change to another one") from error
+    variables = {name: os.environ.get(name, "") for name in ("ANOMALY_LAB_CACHE", "HOME")}
+    arguments_by_key = {argument.partition("=")[0]: argument for argument in arguments}
+    for what, name in {**arguments_by_key, "the current folder": here, **variables}.items():
+        if not is_text(name):
+            raise UserError(f"{what} is {name!a}, which is no text in UTF-8: rename the file or folder")
 
 
 def quoted(argument: str, several: bool = False) -> str:
     """The argument with quotes around a path or a name, whose characters can have a meaning in Hydra.
 
     A run's directory always gets them: its name contains "=" and ",". Another path or name gets them where Hydra would not read
-    it as one value. In a multirun (`several`), commas separate several of them. A value that has quotes or an interpolation
-    stays as it is.
+    it as one value, and any other value that Hydra can't read at all, except a list, a mapping or a call. In a multirun
+    (`several`), commas separate several of them. A value that has quotes or an interpolation stays as it is. UserError for a
+    path or a name that is empty, which a variable of the shell may be: it would mean the current folder.
     """
     option, equals, value = argument.partition("=")
     name = option.lstrip("+")
-    if name not in (*PATHS, *TEXTS) or not equals or value.startswith(("'", '"')) or "${" in value:
+    if not equals or option.startswith(("-", "~")) or "${" in value:
         return argument
-    if name in TEXTS and _is_read(argument, several):
+    if not value and (name in PATHS or TEXTS.fullmatch(name)):
+        raise UserError(f"{argument} has no value after the sign: give a path or a name, or leave the option out")
+    if name in LISTS and value.startswith("[") and value.endswith("]") and value != "[]":
+        return f"{option}=[{','.join(quoted(f'x={part}')[2:] for part in value[1:-1].split(','))}]"
+    if name in PATHS:
+        return argument if _in_quotes_already(value) else f"{option}={_in_quotes(os.path.expanduser(value))}"
+    text = TEXTS.fullmatch(name) is not None
+    if _is_read(argument, several, text) or (not text and re.match(r"[\[{]|\w+\(", value)):
         return argument
-    values = value.split(",") if several and name in TEXTS else [value]
+    values = value.split(",") if several else [value]
     return f"{option}={','.join(map(_in_quotes, values))}"
 
 
@@ -59,13 +86,22 @@ def _in_quotes(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _is_read(argument: str, several: bool) -> bool:
-    """Whether Hydra's grammar reads the argument as one value, or as one or more if `several`."""
+def _in_quotes_already(value: str) -> bool:
+    return value.startswith(("'", '"')) and _is_read(f"x={value}", several=False, text=True)
+
+
+def _is_read(argument: str, several: bool, text: bool) -> bool:
+    """Whether Hydra's grammar reads the argument; a `text` as one text or null, or as one or more if `several`."""
     try:
         override = OverridesParser.create().parse_override(argument)
-        return several if override.is_sweep_override() else not isinstance(override.value(), list | dict)
     except HydraException:
         return False
+    if not text:
+        return True
+    found = override.value()
+    values = (found.list if several and isinstance(found, ChoiceSweep) else [found]) or []
+    kept = argument == argument.strip() and "= " not in argument  # Hydra drops the blanks around a value
+    return kept and all(value is None or isinstance(value, str | QuotedString) for value in values)
 
 
 def placed(arguments: list[str]) -> list[str]:
@@ -101,6 +137,15 @@ def require_rule(arguments: Sequence[str]) -> None:
     for key in keys:
         if key.startswith("calibration.") and "calibration" not in keys:
             raise UserError(f"{key} belongs to a rule: name that too, as in calibration=quantile calibration.q=0.9")
+
+
+def require_choice(arguments: Sequence[str]) -> None:
+    """UserError if nothing or a number is chosen of a group, as in trainer=null: Hydra would not name the group."""
+    for argument in arguments:
+        group, equals, value = argument.lstrip("+").partition("=")
+        if equals and (CONF / group).is_dir() and re.fullmatch(r"null|[\d.+-]*", value, re.IGNORECASE):
+            known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+            raise UserError(f"{argument} chooses nothing: name one of {known}, or your own")
 
 
 def require_multirun(arguments: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """A run's directory: its name, which run it belongs to, and the files there. The network is not loaded."""
 
 import csv
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,14 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from anomaly_lab import files
-from anomaly_lab.errors import Refused, UserError, ending_in_a_sentence
+from anomaly_lab.errors import Refused, UserError, ending_in_a_sentence, printable
 from anomaly_lab.runs import fingerprint
 
+FROM_COPY = "restore it from a copy, or make the run anew"
 FAILURE = "error.txt"  # why the run failed, in one sentence, for the report
 LONGEST_NAME = 120  # bytes; file systems allow 255
 
@@ -32,8 +34,12 @@ def sweep_directory(overrides: Sequence[str]) -> str:
 
 
 def job_directory(overrides: str, *, _root_: DictConfig) -> str:
-    """The name of a job's folder in its multirun's folder: the job's overrides and a digest of its whole configuration."""
-    return _named(overrides, files.digest(fingerprint.normalised(_root_)))
+    """The name of a job's folder in its multirun's folder: the job's overrides and a digest of its configuration and place of
+    data. Jobs on other images may share the folder of a multirun; where the same images have moved, `resume` finds the job."""
+    root = OmegaConf.select(_root_, "data.root")
+    synthetic = OmegaConf.select(_root_, "data.name") == "synthetic"  # the same everywhere
+    place = None if root is None or synthetic else str(Path(root).expanduser().resolve())
+    return _named(overrides, files.digest([fingerprint.normalised(_root_), place]))
 
 
 def _named(overrides: str, identity: str) -> str:
@@ -65,17 +71,29 @@ class Guard(Callback):
     """Checks a run's directory before Hydra writes there: it would overwrite another run's records or print a stack trace."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        run = Path(config.hydra.run.dir)
         with ending_in_a_sentence():
+            run = Path(config.hydra.run.dir)
             if config.resume is not None:
                 stored_config(run)
             elif (run / "config.yaml").is_file():
-                refuse_other(run, fingerprint.differences(OmegaConf.load(run / "config.yaml"), config))
+                refuse_other(run, fingerprint.differences(config_of(run), config))
             files.make_folder(run, "hydra.run.dir=")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with ending_in_a_sentence():
             files.make_folder(Path(config.hydra.sweep.dir), "hydra.sweep.dir=")
+
+
+def config_of(run: Path) -> Any:
+    """The configuration stored in the run's directory. UserError if the file is damaged."""
+    path = run / "config.yaml"
+    try:
+        config = OmegaConf.load(path)
+    except (ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} is damaged ({printable(str(error))}): {FROM_COPY}") from error
+    if not isinstance(config, DictConfig) or "data" not in config:
+        raise UserError(f"{path} is damaged (it is no run's configuration): {FROM_COPY}")
+    return config
 
 
 def refuse_other(run: Path, differing: Sequence[str]) -> None:
@@ -86,7 +104,7 @@ def refuse_other(run: Path, differing: Sequence[str]) -> None:
         raise Refused(f"{run} holds a run already, and another: {what}; {remedy}")
     if (run / "metrics.json").is_file():
         what = f"{run} holds a run already, which has finished: its metrics are in {run / 'metrics.json'}"
-        raise Refused(f"{what}; to train anew choose another directory with hydra.run.dir=")
+        raise Refused(f"{what}; to train anew choose another directory with hydra.run.dir=, to train it further add init={run}")
 
 
 def stored_config(run: Path) -> Any:
@@ -96,8 +114,11 @@ def stored_config(run: Path) -> Any:
     if (run / "source.json").is_file():
         raise UserError(f"{run} is an evaluation and holds no training to resume: start python -m anomaly_lab.evaluate again")
     if (run / "metrics.json").is_file():
-        raise UserError(f"{run} has finished already: its metrics are in {run / 'metrics.json'}")
-    return OmegaConf.load(run / "config.yaml")
+        raise UserError(
+            f"{run} has finished already: its metrics are in {run / 'metrics.json'}; to train its weights further, start a new "
+            f"run with init={run}"
+        )
+    return config_of(run)
 
 
 def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> Any:
@@ -139,13 +160,22 @@ def best_checkpoint(run: Path) -> Path:
 def finished_metrics(run: Path) -> dict[str, Any] | None:
     """metrics.json of the run; None if the run has not finished."""
     path = run / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return files.read_json(path) if path.is_file() else None
 
 
 def held_out_levels(run: Path) -> list[dict[str, Any]]:
-    """The rows of levels.csv for the held-out images, valid for the run's own scoring. Without the file there are none."""
+    """The rows of levels.csv for the held-out images, valid for the run's own scoring. Without the file there are none.
+
+    UserError if it is damaged.
+    """
     path = run / "levels.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["split"] == "validation"]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["split"] == "validation"]
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row is not whole")
+    except (ValueError, KeyError, csv.Error) as error:
+        raise UserError(f"{path} is damaged ({error}): {FROM_COPY}") from error
+    return rows

@@ -1,6 +1,5 @@
 """environment.json: the versions, commit, machine and command line of a run."""
 
-import json
 import os
 import platform
 import re
@@ -12,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from anomaly_lab.files import write_json
+from anomaly_lab.files import read_json, write_json
 
 HERE = Path(__file__).parent.parent  # the folder of this package
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "opencv-python-headless", "numpy")
@@ -43,7 +42,7 @@ def write_environment(run: Path, prints: dict[str, str], resuming: bool) -> None
     path = run / "environment.json"
     record = environment() | {"fingerprint": prints}
     if resuming and path.is_file():
-        first = json.loads(path.read_text(encoding="utf-8"))
+        first = read_json(path)
         record = first | {"resumed": [*first.get("resumed", []), record]}
     write_json(path, record)
 

@@ -22,7 +22,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from anomaly_lab.errors import InUse, Refused, as_sentence, end, ending_in_a_sentence, show
+from anomaly_lab.errors import InUse, Refused, as_sentence, end, ending_in_a_sentence, in_words, show
 from anomaly_lab.files import write_text
 from anomaly_lab.runs import command_line, directory, lock
 
@@ -42,39 +42,57 @@ class Ending(NamedTuple):
 
 def command(job: Callable[[], Any]) -> None:
     """Check and complete the command line, then call `job`, a function decorated by hydra.main."""
-    with concluded(), ending_in_a_sentence("stopped: start the same command again"):
+    with concluded(), ending_in_a_sentence("stopped: start the same command again"), _raised_by_hydra():
         sys.argv[1:] = command_line.prepared(sys.argv[1:])
         job()
+
+
+@contextlib.contextmanager
+def _raised_by_hydra() -> Iterator[None]:
+    """In the block, Hydra raises errors. Otherwise it prints some in several lines or as a stack trace."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR") if before is None else os.environ.update(HYDRA_FULL_ERROR=before)
 
 
 def ended(work: Callable[[], Ending], noted: bool) -> Ending:
     """Do the work of a job and return how it ended.
 
-    A job of a multirun that fails does not end the multirun. A single run that fails ends the program: with a sentence, or with
-    a stack trace if the error is a bug. `noted`: whether the reason is also written to the job's error.txt, for the report.
+    A job of a multirun that fails does not end the multirun. A single run that fails ends the program with a sentence. If the
+    error may be a bug, its stack trace goes to the job's log file. `noted`: whether the reason is also written to the job's
+    error.txt, for the report. With hydra.job.chdir, relative paths keep their meaning: the work is done where the command was.
     """
+    hydra = HydraConfig.get()
     try:
-        return work()
+        with contextlib.chdir(hydra.runtime.cwd) if hydra.job.chdir else contextlib.nullcontext():
+            return work()
     except InUse as error:
         if not directory.in_multirun():
             end(str(error))
         print(error)
         return Ending(ELSEWHERE)
     except Exception as error:
-        sentence = as_sentence(error)
-        reason = " ".join((sentence or f"{type(error).__name__}: {error}").split())
-        run = Path(HydraConfig.get().runtime.output_dir)
+        reason, run = in_words(error), Path(hydra.runtime.output_dir)
+        if as_sentence(error) is None:
+            _log_trace()
         if noted and not isinstance(error, Refused) and not lock.in_use(run):
             with contextlib.suppress(OSError):  # the disk may be full, which may be the reason
                 write_text(run / directory.FAILURE, f"{reason}\n")
         if not directory.in_multirun():
-            if sentence is None:
-                raise
             end(reason)
-        if sentence is None:
-            log.info("", exc_info=True)  # the stack trace goes to the job's log file
         show(reason)
         return Ending(FAILED, reason)
+
+
+def _log_trace() -> None:
+    """Write the stack trace of the error being handled to the job's log file, and not to the screen."""
+    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)
 
 
 class Jobs(Callback):

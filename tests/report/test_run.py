@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import pytest
 from fake_runs import fake_run
 
 from anomaly_lab.report.read.collect import collect
@@ -74,3 +75,11 @@ def test_an_evaluation_reads_the_run_that_trained_its_network_once(tmp_path: Pat
     assert run.source_run is not None and run.source_run.path == trained
     assert run.source_run is run.source_run
     assert read(trained).source_run is None
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "path,label\nx\n", "path,label\nx,1,2\n", "path,label\n\udcff,1\n"])
+def test_damaged_scores_make_a_run_unreadable(tmp_path: Path, content: str) -> None:
+    (tmp_path / "metrics.json").write_text('{"data": "mvtec", "category": "a", "objective": "l2", "seed": 0}')
+    (tmp_path / "scores.csv").write_text(content, errors="surrogateescape")
+    found = read(tmp_path)
+    assert (found.state, found.note) == ("unreadable", "scores.csv is damaged")

@@ -26,6 +26,12 @@ def checked(*overrides: str) -> None:
         (["corruption=proxy"], "corruption=proxy is kept for the validation"),
         (["trainer.devices=2"], "several runs use several: -m"),
         (["trainer.compile=true", "model.checkpointing=true"], "use trainer.compile or model.checkpointing, not both"),
+        (["scoring.pooling=3"], "scoring.pooling is 3: it must be one of max, mean_top"),
+        (["scoring.scorer={a: 1}"], "it must be one of features, reconstruction"),
+        (["data.contrast=null"], "data.contrast is null: it must be one of none, category, image"),
+        (["data.cache.folder=null"], "data.cache.folder is null: give a folder, or data.cache.gib=0"),
+        (["data.cache.gib=1e400"], "data.cache.gib is inf: it must be a number in"),
+        (["image_size=1000000000000"], "image_size is 1000000000000: it must be"),
         (["objective.norm=l3"], "objective.norm is l3: it must be one of l2, squared"),
     ],
 )

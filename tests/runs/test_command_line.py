@@ -1,5 +1,11 @@
 """The command line before Hydra reads it."""
 
+import os
+import re
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
@@ -36,17 +42,126 @@ def test_a_run_directory_on_the_command_line_gets_quotes(argument: str, quoted: 
     assert command_line.quoted(argument) == quoted
 
 
-NAMES = st.text(min_size=1).filter(lambda name: not name.startswith(("'", '"')) and "${" not in name)
+def read(argument: str) -> Any:
+    """The value that Hydra reads after our quoting."""
+    return OverridesParser.create().parse_override(command_line.quoted(argument)).value()
 
 
-@given(option=st.sampled_from(["run", "data.root", "category.name"]), name=NAMES)
+# every option that holds a path or a name, in any command
+OPTIONS = (
+    *(
+        "run",
+        "resume",
+        "out",
+        "hydra.run.dir",
+        "hydra.sweep.dir",
+        "hydra.sweep.subdir",
+        "hydra.output_subdir",
+        "hydra.job.name",
+    ),
+    *("data.root", "mvtec_root", "category.name", "data.cache.folder", "model.encoder_file", "logger.tensorboard.name"),
+    *("+logger.wandb.entity", "logger.wandb.project", "logger.wandb.name", "logger.wandb.group", "logger.wandb.save_dir"),
+    *("+logger.wandb.notes", "hydra.job_logging.handlers.file.filename", "++data.root"),
+)
+
+
+def quotes(name: str) -> bool:
+    """Whether Hydra reads the name as a text in quotes, an interpolation or nothing, or `quoted` the user's own folder."""
+    return name.startswith(("'", '"', "~")) or "${" in name or name.lower() == "null"
+
+
+@given(option=st.sampled_from(OPTIONS), name=st.text(min_size=1).filter(lambda name: not quotes(name)))
 def test_a_path_of_any_characters_reaches_the_configuration(option: str, name: str) -> None:
-    override = OverridesParser.create().parse_override(command_line.quoted(f"{option}={name}"))
-    value = override.value()
-    if isinstance(value, str):
-        assert value == name or value == name.strip(), name
-    else:  # an unquoted number, null or true: `check` answers in a sentence
-        assert isinstance(value, int | float | None) and option != "run"
+    assert read(f"{option}={name}") == name
+
+
+NAMES = ["größe", "写真", "e\u0301", "Bilder (Kopie)", " a", "a ", "[x]", "{x}", "x[1]", "date=2026-11-25", "a= b", "a,b", "#1"]
+NAMES += [
+    "it's",
+    "'s",
+    'a"b',
+    "a\\b",
+    "a\\",
+    "$x",
+    "new\nline",
+    "12",
+    "1e3",
+    "true",
+    "choice(1,2)",
+    "range(3)",
+    "*",
+    "a|b",
+    "@",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_of_a_path_or_a_name_takes_odd_ones(option: str, name: str) -> None:
+    assert read(f"{option}={name}") == name
+
+
+@pytest.mark.parametrize("option", ["experiment", "objective.lam", "+mine.text"])
+@pytest.mark.parametrize("name", ["größe", "it's", "a b (c)", "a=b", "new\nline"])
+def test_any_other_value_that_hydra_cannot_read_is_a_text(option: str, name: str) -> None:
+    assert read(f"{option}={name}") == name
+
+
+@pytest.mark.parametrize(
+    "argument", ["seed=[1", "corruption.size=[0.1,0.5]", "x={a:1}", "objective.lam=choice(1,2", "~debug", "x=a,b"]
+)
+def test_lists_mappings_calls_and_sweeps_are_hydra_s(argument: str) -> None:
+    assert command_line.quoted(argument) == argument
+
+
+def test_the_names_in_a_list_are_quoted_one_by_one() -> None:
+    assert read("logger.wandb.tags=[größe,a,it's]") == ["größe", "a", "it's"]
+    assert read("logger.wandb.tags=[]") == []
+
+
+def test_the_user_s_own_folder_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    for option in ("run", "resume", "out", "hydra.run.dir", "hydra.sweep.dir"):
+        assert read(f"{option}=~/runs/a=b") == "/home/me/runs/a=b"
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_empty_path_is_a_mistake(option: str) -> None:
+    """It would be the current folder; a shell writes it for a variable that is not set."""
+    with pytest.raises(UserError, match=rf"{re.escape(option)}= has no value"):
+        command_line.quoted(f"{option}=")
+
+
+@pytest.mark.parametrize(
+    "argument", ["resume=gr\udcf6\udcdfe", "data.root=\udcff", "--config-dir=\udcff", "category.name=a\udcff"]
+)
+def test_a_name_that_is_no_text_is_a_mistake(argument: str) -> None:
+    with pytest.raises(UserError, match=r"'.*\\udc.*', which is no text in UTF-8: rename"):
+        command_line.prepared([argument])
+
+
+def test_so_is_one_of_the_current_folder_or_in_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "\udcff").mkdir()
+    monkeypatch.chdir(tmp_path / "\udcff")
+    with pytest.raises(UserError, match=r"the current folder is .*udcff"):
+        command_line.prepared(["seed=1"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANOMALY_LAB_CACHE", "/tmp/\udcff")
+    with pytest.raises(UserError, match=r"ANOMALY_LAB_CACHE is .*udcff"):
+        command_line.prepared(["seed=1"])
+
+
+def test_a_current_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getcwd", Mock(side_effect=FileNotFoundError(2, "No such file or directory")))
+    with pytest.raises(UserError, match="the current folder does not exist any more"):
+        command_line.prepared(["seed=1"])
+
+
+@pytest.mark.parametrize("argument", ["trainer=null", "+category=3", "objective=", "data=1.5"])
+def test_choosing_nothing_lists_what_there_is(argument: str) -> None:
+    with pytest.raises(UserError, match=rf"{re.escape(argument)} chooses nothing: name one of \w+(, \w+)*, or your own"):
+        command_line.prepared([argument])
 
 
 def test_a_multirun_may_name_several_categories() -> None:

@@ -176,3 +176,17 @@ def test_what_is_missing_is_named(finished: Finished, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no checkpoints/best.ckpt: .*resume="):
         directory.require_run(str(tmp_path))
     assert directory.finished_metrics(tmp_path) is None and directory.held_out_levels(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "hello", "[1, 2]", "a: 1", "null", "a: [\n b: {", "\udcff"])
+def test_a_damaged_configuration_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yaml").write_text(content, errors="surrogateescape")
+    with pytest.raises(UserError, match=r"^\S+config.yaml is damaged \(.*\): restore it from a copy, or make the run anew$"):
+        directory.config_of(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["hello\n1\n", "split,level\nvalidation\n", "split,level\nvalidation,1,2\n", "a\n\udcff"])
+def test_damaged_levels_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "levels.csv").write_text(content, errors="surrogateescape")
+    with pytest.raises(UserError, match=r"^\S+levels.csv is damaged \(.*\): restore it"):
+        directory.held_out_levels(tmp_path)

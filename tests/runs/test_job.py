@@ -1,4 +1,4 @@
-"""How a command starts and how its jobs end: in one sentence for what the user can mend, in a stack trace for a bug."""
+"""How a command starts and how its jobs end: in one sentence, with a stack trace for developers."""
 
 import errno
 import os
@@ -13,6 +13,7 @@ from conftest import Ended, Finished, in_process, sentence
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from anomaly_lab.errors import UserError
 from anomaly_lab.runs import job
 
 Train = Callable[..., Ended]
@@ -51,12 +52,54 @@ def test_what_the_system_refuses_is_a_sentence(
     assert not (tmp_path / "out/error.txt").exists(), "the directory may be another run's"
 
 
-def test_a_bug_ends_a_single_run_in_a_stack_trace(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(os_error(errno.EIO)))
+BUG = "ZeroDivisionError: by zero (a wrong option, or a bug: ANOMALY_LAB_DEBUG=1 shows where)"
+
+
+def test_a_bug_ends_a_single_run_in_a_sentence_and_the_log_keeps_its_stack_trace(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(ZeroDivisionError("by\nzero")))
     ended = train(CARPET)
-    assert ended.status == 1
-    assert "Traceback" in ended.err and "Input/output error" in ended.err
-    assert "Input/output error" in (ended.directories[0] / "error.txt").read_text()
+    assert sentence(ended) == f"error: {BUG}"
+    (run,) = ended.directories
+    assert (run / "error.txt").read_text() == f"{BUG}\n"
+    assert "Traceback" in (run / "train.log").read_text()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_developers_see_the_stack_trace(train: Train, monkeypatch: pytest.MonkeyPatch, several: bool) -> None:
+    monkeypatch.setenv("ANOMALY_LAB_DEBUG", "1")
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(UserError("the lamp is off: switch it on")))
+    ended = train(CARPET, *(["seed=0", "-m"] if several else []))
+    assert "Traceback" in ended.err and "error: the lamp is off: switch it on\n" in ended.err
+
+
+def test_a_name_that_is_no_text_is_escaped_in_every_file(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(UserError("gr\udcf6n is odd: rename it")))
+    ended = train(CARPET)
+    assert r"gr\udcf6n" in sentence(ended)
+    assert (ended.directories[0] / "error.txt").read_text() == "gr\\udcf6n is odd: rename it\n"
+
+
+def test_with_another_working_directory_relative_paths_keep_their_meaning(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", lambda config: seen.append(Path.cwd()) or (0.5, True))
+    assert train(CARPET, "hydra.job.chdir=true").status == 0
+    assert train("-m", CARPET, "hydra.job.chdir=true").status == 0
+    assert seen == [tmp_path, tmp_path]
+
+
+def test_what_hydra_says_is_one_sentence(train: Train) -> None:
+    for option, named in (
+        ("objective.lamm=1", "lamm"),
+        ("seed", "seed"),
+        ("trainer=null", "trainer"),
+        ("seed=${none}", "none"),
+    ):
+        said = sentence(train(CARPET, option))
+        assert named in said and "HYDRA_FULL_ERROR" not in said
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -81,7 +124,7 @@ def test_a_bug_in_one_job_does_not_end_a_multirun(
         ended = in_process(tmp_path, main, command, "-m", "run=somewhere", "scoring.sigma=1,2")
     assert (ended.status, len(seen)) == (1, 2)
     assert "2 jobs, 1 finished, 1 failed\n" in ended.out
-    assert "error: ZeroDivisionError: by zero\n" in ended.err and "Traceback" not in ended.err
+    assert f"error: {BUG}\n" in ended.err and "Traceback" not in ended.err + ended.out
     logs = [log.read_text() for log in ended.directories[0].glob(f"*/{command}.log")]
     assert ["Traceback" in log for log in sorted(logs, key=len)] == [False, True], "it can be looked up"
     assert not list(ended.directories[0].glob(".jobs"))

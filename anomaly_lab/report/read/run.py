@@ -45,8 +45,11 @@ class Run:
 
     @cached_property
     def scores(self) -> list[dict[str, str]]:
-        """The rows of scores.csv; none if there is no such file."""
-        return list(_read(self.path / "scores.csv", _rows, []))
+        """The rows of scores.csv; none if there is no such file. ValueError if it is damaged."""
+        rows: list[dict[str, str]] | None = _read(self.path / "scores.csv", _rows, None)
+        if (rows is None and (self.path / "scores.csv").exists()) or any("label" not in row for row in rows or []):
+            raise ValueError("scores.csv is damaged")
+        return rows or []
 
     @cached_property
     def levels(self) -> list[dict[str, str]]:
@@ -90,7 +93,9 @@ def read(path: Path) -> Run:
     try:
         known["config"] = _config(path)
         if (path / "metrics.json").is_file():
-            return Run(path, FINISHED, metrics=_metrics(path), **known)
+            run = Run(path, FINISHED, metrics=_metrics(path), **known)
+            _ = run.scores  # to see whether they can be read
+            return run
     except ValueError as error:
         return Run(path, "unreadable", note=str(error), **known)
     steps = _read(path / "metrics.csv", lambda text: max((int(row["step"]) for row in _rows(text)), default=0), 0)
@@ -135,9 +140,13 @@ def _read(path: Path, parse: Callable[[str], Any], missing: Any) -> Any:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return parse(file.read())
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError):
         return missing
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    """The rows of a CSV file. ValueError if one is shorter or longer than the head."""
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError("a row is not whole")
+    return rows
