@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from anomaly_lab.build import build
 from anomaly_lab.data import listing
 from anomaly_lab.data.images import read_image, read_mask
-from anomaly_lab.data.names import NORMAL, UNREAD_SUFFIXES, is_like_normal, kind_of
+from anomaly_lab.data.names import NORMAL, UNREAD_SUFFIXES, is_like_normal, kind_of, one_form
 from anomaly_lab.errors import UserError, printable
 from anomaly_lab.progress import watched
 
@@ -105,8 +105,7 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
     would overwrite each other), where a mask has no image or an image two masks, and where it is open whether a folder's
     images are normal: its name is like "ok" or "good 2", or other folders have masks, it has none, and there is no test/good.
     """
-    _require_category(root, category)
-    folder = root / category
+    folder = _folder(root, category)
     normal = _normal(folder)
     train = tuple(Sample(path, NORMAL, None) for path in _images_by_stem(normal).values())
     if need_training and not train:
@@ -139,12 +138,17 @@ def _fault(sample: Sample) -> str | None:
     return f"{sample.mask} marks no pixel as defective: correct it, or move {sample.path} to test/{NORMAL}"
 
 
-def _require_category(root: Path, category: str) -> None:
-    """UserError unless `<root>/<category>` is a folder; it names the option to set."""
+def _folder(root: Path, category: str) -> Path:
+    """The folder `<root>/<category>`, which may be written in another Unicode form. UserError names the option to set."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: set data.root to the folder that holds the categories")
-    if (root / category).is_dir():
-        return
+    path = PurePath(category)
+    if str(path) != category or path.is_absolute() or not path.name or ".." in path.parts:
+        raise UserError(f"category.name is '{category}': it must be the name of a folder in {root}, without a slash at its end")
+    alike = (other for other in listing.visible(root) if one_form(other.name) == one_form(category))
+    found = next((other for other in (root / category, *alike) if other.is_dir()), None)
+    if found is not None:
+        return found
     if _normal(root).is_dir():
         raise UserError(
             f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
@@ -171,10 +175,11 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     for kind in listing.folders(folder / "test"):
         _require_clear(kind)
         if (name := kind_of(kind)) in images:
-            raise UserError(f"{kind.parent} has two folders of normal images, {kind.name} and another: merge them in {NORMAL}")
+            what = "normal images" if name == NORMAL else name
+            raise UserError(f"{kind.parent} has two folders of {what}, {kind.name} and another: merge them in {name}")
         images[name] = _images_by_stem(kind)
     truths = [kind for kind in listing.folders(folder / "ground_truth") if kind_of(kind) != NORMAL]
-    masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
+    masks = {kind_of(kind): _pair(kind, images.get(kind_of(kind), {})) for kind in truths}
     bare = [name for name, paths in images.items() if paths and not masks.get(name)]
     if bare and any(masks.values()) and NORMAL not in images:
         raise UserError(

@@ -1,5 +1,6 @@
 """What the names of folders and files say: which folder holds normal images, which files are images."""
 
+import unicodedata
 from pathlib import Path
 
 NORMAL = "good"
@@ -18,9 +19,14 @@ UNREAD_SUFFIXES = frozenset(
 ) | frozenset((".dcm", ".raw", ".npy", ".svg"))
 
 
+def one_form(name: str) -> str:
+    """The name in one normal form: an ü may be stored as one character or as two, and nobody sees which."""
+    return unicodedata.normalize("NFC", name)
+
+
 def kind_of(folder: Path) -> str:
-    """The kind of defect whose images a folder holds; `NORMAL` for its name in any case."""
-    return NORMAL if folder.name.casefold() == NORMAL else folder.name
+    """The kind of defect whose images a folder holds: its name in one form; `NORMAL` for that in any case."""
+    return NORMAL if folder.name.casefold() == NORMAL else one_form(folder.name)
 
 
 def is_like_normal(name: str) -> bool:

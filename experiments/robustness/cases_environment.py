@@ -34,7 +34,10 @@ def stopped(number: int, sentence: str, *more: Check) -> Check:
             return f"{last.seconds:.0f} seconds after the signal"
         if "Traceback" in last.out + last.err or len(lines) != 1:
             return f"a stack trace, or {len(lines)} sentences"
-        return next((wrong for each in more if (wrong := each(ended))), "" if sentence in lines[0] else f"the sentence lacks “{sentence}”")
+        return next(
+            (wrong for each in more if (wrong := each(ended))),
+            "" if sentence in lines[0] else f"the sentence lacks “{sentence}”",
+        )
 
     return check
 
@@ -173,7 +176,8 @@ MOVED = (
     Command("train", ("resume=DIR/out", "data.root=DIR/b"), before=_cut_off),
 )
 AGAIN = tuple(
-    train("plain", "-m", "seed=1,2", "hydra.sweep.dir=DIR/sweep", root=f"DIR/{place}", output=f"out_{place}") for place in ("a", "b")
+    train("plain", "-m", "seed=1,2", "hydra.sweep.dir=DIR/sweep", root=f"DIR/{place}", output=f"out_{place}")
+    for place in ("a", "b")
 )
 
 

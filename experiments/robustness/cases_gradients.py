@@ -4,7 +4,13 @@ from typing import Any
 
 from trial import Case, Command, accepted, every
 
-BF16 = ("debug=default", "trainer.max_epochs=1", "data.steps_per_epoch=6", "trainer.max_time=null", "trainer.precision=bf16-mixed")
+BF16 = (
+    "debug=default",
+    "trainer.max_epochs=1",
+    "data.steps_per_epoch=6",
+    "trainer.max_time=null",
+    "trainer.precision=bf16-mixed",
+)
 
 
 def carpet(*more: str) -> Command:
@@ -16,12 +22,16 @@ def well(ended: Any) -> str:
     return "" if ended[-1].status == 0 else f"status {ended[-1].status}"
 
 
-FINITE = every(accepted(steps=6, image_auroc=lambda value: value is not None), lambda e: "nan" if "loss nan" in e[-1].out else "")
+FINITE = every(
+    accepted(steps=6, image_auroc=lambda value: value is not None), lambda e: "nan" if "loss nan" in e[-1].out else ""
+)
 SOURCE = {"convolutions": "pytorch 25101", "scan": "oneDNN 6035"}
 KINDS = {
     "gradients from a kernel that leaves memory unwritten": [
         *(
-            Case(f"bf16_{name}", lambda here: None, (Command("gradients.py", (name,)),), "as float64", well, SOURCE.get(name, ""))
+            Case(
+                f"bf16_{name}", lambda here: None, (Command("gradients.py", (name,)),), "as float64", well, SOURCE.get(name, "")
+            )
             for name in ("convolutions", "scan", "networks")
         ),
         *(

@@ -23,7 +23,7 @@ NAMES = (
     "a=b", "a,b", "with space", "(v2)", "#1", "x[1]", "date=2026-11-25", "größe", "it's", "$cash$", "0123", "null", "a&b",  # of the specification
     "介绍", "a%b", "a@b", "back\\", "a\\b", '"quoted"', "{a}", "~", "dot.", " blank ", "-dash", "true", "1e3", "a:b", "*", "??", "🔩", "a;b|c", "a..b",
 )  # fmt: skip
-ROOTS = ("größe_root", "Bilder (Kopie)", "date=2026-11-25", "C:\\Bilder", "a,b [x]", "~root", "#1", "it's \"here\"")
+ROOTS = ("größe_root", "Bilder (Kopie)", "date=2026-11-25", "C:\\Bilder", "a,b [x]", "~root", "#1", 'it\'s "here"')
 
 
 def named(name: str) -> Case:
@@ -51,7 +51,9 @@ def copied(name: str) -> Any:
 
 
 ODD = "Läufe, α=1 (neu) [2] #3"
-REPORT = Command("report", (f"runs=DIR/{ODD}", f"out=DIR/{ODD}/report", "figures=false", "gallery=none"), output=f"{ODD}/report")
+REPORT = Command(
+    "report", (f"runs=DIR/{ODD}", f"out=DIR/{ODD}/report", "figures=false", "gallery=none"), output=f"{ODD}/report"
+)
 
 
 def page(ended: Any) -> str:

@@ -33,7 +33,9 @@ def elsewhere(run: Path) -> None:
     """As if the run came from another machine."""
     path = run / "config.yaml"
     lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join("  root: /home/someone/data" if x.startswith("  root: ") else x for x in lines) + "\n", encoding="utf-8")
+    path.write_text(
+        "\n".join("  root: /home/someone/data" if x.startswith("  root: ") else x for x in lines) + "\n", encoding="utf-8"
+    )
 
 
 def lacking(name: str) -> Change:

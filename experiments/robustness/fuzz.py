@@ -132,7 +132,12 @@ def fuzz(kinds: Sequence[Kind], folder: Path, share: float, seed: int) -> list[O
         if done[1]:
             outcome.failures.append(f"{current}: the process ended with {os.waitstatus_to_exitcode(done[1])}")
         found.append(outcome)
-        print(f"{kind.name}: {outcome.inputs} inputs, {len(outcome.failures)} failures", *outcome.failures[:20], sep="\n  ", flush=True)
+        print(
+            f"{kind.name}: {outcome.inputs} inputs, {len(outcome.failures)} failures",
+            *outcome.failures[:20],
+            sep="\n  ",
+            flush=True,
+        )
     return found
 
 

@@ -15,7 +15,7 @@ from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 LARGEST = 0.05  # relative error; bfloat16 has 8 bits, a right gradient stays below .02
 SHAPES = {  # input channels, output channels, dilations, side of the map
     "convolutions": [*itertools.product((20, 80), (4, 16), (1, 2, 4, 8, 12, 16), (16, 32))],
-    "scan": [*itertools.product((16, 18, 24, 32, 40, 100, 120), (8, 24), (2, 4, 8), (20, 32, 64))],
+    "scan": [*itertools.product((16, 18, 24, 32, 40, 100, 120), (8,), (2, 8), (20, 32, 64))],
 }
 
 
@@ -56,7 +56,7 @@ def of_convolutions(name: str) -> float:
 def of_networks() -> float:
     """Every gradient of whole networks is finite and points as float32's does; single ones are small and noisy."""
     worst = 0.0
-    for width, side in itertools.product((0.0625, 0.125, 0.1875, 0.25), (64, 128, 256)):
+    for width, side in itertools.product((0.0625, 0.125, 0.1875, 0.25), (64, 128)):
         torch.manual_seed(0)
         network = SDCAutoencoder(width=width, checkpointing=False, standardize=False).train()
         network = network.to(memory_format=torch.channels_last)

@@ -1,7 +1,7 @@
 """Makes every input, tries it by a command in a process of its own, and writes table.md. Exit status 1 if one is not right.
 
-    python experiments/robustness/inputs.py                     # all cases
-    python experiments/robustness/inputs.py --only webp black   # these, without table.md
+python experiments/robustness/inputs.py                     # all cases
+python experiments/robustness/inputs.py --only webp black   # these, without table.md
 """
 
 import argparse

@@ -192,7 +192,12 @@ def files_of(name: str, use: Callable[[Path], Any]) -> Callable[[Path, int, int,
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["", "nan", "inf", "1e999", "-1", "good"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["", "nan", "inf", "1e999", "-1", "good"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=4,
 )
@@ -231,7 +236,9 @@ def rows(name: str, use: Callable[[Path], Any]) -> Callable[[Path, int, int, One
             (path / name).write_text("\n".join(",".join(line) for line in table), encoding="utf-8", errors="surrogatepass")
             one(f"{name} {changes}", lambda: use(path))
 
-        places = st.tuples(st.integers(0, 6), st.integers(0, 9), cells.filter(lambda cell: not any("\ud800" <= c <= "\udfff" for c in cell)))
+        places = st.tuples(
+            st.integers(0, 6), st.integers(0, 9), cells.filter(lambda cell: not any("\ud800" <= c <= "\udfff" for c in cell))
+        )
         hypothesis(st.lists(places, min_size=1, max_size=4), count, seed, changed)
 
     return kind
@@ -300,4 +307,3 @@ KINDS = (
     Kind("metrics.csv, report", 50, files_of("metrics.csv", reported)),
     Kind("command line", 300, overrides),
 )
-

@@ -64,7 +64,9 @@ class Command:
         env = [f"-u {k}" if v is None else f"{k}={v}" for k, v in self.env.items()]
         first = (["env", *env] if any(v is None for v in self.env.values()) else env) + [*self.start]
         arguments = [argument.encode(errors="backslashreplace").decode() for argument in self.arguments]
-        return " ".join([*first, self.name, *(shlex.quote(a) if re.search(r"[\s'\"$&;|()<>#\\*]", a) else a for a in arguments)])
+        return " ".join(
+            [*first, self.name, *(shlex.quote(a) if re.search(r"[\s'\"$&;|()<>#\\*]", a) else a for a in arguments)]
+        )
 
 
 def train(name: str = "plain", *more: str, root: str = "DIR", **options: Any) -> Command:
@@ -128,6 +130,8 @@ def refused(pattern: str, status: int = 1) -> Check:
             return "a stack trace"
         if len(lines) != 1 or not lines[0].startswith("error: "):
             return f"{len(lines)} lines on stderr, not one sentence"
+        if "or a bug" in lines[0]:
+            return "an error that the project does not know"
         if not re.search(pattern, lines[0]):
             return f"the sentence lacks “{pattern}”"
         return "metrics.json although refused" if last.metrics else ""
@@ -181,7 +185,9 @@ def run(command: Command, here: Path, base: Path) -> Ended:
     def placed(text: str) -> str:
         return re.sub(r"\b(DIR|RUN)\b", lambda found: str(here if found[1] == "DIR" else base / "run"), text)
 
-    arguments = [placed(argument) for argument in (*command.hidden, *command.arguments)]
+    # options such as -m first: argparse takes no second group of overrides after them
+    ordered = sorted((*command.hidden, *command.arguments), key=lambda argument: not argument.startswith("-"))
+    arguments = [placed(argument) for argument in ordered]
     out, err = here / f"{command.output}.stdout", here / f"{command.output}.stderr"
     began = time.monotonic()
     with out.open("wb") as stdout, err.open("wb") as stderr:

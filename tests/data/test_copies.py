@@ -8,8 +8,8 @@ from conftest import small_data, write_category
 
 from anomaly_lab.data.copies import copied
 from anomaly_lab.data.folder import Sample, scan
-from anomaly_lab.data.scoring_data import scoring_data
 from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.scoring_data import scoring_data
 
 
 def test_a_copy_has_the_same_bytes_under_another_name(tmp_path: Path) -> None:
