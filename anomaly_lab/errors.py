@@ -11,9 +11,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf.errors import OmegaConfBaseException
-
 from anomaly_lab.signals import INTERRUPTED, like_ctrl_c
 
 DEBUG = "ANOMALY_LAB_DEBUG"  # environment variable: 1 shows the stack trace before each sentence
@@ -66,12 +63,14 @@ def as_sentence(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in REMEDIES and (error.filename or error.errno in NAMELESS):
         what, remedy = REMEDIES[error.errno]
         return printable(f"{error.filename or 'a file'} {what} ({error.strerror}): {remedy}")
-    if isinstance(error, MissingConfigException):  # it lists the known choices, one a line
+    if type(error).__name__ == "MissingConfigException":  # Hydra lists the known choices, one a line
         return str(error).strip()
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        said = _said(error).replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
-        return said if isinstance(error, HydraException) else f"the configuration can't be used: {said}"
-    if not isinstance(error, OSError | RuntimeError | MemoryError) and type(error).__module__ != "cv2":
+    library = type(error).__module__.partition(".")[0]  # not imported, since most rooms know nothing of configurations
+    if library == "hydra":
+        return _said(error).replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
+    if library in ("omegaconf", "yaml"):
+        return f"the configuration can't be used: {_said(error)}"
+    if not isinstance(error, OSError | RuntimeError | MemoryError) and library != "cv2":
         return None
     known = (sentence for pattern, sentence in WANTS.items() if re.search(pattern, f"{error!r}: {error}", re.IGNORECASE))
     return next((f"{sentence} ({_said(error)[:200] or type(error).__name__})" for sentence in known), None)

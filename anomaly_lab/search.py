@@ -43,6 +43,8 @@ def main() -> None:
 
 def search(arguments: list[str]) -> None:
     """Make trials until the study has as many as trials= says, and print the best. UserError if none succeeds."""
+    command_line.require_names(arguments)
+    command_line.require_choice(arguments)
     own = dict(a.split("=", 1) for a in arguments if a.startswith(("trials=", "study=")))
     training = [command_line.quoted(a) for a in arguments if not a.startswith(("trials=", "study="))]
     if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:

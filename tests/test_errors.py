@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError
+from yaml.scanner import ScannerError
 
 from anomaly_lab.errors import InUse, Refused, UserError, as_sentence, ending_in_a_sentence, in_words, unwritable
 
@@ -99,6 +100,10 @@ IN_WORKER = 'Caught it in DataLoader worker process 0.\nOriginal Traceback (most
         (RuntimeError("Symlink loop from '/a'"), "a link leads in a circle"),
         (ConfigCompositionException("Could not override 'a'.\nTo append use +a=1"), "Could not override 'a'. To append use"),
         (ConfigAttributeError("Key 'a' is not in struct\n    full_key: b.a"), "configuration .* Key 'a' .* full_key: b.a"),
+        (
+            ScannerError("while scanning", None, "could not find ':'"),
+            "the configuration can't be used: while scanning could not",
+        ),
         (UserError("gr\udcf6\udcdfe.png is odd"), r"gr\\udcf6\\udcdfe.png is odd"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

@@ -30,7 +30,7 @@ def area(levels: ArrayLike) -> float:
 
 def quantile(levels: ArrayLike, q: float) -> float:
     """The lowest of the levels (n,) that at least a share `q` of them does not exceed. ValueError for q outside (0, 1]."""
-    if not 0 < q <= 1:
+    if not isinstance(q, float | int) or not 0 < q <= 1:
         raise ValueError(f"q is {q}: it is the share of normal images without a detection and must lie in (0, 1]")
     levels = np.sort(_known(levels))
     return float(levels[math.ceil(q * levels.size - EXACT) - 1])
@@ -38,7 +38,7 @@ def quantile(levels: ArrayLike, q: float) -> float:
 
 def conformal(levels: ArrayLike, alpha: float) -> float:
     """The lowest of n levels that detects a new normal image with probability ≤ α; ValueError unless 1/(n + 1) ≤ α < 1."""
-    if not 0 < alpha < 1:
+    if not isinstance(alpha, float | int) or not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}: it is the rate of false alarms and must lie between 0 and 1")
     levels = np.sort(_known(levels))
     place = math.ceil((1 - alpha) * (levels.size + 1) - EXACT)

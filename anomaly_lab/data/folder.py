@@ -55,10 +55,10 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
     Logs a warning for images in the category's folder that the reader does not reach.
     """
     try:
-        function = build(reader)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"data.reader can't be used: {error}") from error
-    found: Category = function(Path(root).expanduser(), category, need_training=need_training)
+        listed = build(reader)
+    except ValueError as error:
+        raise UserError(f"data.reader: {error}") from error
+    found: Category = listed(Path(root).expanduser(), category, need_training=need_training)
     unused = unreached(found)
     if unused:
         _tell(len(unused), printable(str(unused[0])), found.root)

@@ -49,6 +49,8 @@ def wheel_file() -> Path:
 def read(path: Path) -> dict[str, Tensor]:
     """The state dict in `path`, or its entry "state_dict"; no code in it is executed. UserError if the file holds none."""
     try:
+        if not path.is_file():  # to read a pipe could take for ever
+            raise ValueError("there is no such file")
         found = torch.load(path, map_location="cpu", weights_only=True)
         found = found.get("state_dict", found)
         if not found or not all(isinstance(value, Tensor) for value in found.values()):

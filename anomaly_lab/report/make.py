@@ -99,7 +99,7 @@ def _doubts(found: Sequence[Run]) -> Iterator[str]:
 def _tables_of(name: str) -> Callable[[Records], Sequence[Table]]:
     try:
         made: Any = getattr(importlib.import_module(name), "tables", None)
-    except ModuleNotFoundError as error:
+    except Exception as error:  # whatever the user's module raises
         raise UserError(f"tables={name} cannot be imported ({error}): name a module in the current folder") from error
     if not callable(made):
         raise UserError(f"tables={name} has no function tables(records): define it (docs/extending.md)")

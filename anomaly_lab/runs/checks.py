@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from anomaly_lab.build import build
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.choices import names, record
 
@@ -30,6 +31,8 @@ class Numbers(NamedTuple):
         if value in self.besides:
             return True
         if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return False
+        if not math.isfinite(value):
             return False
         return self.low < value < self.high if self.inside else self.low <= value <= self.high
 
@@ -64,8 +67,27 @@ NUMBERS = {
     "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
     "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
     "trainer.devices": Numbers(1, 1, whole=True, why="since one run trains on one device; several runs use several: -m"),
+    "trainer.num_nodes": Numbers(1, 1, whole=True, why="since one run trains on one device; several runs use several: -m"),
+    "trainer.log_every_n_steps": Numbers(0, whole=True, besides=(None,)),
+    "trainer.check_val_every_n_epoch": Numbers(1, whole=True, besides=(None,)),
+    "callbacks.early_stopping.patience": Numbers(0, whole=True, why="in validations"),
     "trainer.max_epochs": Numbers(-1, whole=True, besides=(None,), why="where -1 leaves the end to trainer.max_time"),
 }
+# parts of the configuration that hold keys; those in OPTIONAL may be null
+PARTS = (
+    "data",
+    "model",
+    "objective",
+    "corruption",
+    "validation_corruption",
+    "calibration",
+    "optimizer",
+    "scoring",
+    "trainer",
+    "test",
+)
+OPTIONAL = ("data.cache", "callbacks", "logger", "metrics")
+SWITCHES = ("test.save_heatmaps", "trainer.compile", "model.checkpointing", "model.standardize")
 # Trainer options that we refuse, because batches depend on their index alone and metrics need every image:
 # option → (harmless value, what to use instead). 1.0 means all batches, 1 means one batch
 OURS: dict[str, tuple[Any, str]] = {
@@ -73,6 +95,7 @@ OURS: dict[str, tuple[Any, str]] = {
     "trainer.accumulate_grad_batches": (1, "batch_size= says how many crops make a step"),
     "trainer.limit_test_batches": (1.0, "metrics are of all test images"),
     "trainer.limit_predict_batches": (1.0, "the threshold is calibrated on all held-out images"),
+    "trainer.strategy": ("auto", "one run trains on one device"),
     "trainer.fast_dev_run": (False, "debug=default runs every stage in a minute"),
 }
 
@@ -85,6 +108,7 @@ def check(config: DictConfig) -> None:
     if not isinstance(category.name, str):
         remedy = "put quotes around the folder's name, as in 'category.name=\"0123\"'"
         raise UserError(f"category.name is read as {_shown(category.name)}, which is no text: {remedy}")
+    check_parts(config)
     if config.data.root is None:
         raise UserError(f"data.root is null: add data.root=DIR, the folder with the images of data={config.data.name}")
     for name, numbers in NUMBERS.items():
@@ -108,6 +132,22 @@ def check(config: DictConfig) -> None:
     check_system(config)
     if config.get("init") is not None and config.objective.name == "none":
         raise UserError(f"init={config.init} begins a training, and model={config.model.name} has none: leave init= out")
+
+
+def check_parts(config: DictConfig) -> None:
+    """Check that what holds keys holds them, that a switch is true or false, and that the user's own metrics can be built."""
+    for name in (*PARTS, *OPTIONAL):
+        part = OmegaConf.select(config, name)
+        if not isinstance(part, DictConfig) and not (part is None and name in OPTIONAL):
+            raise UserError(f"{name} is {_shown(part)}: it must have the keys that conf/ gives it")
+    for name in SWITCHES:
+        if not isinstance(value := OmegaConf.select(config, name, default=False), bool):
+            raise UserError(f"{name} is {_shown(value)}: it must be true or false")
+    for name, metric in (config.get("metrics") or {}).items():
+        try:
+            build(OmegaConf.to_container(metric) if isinstance(metric, DictConfig) else metric)
+        except ValueError as error:
+            raise UserError(f"metrics.{name}: {error}") from error
 
 
 def check_trainer(config: DictConfig) -> None:

@@ -89,6 +89,8 @@ def _checkpoint(run: Path) -> dict[str, Any]:
     path = best_checkpoint(run)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+        if not (isinstance(found["state_dict"], dict) and isinstance(found["hyper_parameters"], dict)):
+            raise TypeError
         return {name: found[name] for name in ("state_dict", "hyper_parameters", "epoch", "global_step")}
     except Exception as error:  # torch raises errors of many types
         raise UserError(f"{path} is damaged or no checkpoint of a run ({type(error).__name__}): copy it again") from error
@@ -110,7 +112,7 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
             weights = {k: v for k, v in weights.items() if not k.startswith(ERROR)}
             weights |= {k: v for k, v in module.state_dict().items() if k.startswith(ERROR)}
         module.load_state_dict(weights)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"another version of anomaly_lab made the run's checkpoint, train it again: {reason}") from error
     if "data.rescale" in changed:

@@ -11,13 +11,14 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from anomaly_lab.errors import UserError
 from anomaly_lab.files import write_text
 
 
 class History(Logger):
     """One row per logged step, one column per value; a cell is empty if the step has no such value.
 
-    `rows`: step → name → value. `save` writes the file as a whole or not at all.
+    `rows`: step → name → value. `save` writes the file as a whole or not at all. UserError for a damaged file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -25,8 +26,11 @@ class History(Logger):
         self.path = Path(path)
         self.rows: dict[int, dict[str, Any]] = {}
         if self.path.is_file():
-            with self.path.open(newline="") as file:
-                self.rows = {int(row["step"]): {k: v for k, v in row.items() if v} for row in csv.DictReader(file)}
+            try:
+                with self.path.open(newline="", encoding="utf-8") as file:
+                    self.rows = {int(row["step"]): {k: v for k, v in row.items() if v} for row in csv.DictReader(file)}
+            except (ValueError, KeyError, TypeError, csv.Error) as error:
+                raise UserError(f"{path} is damaged ({error}): restore it from a copy, or remove it") from error
 
     @property
     def name(self) -> str:

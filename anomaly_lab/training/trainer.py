@@ -49,7 +49,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
             plugins=[AtomicCheckpointIO(), LightningEnvironment()],  # SLURM's would start processes
             use_distributed_sampler=False,  # data/pairs.py makes the batches
         )
-    except (MisconfigurationException, TypeError, ValueError) as error:
+    except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
@@ -57,7 +57,7 @@ def device_of(accelerator: str) -> torch.device:
     """The device that trainer.accelerator names. UserError if the machine has none."""
     try:
         return L.Fabric(accelerator=accelerator, devices=1).device
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
+    except (MisconfigurationException, ImportError, ValueError, RuntimeError) as error:
         raise UserError(f"trainer.accelerator is {accelerator}: {' '.join(str(error).split())}") from error
 
 

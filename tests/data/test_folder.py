@@ -412,11 +412,7 @@ def test_images_in_formats_that_are_not_read_are_told(nut: Path, caplog: pytest.
         (nut / "train" / "good" / f"{i}.HEIC").write_bytes(b"an image")
     read({"_target_": "anomaly_lab.data.folder.scan"}, nut.parent, "nut")
     assert caplog.messages[0].startswith(f"3 images below {nut} are not used, such as {nut / 'train/good/0.HEIC'}")
-    for path in (nut / "train" / "good").glob("*.png"):
-        path.unlink()
+    for path in (nut / "train" / "good").iterdir():
+        if path.suffix != ".HEIC":
+            path.unlink()
     assert "train/good has no images but 3 in formats that are not read, such as 0.HEIC" in scan_error(nut.parent, "nut")
-
-
-def test_a_reader_that_does_not_exist_is_named(nut: Path) -> None:
-    with pytest.raises(UserError, match=r"data\.reader can't be used: .*anomaly_lab\.data\.folder defines no nothing"):
-        read({"_target_": "anomaly_lab.data.folder.nothing"}, nut.parent, "nut")
