@@ -41,7 +41,7 @@ def read_image(path: Path) -> np.ndarray:
     data = _read_bytes(path)
     try:
         pixels = cv2.imdecode(data, _AS_STORED)
-    except cv2.error as error:  # the header announces a side over 2**20 or over 2**30 pixels in all
+    except cv2.error as error:  # the header announces a side over 2**20 or over 2**28 pixels in all
         raise UserError(f"{path} is too large to decode, or damaged: cut it into tiles or copy it again") from error
     if pixels is None:
         raise UserError(f"{path} is no complete image file: copy it again from its source or remove it")
@@ -54,7 +54,7 @@ def read_image(path: Path) -> np.ndarray:
     header = _png_header(data)
     if header is not None and header[-1] == 4:  # grey with alpha: OpenCV gives three equal channels
         return np.ascontiguousarray(pixels[..., :1])
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)  # in place: a second copy could fill the memory
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:

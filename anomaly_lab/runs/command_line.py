@@ -140,10 +140,13 @@ def require_rule(arguments: Sequence[str]) -> None:
 
 
 def require_choice(arguments: Sequence[str]) -> None:
-    """UserError if nothing or a number is chosen of a group, as in trainer=null: Hydra would not name the group."""
+    """UserError if nothing, a switch or a number is chosen of a group, as in trainer=null: Hydra would not name the group."""
     for argument in arguments:
-        group, equals, value = argument.lstrip("+").partition("=")
-        if equals and (CONF / group).is_dir() and re.fullmatch(r"null|[\d.+-]*", value, re.IGNORECASE):
+        group, equals, value = argument.lstrip("+~").partition("=")
+        if equals and not group:
+            raise UserError(f"{argument} has no option before the sign: write option=value")
+        number = r"null|true|false|nan|inf|[\d.e_+-]*"
+        if equals and (CONF / group).is_dir() and re.fullmatch(number, value, re.IGNORECASE):
             known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
             raise UserError(f"{argument} chooses nothing: name one of {known}, or your own")
 

@@ -103,10 +103,16 @@ SCREENS = [
     Case("ascii", plain(), (train(env=screen("ascii")),), "trained", accepted(**ALL)),
     Case("ascii, evaluate", plain(train=0), (evaluate("data.root=DIR", env=screen("ascii")),), "evaluated", accepted(n_test=4)),
     Case("ascii, report", plain(), (REPORT,), "reported", page),
-    Case("locale C", plain(), (train(env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),), "trained", accepted(**ALL)),
+    Case(
+        "locale C",
+        plain(),
+        (train(env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),),
+        "trained",
+        accepted(**ALL),
+    ),
     Case("ascii, refused", plain(), (train("größe", env=screen("ascii")),), "one sentence", refused("has no category")),
     Case("one column, no terminal", plain(), (train(env={"COLUMNS": "1", "TERM": "dumb"}),), "trained", accepted(**ALL)),
-]  # fmt: skip
+]
 
 
 def _open(here: Path) -> None:
@@ -122,10 +128,34 @@ def _read_only_home(here: Path) -> None:
 
 HOMELESS: dict[str, str | None] = {"HOME": None, "ANOMALY_LAB_CACHE": None}
 HOMES = [
-    Case("no home", _open, (train(env=HOMELESS, start=STRANGER),), "trained without a cache", accepted(warns="ANOMALY_LAB_CACHE", **ALL), "templates-GPUs 46", NO_STRANGER),
-    Case("no home, W&B", _open, (train("plain", "logger=wandb", env=HOMELESS | {"WANDB_MODE": "offline"}, start=STRANGER),), "trained", accepted(**ALL), "", NO_STRANGER),
-    Case("read-only home", _read_only_home, (train(env=HOMELESS | {"HOME": "DIR/home"}, start=STRANGER),), "trained", accepted(**ALL), "", NO_STRANGER),
-]  # fmt: skip
+    Case(
+        "no home",
+        _open,
+        (train(env=HOMELESS, start=STRANGER),),
+        "trained without a cache",
+        accepted(warns="ANOMALY_LAB_CACHE", **ALL),
+        "templates-GPUs 46",
+        NO_STRANGER,
+    ),
+    Case(
+        "no home, W&B",
+        _open,
+        (train("plain", "logger=wandb", env=HOMELESS | {"WANDB_MODE": "offline"}, start=STRANGER),),
+        "trained",
+        accepted(**ALL),
+        "",
+        NO_STRANGER,
+    ),
+    Case(
+        "read-only home",
+        _read_only_home,
+        (train(env=HOMELESS | {"HOME": "DIR/home"}, start=STRANGER),),
+        "trained",
+        accepted(**ALL),
+        "",
+        NO_STRANGER,
+    ),
+]
 
 
 def _closed(name: str) -> Any:
@@ -152,13 +182,37 @@ CLOSED_REPORT = Command("report", ("runs=DIR/runs", "out=DIR/out", "figures=fals
 LISTED = r"plain/test/dent\b.*(permission|can't be|cannot be)"
 FOLDERS = [
     Case("mode 000", _closed("plain/test/dent"), (train(start=AS_USER),), "refused", refused(LISTED), "nnU-Net 964", NO_USER),
-    Case("lost+found in the category", _closed("plain/lost+found"), (train(start=AS_USER),), "left out", accepted(**ALL), "", NO_USER),
+    Case(
+        "lost+found in the category",
+        _closed("plain/lost+found"),
+        (train(start=AS_USER),),
+        "left out",
+        accepted(**ALL),
+        "",
+        NO_USER,
+    ),
     Case("lost+found in the root", _closed("lost+found"), (train(start=AS_USER),), "left out", accepted(**ALL), "", NO_USER),
-    Case("lost+found in test", _closed("plain/test/lost+found"), (train(start=AS_USER),), "left out", accepted(**ALL), "", NO_USER),
+    Case(
+        "lost+found in test",
+        _closed("plain/test/lost+found"),
+        (train(start=AS_USER),),
+        "left out",
+        accepted(**ALL),
+        "",
+        NO_USER,
+    ),
     Case("image of mode 000", _closed_file, (train(start=AS_USER),), "refused", refused(r"000\.png"), "", NO_USER),
     Case("lost+found among runs", _closed_runs, (CLOSED_REPORT,), "reported", page, "", NO_USER),
-    Case("output not writable", plain(), (train(start=AS_USER),), "refused", refused(r"(cannot|can't|could not) be (written|read)"), "", NO_USER),
-]  # fmt: skip
+    Case(
+        "output not writable",
+        plain(),
+        (train(start=AS_USER),),
+        "refused",
+        refused(r"(cannot|can't|could not) be (written|read)"),
+        "",
+        NO_USER,
+    ),
+]
 
 
 def _two_places(here: Path) -> None:
@@ -188,24 +242,86 @@ def _repeated(ended: Sequence[Ended]) -> str:
 PLACE = [
     Case("resume after a move", _two_places, MOVED, "continued", accepted(**ALL), "lightning 14443"),
     Case("sweep after a move", _two_places, AGAIN, "nothing repeated", _repeated, "lightning 15705"),
-    Case("evaluate after a move", plain(), (train(output="a"), evaluate("data.root=DIR/moved", run="DIR/a", before=lambda h: (shutil.copytree(h / "plain", h / "moved/plain"), shutil.rmtree(h / "plain")))), "evaluated", accepted(n_test=4)),
-    Case("resume with other images", _two_places, (train(root="DIR/a"), Command("train", ("resume=DIR/out",), before=lambda h: ((h / "out/metrics.json").unlink(), put(h / "a/plain/train/good/000.png", picture(9)[0])))), "refused", refused("other images")),
-]  # fmt: skip
+    Case(
+        "evaluate after a move",
+        plain(),
+        (
+            train(output="a"),
+            evaluate(
+                "data.root=DIR/moved",
+                run="DIR/a",
+                before=lambda h: (shutil.copytree(h / "plain", h / "moved/plain"), shutil.rmtree(h / "plain")),
+            ),
+        ),
+        "evaluated",
+        accepted(n_test=4),
+    ),
+    Case(
+        "resume with other images",
+        _two_places,
+        (
+            train(root="DIR/a"),
+            Command(
+                "train",
+                ("resume=DIR/out",),
+                before=lambda h: ((h / "out/metrics.json").unlink(), put(h / "a/plain/train/good/000.png", picture(9)[0])),
+            ),
+        ),
+        "refused",
+        refused("other images"),
+    ),
+]
 WANDB = ("plain", "logger=wandb")
 OVERRULED = [
-    Case("WANDB_MODE=disabled", plain(), (train(*WANDB, env={"WANDB_MODE": "disabled"}),), "no W&B run", every(accepted(**ALL), lacks("wandb/*run-*")), "wandb 764"),
-    Case("WANDB_MODE=offline", plain(), (train(*WANDB, env={"WANDB_MODE": "offline"}),), "an offline run", every(accepted(**ALL), lambda e: "" if lacks("wandb/offline-run-*")(e) else "no offline run")),
-    Case("advice on wandb sync", lambda here: None, (Command("advice.py", ()),), "its options exist", lambda e: e[-1].out.strip() if e[-1].status else "", "wandb 5865"),
+    Case(
+        "WANDB_MODE=disabled",
+        plain(),
+        (train(*WANDB, env={"WANDB_MODE": "disabled"}),),
+        "no W&B run",
+        every(accepted(**ALL), lacks("wandb/*run-*")),
+        "wandb 764",
+    ),
+    Case(
+        "WANDB_MODE=offline",
+        plain(),
+        (train(*WANDB, env={"WANDB_MODE": "offline"}),),
+        "an offline run",
+        every(accepted(**ALL), lambda e: "" if lacks("wandb/offline-run-*")(e) else "no offline run"),
+    ),
+    Case(
+        "advice on wandb sync",
+        lambda here: None,
+        (Command("advice.py", ()),),
+        "its options exist",
+        lambda e: e[-1].out.strip() if e[-1].status else "",
+        "wandb 5865",
+    ),
     Case("MPLBACKEND=TkAgg", plain(), (train(env={"MPLBACKEND": "TkAgg", "DISPLAY": None}),), "trained", accepted(**ALL)),
     Case("OMP_NUM_THREADS=x", plain(), (train(env={"OMP_NUM_THREADS": "x"}),), "trained", accepted(**ALL)),
     Case("TMPDIR is missing", plain(), (train(env={"TMPDIR": "DIR/nowhere"}),), "trained", accepted(**ALL)),
-]  # fmt: skip
+]
 SMALL = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k tmpfs /dev/shm && exec "$0" "$@"')
 BIG_CROPS = ("data.num_workers=1", "image_size=128", "data.train_size=128", "batch_size=4")
 MEMORY = [
-    Case("/dev/shm of 256 KiB", plain(size=(128, 128)), (train("plain", *BIG_CROPS, start=SMALL),), "refused", refused("num_workers=0|shm-size"), "pytorch 5040", NO_MOUNT),
-    Case("/dev/shm of 256 KiB, no worker", plain(), (train("plain", "data.num_workers=0", start=SMALL),), "trained", accepted(**ALL), "", NO_MOUNT),
-]  # fmt: skip
+    Case(
+        "/dev/shm of 256 KiB",
+        plain(size=(128, 128)),
+        (train("plain", *BIG_CROPS, start=SMALL),),
+        "refused",
+        refused("num_workers=0|shm-size"),
+        "pytorch 5040",
+        NO_MOUNT,
+    ),
+    Case(
+        "/dev/shm of 256 KiB, no worker",
+        plain(),
+        (train("plain", "data.num_workers=0", start=SMALL),),
+        "trained",
+        accepted(**ALL),
+        "",
+        NO_MOUNT,
+    ),
+]
 
 
 def _beside(here: Path) -> None:
@@ -218,10 +334,23 @@ def _inside_or_refused(ended: Sequence[Ended]) -> str:
 
 
 CHDIR = [
-    Case("chdir", _beside, (train("plain", "hydra.job.chdir=true", root="../x", cwd="work"),), "resolved before, or refused", _inside_or_refused, "hydra 922"),
+    Case(
+        "chdir",
+        _beside,
+        (train("plain", "hydra.job.chdir=true", root="../x", cwd="work"),),
+        "resolved before, or refused",
+        _inside_or_refused,
+        "hydra 922",
+    ),
     Case("relative root", _beside, (train(root="../x", cwd="work"),), "trained", accepted(**ALL)),
-    Case("resume elsewhere", _beside, (train(root="../x", cwd="work"), Command("train", ("resume=out",), before=lambda h: (h / "out/metrics.json").unlink())), "continued", accepted(**ALL)),
-]  # fmt: skip
+    Case(
+        "resume elsewhere",
+        _beside,
+        (train(root="../x", cwd="work"), Command("train", ("resume=out",), before=lambda h: (h / "out/metrics.json").unlink())),
+        "continued",
+        accepted(**ALL),
+    ),
+]
 
 
 def _init(ended: Sequence[Ended]) -> str:
@@ -235,9 +364,21 @@ def _init(ended: Sequence[Ended]) -> str:
 LONGER = [
     Case("init=RUN", plain(), (train("plain", "init=RUN"),), "trained from its weights", _init, "neural_prophet 828"),
     Case("init= without a run", plain(), (train("plain", "init=DIR"),), "refused", refused("holds no run")),
-    Case("resume= with more epochs", plain(), (train(), Command("train", ("resume=DIR/out", "trainer.max_epochs=9"))), "refused, init= named", refused("init=")),
-    Case("resume= of a finished run", plain(), (train(), Command("train", ("resume=DIR/out",))), "refused, init= named", refused("init=")),
-]  # fmt: skip
+    Case(
+        "resume= with more epochs",
+        plain(),
+        (train(), Command("train", ("resume=DIR/out", "trainer.max_epochs=9"))),
+        "refused, init= named",
+        refused("init="),
+    ),
+    Case(
+        "resume= of a finished run",
+        plain(),
+        (train(), Command("train", ("resume=DIR/out",))),
+        "refused, init= named",
+        refused("init="),
+    ),
+]
 KINDS = {
     "signals": SIGNALS,
     "screens that are not UTF-8": SCREENS,

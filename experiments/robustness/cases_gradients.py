@@ -2,20 +2,10 @@
 
 from typing import Any
 
-from trial import Case, Command, accepted, every
+from cases_images import plain
+from trial import Case, Command, accepted, every, train
 
-BF16 = (
-    "debug=default",
-    "trainer.max_epochs=1",
-    "data.steps_per_epoch=6",
-    "trainer.max_time=null",
-    "trainer.precision=bf16-mixed",
-)
-
-
-def carpet(*more: str) -> Command:
-    """Six steps on the embedded carpet in bfloat16."""
-    return Command("train", ("+category=carpet", *BF16, *more), hidden=("hydra.run.dir=DIR/out",))
+BF16 = ("trainer.precision=bf16-mixed", "data.steps_per_epoch=6")
 
 
 def well(ended: Any) -> str:
@@ -35,7 +25,7 @@ KINDS = {
             for name in ("convolutions", "scan", "networks")
         ),
         *(
-            Case(" ".join(more), lambda here: None, (carpet(*more),), "finite", FINITE)
+            Case(" ".join(more), plain(good=1, bad=1), (train("plain", *BF16, *more),), "finite", FINITE)
             for more in (
                 ("model=tiny", "image_size=512"),
                 ("model=tiny", "image_size=512", "data.train_size=256"),

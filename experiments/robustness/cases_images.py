@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image
 from pictures import category, picture, put, put_bytes
+from PIL import Image
 from trial import Case, Ended, accepted, evaluate, every, refused, same, train
 
 Make = Callable[[Path], Any]
@@ -169,7 +169,14 @@ UNREACHED = [
     Case("webp", plain(suffix=".webp"), (train(),), "read", accepted(**ALL), "torchvision 2605"),
     Case("some_webp", _some(".webp"), (train(),), "26 normal images", accepted(n_train=lambda n: n > 20)),
     Case("upper", changed(_upper), (train(),), "read", accepted(**ALL)),
-    Case("nested_all", changed(_nested, train=0), (train(),), "refused", refused("train.good (has no images|is missing)"), "anomalib 1554"),
+    Case(
+        "nested_all",
+        changed(_nested, train=0),
+        (train(),),
+        "refused",
+        refused("train.good (has no images|is missing)"),
+        "anomalib 1554",
+    ),
     Case(
         "nested_some",
         changed(lambda folder: pictures_in(folder / "train/good/night_shift", 30)),
@@ -178,25 +185,46 @@ UNREACHED = [
         accepted(warns=r"\b30 images", **ALL),
     ),
     Case("flat", lambda here: pictures_in(here / "plain", 8, ".jpg"), (train(),), "refused", refused("train.good is missing")),
-    Case("ev_nested", lambda here: pictures_in(here / "plain/test/new/monday", 8), EVALUATE, "refused", refused("no image to score")),
+    Case(
+        "ev_nested",
+        lambda here: pictures_in(here / "plain/test/new/monday", 8),
+        EVALUATE,
+        "refused",
+        refused("no image to score"),
+    ),
     Case("ev_flat", lambda here: pictures_in(here / "plain", 8), EVALUATE, "refused", refused("no image to score")),
     Case("ad2", changed(_ad2), (train(),), "3 counted", accepted(warns=r"\b3 images", n_test=0)),
     Case("twofolders", _two_folders, (train(),), "refused", refused("train.good is missing")),
     Case("upper_Train", changed(moved("train", "Train")), (train(),), "refused", refused("train.good is missing")),
-    Case("test_flat", changed(lambda f: pictures_in(f / "test", 2)), (train(),), "refused", refused("outside the folders test")),
-    Case("train_bad", changed(lambda f: pictures_in(f / "train/bad", 4)), (train(),), "4 counted", accepted(warns=r"\b4 images")),
+    Case(
+        "test_flat", changed(lambda f: pictures_in(f / "test", 2)), (train(),), "refused", refused("outside the folders test")
+    ),
+    Case(
+        "train_bad", changed(lambda f: pictures_in(f / "train/bad", 4)), (train(),), "4 counted", accepted(warns=r"\b4 images")
+    ),
     Case("some_avif", _some(".avif"), (train(),), "read or counted", _read_or_counted),
     Case("some_gif", _some(".gif"), (train(),), "read or counted", _read_or_counted),
     Case("some_jp2", _some(".jp2"), (train(),), "read or counted", _read_or_counted),
     Case("some_ppm", _some(".ppm"), (train(),), "read or counted", _read_or_counted),
     Case("some_jfif", changed(_jfif), (train(),), "read or counted", _read_or_counted),
     Case("some_heic", changed(_heic), (train(),), "counted", accepted(warns=r"\b20 (images|files)", **ALL)),
-    Case("all_gif", plain(suffix=".gif", mask="{}.png"), (train(),), "read or refused", lambda e: (
-        "" if not accepted(**ALL)(e) else refused(r"train.good has no images.*\.gif")(e)
-    )),
+    Case(
+        "all_gif",
+        plain(suffix=".gif", mask="{}.png"),
+        (train(),),
+        "read or refused",
+        lambda e: "" if not accepted(**ALL)(e) else refused(r"train.good has no images.*\.gif")(e),
+    ),
     Case("empty_kind", changed(lambda f: (f / "test/scratch").mkdir()), (train(),), "left out", accepted(**ALL)),
-    Case("masks_of_nothing", changed(lambda f: shutil.rmtree(f / "test/dent")), (train(),), "refused", refused("has no image in test.dent"), "crackseg9k 4"),
-]  # fmt: skip
+    Case(
+        "masks_of_nothing",
+        changed(lambda f: shutil.rmtree(f / "test/dent")),
+        (train(),),
+        "refused",
+        refused("has no image in test.dent"),
+        "crackseg9k 4",
+    ),
+]
 
 
 def _bomb(folder: Path) -> None:
@@ -222,17 +250,46 @@ DAMAGED = [
     Case("truncated_png", changed(cut(0.6)), (train(),), "refused", refused(WHOLE), "Biodiversity 605"),
     Case("jpeg_zero_tail", changed(_spoilt, suffix=".jpg"), (train(),), "refused", refused(WHOLE)),
     Case("empty_file", changed(cut(0)), (train(),), "refused", refused("is empty")),
-    Case("html_as_jpg", changed(beside("train/good/x.jpg", content=b"<html>404</html>")), (train(),), "refused", refused(WHOLE)),
-    Case("png_header_60000", changed(_bomb), (train(),), "refused", refused("too large to decode, or damaged|no complete"), "opencv 17242"),
+    Case(
+        "html_as_jpg", changed(beside("train/good/x.jpg", content=b"<html>404</html>")), (train(),), "refused", refused(WHOLE)
+    ),
+    Case(
+        "png_header_60000",
+        changed(_bomb),
+        (train(),),
+        "refused",
+        refused("too large to decode, or damaged|no complete"),
+        "opencv 17242",
+    ),
     Case("dangling_link", changed(_link), (train(),), "refused", refused("cannot be read")),
     Case("folder_x.png", changed(lambda f: (f / "train/good/x.png").mkdir()), (train(),), "left out", accepted(**ALL)),
-    Case("lfs_pointer", changed(beside("test/good/p.png", content=b"version https://git-lfs.github.com/spec/v1\n")), (train(),), "refused", refused(WHOLE)),
-    Case("mask_cut", changed(lambda f: put_bytes(f / "ground_truth/dent/000_mask.png", b"\x89PNG\r\n\x1a\n")), (train(),), "refused", refused(WHOLE), "ReLoBlur 4"),
-]  # fmt: skip
+    Case(
+        "lfs_pointer",
+        changed(beside("test/good/p.png", content=b"version https://git-lfs.github.com/spec/v1\n")),
+        (train(),),
+        "refused",
+        refused(WHOLE),
+    ),
+    Case(
+        "mask_cut",
+        changed(lambda f: put_bytes(f / "ground_truth/dent/000_mask.png", b"\x89PNG\r\n\x1a\n")),
+        (train(),),
+        "refused",
+        refused(WHOLE),
+        "ReLoBlur 4",
+    ),
+]
 
 NONE_READ = accepted(silent="not used", **ALL)
 FOREIGN = [
-    Case(name.replace("/", "_"), changed(beside(f"{where}/{name}", content=b"\0\5\x16\7")), (train(),), "left out", NONE_READ, source)
+    Case(
+        name.replace("/", "_"),
+        changed(beside(f"{where}/{name}", content=b"\0\5\x16\7")),
+        (train(),),
+        "left out",
+        NONE_READ,
+        source,
+    )
     for name, where, source in (
         ("Thumbs.db", "test/dent", "sd_dreambooth_extension 64"),
         (".DS_Store", "test", "sd_dreambooth_extension 44"),
@@ -247,7 +304,7 @@ FOREIGN = [
 ] + [
     Case("@eaDir", changed(lambda f: pictures_in(f / "test/@eaDir/000.png", 2)), (train(),), "left out", NONE_READ),
     Case("__MACOSX", changed(beside("__MACOSX/plain/test/dent/._000.png")), (train(),), "left out", NONE_READ),
-]  # fmt: skip
+]
 
 
 def _as(name: str, form: str) -> Make:
@@ -270,18 +327,56 @@ def _alpha(pixels: np.ndarray) -> Image.Image:
 
 CLOSE = every(same("image_auroc", "pixel_auroc", within=0.05), accepted())
 FORMATS = [
-    Case("exif_jpeg", lambda h: [category(h / f"{x}/plain", train=0, suffix=".jpg", **o) for x, o in (("a", {}), ("b", {"exif": exif(6)}))], PAIR, "as stored", SAME, "opencv 8172"),
+    Case(
+        "exif_jpeg",
+        lambda h: [category(h / f"{x}/plain", train=0, suffix=".jpg", **o) for x, o in (("a", {}), ("b", {"exif": exif(6)}))],
+        PAIR,
+        "as stored",
+        SAME,
+        "opencv 8172",
+    ),
     Case("exif_png", twins(saved(".png", exif=exif(3))), PAIR, "as stored", SAME, "opencv 16579"),
     Case("rgba_png", twins(saved(".png", _alpha)), PAIR, "colours beneath", SAME, "opencv 21695"),
     Case("grey_png", twins(saved(".png", grey)), PAIR, "as colour", SAME),
     Case("grey_alpha_png", twins(saved(".png", lambda p: Image.fromarray(grey(p)).convert("LA"))), PAIR, "as colour", SAME),
     Case("16_bit_png", twins(saved(".png", lambda p: grey(p).astype(np.uint16) * 257)), PAIR, "as 8 bit", SAME),
-    Case("16_bit_tiff", twins(tiff(lambda p: p.astype(np.uint16) * 257, photometric="rgb")), PAIR, "as 8 bit", SAME, "opencv 14609"),
-    Case("planar_tiff", twins(tiff(lambda p: p.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate")), PAIR, "as PNG", SAME),
+    Case(
+        "16_bit_tiff",
+        twins(tiff(lambda p: p.astype(np.uint16) * 257, photometric="rgb")),
+        PAIR,
+        "as 8 bit",
+        SAME,
+        "opencv 14609",
+    ),
+    Case(
+        "planar_tiff",
+        twins(tiff(lambda p: p.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate")),
+        PAIR,
+        "as PNG",
+        SAME,
+    ),
     Case("bigtiff", twins(tiff(lambda p: p, photometric="rgb", bigtiff=True, tile=(16, 16))), PAIR, "as PNG", SAME),
-    Case("pages_tiff", twins(saved(".tif", lambda p: Image.fromarray(p), save_all=True, append_images=[Image.new("RGB", (64, 64))])), PAIR, "the first page", SAME),
-    Case("float_tiff", changed(tiff(lambda p: p.astype(np.float32) / 255, photometric="rgb"), train=0), EVALUATE, "refused", refused("pixels of type float32")),
-    Case("int32_tiff", changed(tiff(lambda p: grey(p).astype(np.int32)), train=0), EVALUATE, "refused", refused("pixels of type int32")),
+    Case(
+        "pages_tiff",
+        twins(saved(".tif", lambda p: Image.fromarray(p), save_all=True, append_images=[Image.new("RGB", (64, 64))])),
+        PAIR,
+        "the first page",
+        SAME,
+    ),
+    Case(
+        "float_tiff",
+        changed(tiff(lambda p: p.astype(np.float32) / 255, photometric="rgb"), train=0),
+        EVALUATE,
+        "refused",
+        refused("pixels of type float32"),
+    ),
+    Case(
+        "int32_tiff",
+        changed(tiff(lambda p: grey(p).astype(np.int32)), train=0),
+        EVALUATE,
+        "refused",
+        refused("pixels of type int32"),
+    ),
     Case("palette_alpha", twins(saved(".png", _palette)), PAIR, "colours", CLOSE),
     Case("cmyk_jpeg", twins(saved(".jpg", lambda p: Image.fromarray(p).convert("CMYK"))), PAIR, "colours", CLOSE),
     Case("one_bit", twins(saved(".png", lambda p: Image.fromarray(p).convert("1"))), PAIR, "read", accepted(n_test=4)),
@@ -289,7 +384,7 @@ FORMATS = [
     Case("jpeg_named_png", twins(_as("png", "JPEG")), PAIR, "by content", CLOSE),
     Case("progressive_jpeg", twins(saved(".jpg", progressive=True)), PAIR, "read", CLOSE),
     Case("gamma_png", twins(saved(".png", icc_profile=b"\0" * 128)), PAIR, "as stored", SAME),
-]  # fmt: skip
+]
 
 
 def _doubled(folder: Path) -> None:
@@ -342,13 +437,21 @@ SETS = [
     Case("same_stem", changed(_same_stem), (train(),), "refused", refused("share the stem")),
     Case("stems_a_A", changed(_case_stem), (train(),), "read", accepted(n_test=6)),
     Case("oblong", plain(size=(40, 300)), (train(),), "trained", accepted(**ALL)),
-    Case("strip_1x300", plain(size=(1, 300), bad=0), (train(),), "refused or trained", lambda e: (
-        "" if not refused(r"(pixels|size|small|width|side)")(e) else accepted(n_train=5)(e)
-    )),
-    Case("tiny_8x8", plain(size=(8, 8)), (train(),), "refused or trained", lambda e: (
-        "" if not refused(r"(pixels|size|small|width|side)")(e) else accepted(n_train=5)(e)
-    )),
-]  # fmt: skip
+    Case(
+        "strip_1x300",
+        plain(size=(1, 300), bad=0),
+        (train(),),
+        "refused or trained",
+        lambda e: "" if not refused(r"(pixels|size|small|width|side)")(e) else accepted(n_train=5)(e),
+    ),
+    Case(
+        "tiny_8x8",
+        plain(size=(8, 8)),
+        (train(),),
+        "refused or trained",
+        lambda e: "" if not refused(r"(pixels|size|small|width|side)")(e) else accepted(n_train=5)(e),
+    ),
+]
 
 
 def _scaled(factor: float) -> Make:
@@ -390,17 +493,52 @@ def _warns(pattern: str) -> Any:
 
 
 UNLIKE = [
-    *(Case(f"resized_{factor:g}", _scaled(factor), EVALUATE, "a warning with counts", _warns("size|large|small|resol|pixels"), "cleanvision 175")
-      for factor in (0.25, 2, 4)),
+    *(
+        Case(
+            f"resized_{factor:g}",
+            _scaled(factor),
+            EVALUATE,
+            "a warning with counts",
+            _warns("size|large|small|resol|pixels"),
+            "cleanvision 175",
+        )
+        for factor in (0.25, 2, 4)
+    ),
     Case("photos", _photos, EVALUATE, "a warning with counts", _warns("size|large|small|resol|pixels|bright|dark")),
     Case("same_size", _scaled(1), EVALUATE, "no word", accepted(silent="(?i)unlike|size|bright|sharp", n_test=4)),
     Case("dark", _one_new(lambda p: p // 4), EVALUATE, "a warning with counts", _warns("dark|bright")),
-    Case("12_bit_in_16", _one_new(lambda p: grey(p).astype(np.uint16) * 16), EVALUATE, "a warning with counts", _warns("dark|bright")),
-    Case("blurred", _one_new(lambda p: Image.fromarray(p).resize((8, 8)).resize((64, 64))), EVALUATE, "a warning with counts", _warns("sharp|blur")),
-    Case("wide_20000", lambda h: put(h / "plain/test/new/0.png", picture(8, (64, 20000))[0]), EVALUATE, "a warning with counts", _warns("size|large|pixels")),
-    Case("black", _constant(0, "L"), (train(),), "a warning", accepted(warns="(?i)black|constant|same colour|no texture|uniform|flat")),
-    Case("constant", _constant(90), (train(),), "a warning", accepted(warns="(?i)constant|same colour|no texture|uniform|flat")),
-]  # fmt: skip
+    Case(
+        "12_bit_in_16",
+        _one_new(lambda p: grey(p).astype(np.uint16) * 16),
+        EVALUATE,
+        "a warning with counts",
+        _warns("dark|bright"),
+    ),
+    Case(
+        "blurred",
+        _one_new(lambda p: Image.fromarray(p).resize((8, 8)).resize((64, 64))),
+        EVALUATE,
+        "a warning with counts",
+        _warns("sharp|blur"),
+    ),
+    Case(
+        "wide_20000",
+        lambda h: put(h / "plain/test/new/0.png", picture(8, (64, 20000))[0]),
+        EVALUATE,
+        "a warning with counts",
+        _warns("size|large|pixels"),
+    ),
+    Case(
+        "black",
+        _constant(0, "L"),
+        (train(),),
+        "a warning",
+        accepted(warns="(?i)black|constant|same colour|no texture|uniform|flat"),
+    ),
+    Case(
+        "constant", _constant(90), (train(),), "a warning", accepted(warns="(?i)constant|same colour|no texture|uniform|flat")
+    ),
+]
 
 
 def _links(here: Path) -> None:

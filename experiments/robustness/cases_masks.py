@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tifffile
 from cases_images import ALL, EVALUATE, PAIR, SAME, Make, exif
-from PIL import Image
 from pictures import category, picture, put
+from PIL import Image
 from trial import Case, accepted, every, refused, same, train
 
 NEAR = every(same("aupro", "pixel_ap", within=0.03), accepted())
@@ -105,27 +105,68 @@ VALUES = [
     Case("soft_mask", masked(mask_of=soft), PAIR, "cut at half", NEAR),
     Case("16_bit_mask", masked(mask_of=lambda m: m.astype(np.uint16) * 257), PAIR, "as PNG", SAME),
     Case("16_bit_label", masked(mask_of=lambda m: (m > 0).astype(np.uint16)), PAIR, "as PNG", SAME),
-    Case("float_mask", lambda h: tif(lambda m: m.astype(np.float32) / 255)(h), (PAIR[1],), "refused", refused("pixels of type float32")),
+    Case(
+        "float_mask",
+        lambda h: tif(lambda m: m.astype(np.float32) / 255)(h),
+        (PAIR[1],),
+        "refused",
+        refused("pixels of type float32"),
+    ),
     Case("voc_palette", masked(mask_of=palette((0, 0, 0), (128, 0, 0))), PAIR, "as PNG", SAME),
-    Case("grey_palette", only(palette((40, 40, 40), (255, 255, 255))), EVALUATE, "refused", refused("which are defective is open")),
+    Case(
+        "grey_palette",
+        only(palette((40, 40, 40), (255, 255, 255))),
+        EVALUATE,
+        "refused",
+        refused("which are defective is open"),
+    ),
     Case("green_palette", only(palette((0, 200, 0), (200, 0, 0))), EVALUATE, "a warning", accepted(warns=COVER)),
     Case("red_mask", masked(mask_of=lambda m: np.dstack([m, m * 0, m * 0])), PAIR, "as PNG", SAME),
     Case("alpha_on_black", only(alpha(0)), EVALUATE, "refused", refused("marks no pixel"), "spot-diff 3"),
     Case("alpha_on_white", only(alpha(255)), EVALUATE, "a warning", accepted(warns=COVER)),
     Case("ignore_label", only(ignored), EVALUATE, "refused", refused("which are defective is open")),
     Case("empty_mask", only(lambda m: m * 0), EVALUATE, "refused", refused("marks no pixel")),
-    Case("mask_of_half_size", only(lambda m: m[::2, ::2].copy()), EVALUATE, "refused", refused("give the mask the size of the image")),
+    Case(
+        "mask_of_half_size",
+        only(lambda m: m[::2, ::2].copy()),
+        EVALUATE,
+        "refused",
+        refused("give the mask the size of the image"),
+    ),
     Case("mask_of_turned", _turned, EVALUATE, "refused", refused("without EXIF orientation"), "opencv 8854"),
     Case("dark_jpeg_mask", only(lambda m: m // 4, "{}.jpg"), EVALUATE, "refused", refused("without a bright pixel")),
-]  # fmt: skip
+]
 NAMED = "name it as its image, with or without _mask at the end"
 NAMES = [
-    Case("gt_suffix", lambda h: category(h / "plain", mask="{}_GT.png"), (train(),), "refused, forms named", refused(NAMED), "anomalib 680"),
-    Case("label_suffix", lambda h: category(h / "plain", mask="{}_label.png"), (train(),), "refused, forms named", refused(NAMED), "anomalib 2803"),
+    Case(
+        "gt_suffix",
+        lambda h: category(h / "plain", mask="{}_GT.png"),
+        (train(),),
+        "refused, forms named",
+        refused(NAMED),
+        "anomalib 680",
+    ),
+    Case(
+        "label_suffix",
+        lambda h: category(h / "plain", mask="{}_label.png"),
+        (train(),),
+        "refused, forms named",
+        refused(NAMED),
+        "anomalib 2803",
+    ),
     Case("partly_masked", _partly, (train(),), "1 counted", accepted(warns=r"\b1 .*mask", **ALL | {"n_unmasked": 1})),
-    Case("unmasked", _no_truth, (train(),), "no pixel metrics", accepted(**ALL | {"n_unmasked": 2}, aupro=None), "anomalib 708"),
+    Case(
+        "unmasked", _no_truth, (train(),), "no pixel metrics", accepted(**ALL | {"n_unmasked": 2}, aupro=None), "anomalib 708"
+    ),
     Case("masks_and_good_masks", _of_good, EVALUATE, "left out", accepted(silent="not used", n_test=4, n_unmasked=0)),
     Case("two_masks", _two_masks, EVALUATE, "refused", refused("has two masks")),
-    Case("same_stems_in_kinds", lambda h: [category(h / "plain", kind=k) for k in ("dent", "hole")], (train(),), "each its own", accepted(n_test=6, n_unmasked=0), "anomalib 243"),
-]  # fmt: skip
+    Case(
+        "same_stems_in_kinds",
+        lambda h: [category(h / "plain", kind=k) for k in ("dent", "hole")],
+        (train(),),
+        "each its own",
+        accepted(n_test=6, n_unmasked=0),
+        "anomalib 243",
+    ),
+]
 KINDS = {"masks that are not two-valued": VALUES, "other sets' mask names and partly masked sets": NAMES}

@@ -20,9 +20,39 @@ SOURCES = {
     "back\\": "hydra 1600",
 }
 NAMES = (
-    "a=b", "a,b", "with space", "(v2)", "#1", "x[1]", "date=2026-11-25", "größe", "it's", "$cash$", "0123", "null", "a&b",  # of the specification
-    "介绍", "a%b", "a@b", "back\\", "a\\b", '"quoted"', "{a}", "~", "dot.", " blank ", "-dash", "true", "1e3", "a:b", "*", "??", "🔩", "a;b|c", "a..b",
-)  # fmt: skip
+    "a=b",
+    "a,b",
+    "with space",
+    "(v2)",
+    "#1",
+    "x[1]",
+    "date=2026-11-25",
+    "größe",
+    "it's",
+    "$cash$",
+    "0123",
+    "null",
+    "a&b",  # of the specification
+    "介绍",
+    "a%b",
+    "a@b",
+    "back\\",
+    "a\\b",
+    '"quoted"',
+    "{a}",
+    "~",
+    "dot.",
+    " blank ",
+    "-dash",
+    "true",
+    "1e3",
+    "a:b",
+    "*",
+    "??",
+    "🔩",
+    "a;b|c",
+    "a..b",
+)
 ROOTS = ("größe_root", "Bilder (Kopie)", "date=2026-11-25", "C:\\Bilder", "a,b [x]", "~root", "#1", 'it\'s "here"')
 
 
@@ -67,23 +97,65 @@ def page(ended: Any) -> str:
 KEYS = [
     *map(named, NAMES),
     *map(below, ROOTS),
-    Case("name with a slash at the end", lambda h: category(h / "plain"), (train("plain/"),), "as without it", accepted(category="plain")),
+    Case(
+        "name with a slash at the end",
+        lambda h: category(h / "plain"),
+        (train("plain/"),),
+        "as without it",
+        accepted(category="plain"),
+    ),
     refused_name("", "category.name"),
     refused_name(".", "category.name|has no category"),
     refused_name("..", "category.name|has no category"),
     refused_name("nothing", "has no category nothing: set category.name to one of plain"),
-    Case("root is the category", lambda h: category(h / "plain"), (train(root="DIR/plain"),), "refused", refused("is itself a category")),
+    Case(
+        "root is the category",
+        lambda h: category(h / "plain"),
+        (train(root="DIR/plain"),),
+        "refused",
+        refused("is itself a category"),
+    ),
     Case("root with a slash", lambda h: category(h / "plain"), (train(root="DIR/"),), "trained", accepted(**ALL)),
-    Case("root is a file", lambda h: put(h / "plain", picture()[0], format="PNG"), (train(root="DIR/plain"),), "refused", refused("is not a folder")),
-    Case("mvtec_root", lambda h: category(h / ODD / "plain"), (Command("train", ("category.name=plain", f"mvtec_root=DIR/{ODD}"), hidden=(*OWN, *TINY, "hydra.run.dir=DIR/out")),), "trained", accepted(**ALL)),
-    Case("cache", lambda h: category(h / "plain"), (train("plain", f"data.cache.folder=DIR/{ODD}"),), "trained", every(accepted(**ALL), lambda e: "" if (e[-1].output.parent / ODD).is_dir() else "no cache there")),
+    Case(
+        "root is a file",
+        lambda h: put(h / "plain", picture()[0], format="PNG"),
+        (train(root="DIR/plain"),),
+        "refused",
+        refused("is not a folder"),
+    ),
+    Case(
+        "mvtec_root",
+        lambda h: category(h / ODD / "plain"),
+        (Command("train", ("category.name=plain", f"mvtec_root=DIR/{ODD}"), hidden=(*OWN, *TINY, "hydra.run.dir=DIR/out")),),
+        "trained",
+        accepted(**ALL),
+    ),
+    Case(
+        "cache",
+        lambda h: category(h / "plain"),
+        (train("plain", f"data.cache.folder=DIR/{ODD}"),),
+        "trained",
+        every(accepted(**ALL), lambda e: "" if (e[-1].output.parent / ODD).is_dir() else "no cache there"),
+    ),
     Case("hydra.run.dir", lambda h: category(h / "plain"), (train(output=ODD),), "trained", accepted(**ALL)),
-    Case("multirun", lambda h: [category(h / name / "plain") for name in ("a (1)", "b")], (train("plain", "-m", "hydra.sweep.dir=DIR/sweep", root="DIR/a (1),DIR/b"),), "two jobs", lambda e: "" if "2 jobs, 2 finished" in e[-1].out else "not two jobs"),
+    Case(
+        "multirun",
+        lambda h: [category(h / name / "plain") for name in ("a (1)", "b")],
+        (train("plain", "-m", "hydra.sweep.dir=DIR/sweep", root="DIR/a (1),DIR/b"),),
+        "two jobs",
+        lambda e: "" if "2 jobs, 2 finished" in e[-1].out else "not two jobs",
+    ),
     Case("evaluate run=", copied(ODD), (evaluate(run=f"DIR/{ODD}"),), "evaluated", accepted(n_test=8)),
     Case("evaluate out=", lambda h: None, (evaluate(output=ODD),), "evaluated", accepted(n_test=8)),
-    Case("evaluate data.root=", lambda h: category(h / ODD / "plain", train=0), (evaluate(f"data.root=DIR/{ODD}"),), "evaluated", accepted(n_test=4)),
+    Case(
+        "evaluate data.root=",
+        lambda h: category(h / ODD / "plain", train=0),
+        (evaluate(f"data.root=DIR/{ODD}"),),
+        "evaluated",
+        accepted(n_test=4),
+    ),
     Case("report runs=", copied(f"{ODD}/run"), (REPORT,), "reported", page),
-]  # fmt: skip
+]
 
 
 def _latin1(folder: Path) -> None:
@@ -110,9 +182,22 @@ def refused_or_written(ended: Any) -> str:
 
 BYTES = [
     Case("latin1", changed(_latin1), (train(),), "refused before the training, or escaped", refused_or_written, "dupeguru 210"),
-    Case("latin1_kind", changed(_latin1_kind), (train(),), "refused before the training, or escaped", refused_or_written, "pandas 22610"),
-    Case("ev_latin1", _ev_latin1, (evaluate("data.root=DIR", "test.save_heatmaps=true"),), "refused, or escaped", refused_or_written),
-]  # fmt: skip
+    Case(
+        "latin1_kind",
+        changed(_latin1_kind),
+        (train(),),
+        "refused before the training, or escaped",
+        refused_or_written,
+        "pandas 22610",
+    ),
+    Case(
+        "ev_latin1",
+        _ev_latin1,
+        (evaluate("data.root=DIR", "test.save_heatmaps=true"),),
+        "refused, or escaped",
+        refused_or_written,
+    ),
+]
 
 
 def _long(folder: Path) -> None:
@@ -133,7 +218,7 @@ LONG = [
     Case("ev_long", _ev_long, HEATMAPS, "evaluated", accepted(n_test=1)),
     Case("long_cjk", changed(_long_cjk, train=0), HEATMAPS, "evaluated", accepted(n_test=4)),
     Case("long_category", lambda h: category(h / ("c" * 250)), (train("c" * 250),), "trained", accepted(**ALL)),
-]  # fmt: skip
+]
 
 
 def _forms(here: Path) -> None:
@@ -157,10 +242,14 @@ def _form_of_category(here: Path) -> None:
 FORMS = [
     Case("unicode_nfd", _forms, (train(),), "one name", accepted(n_test=3, n_unmasked=0), "paperbanana 240"),
     Case("nfd_kind", _forms_of_kind, (train(),), "one name", accepted(n_test=3, n_unmasked=0)),
-    Case("nfd_category", _form_of_category, (train(unicodedata.normalize("NFC", "größe")),), "one name, or the names that there are", lambda e: (
-        "" if not accepted(n_test=4)(e) else refused("has no category")(e)
-    )),
-]  # fmt: skip
+    Case(
+        "nfd_category",
+        _form_of_category,
+        (train(unicodedata.normalize("NFC", "größe")),),
+        "one name, or the names that there are",
+        lambda e: "" if not accepted(n_test=4)(e) else refused("has no category")(e),
+    ),
+]
 
 
 def _odd(folder: Path) -> None:
@@ -181,9 +270,21 @@ FILES = [
     Case("odd_names", changed(_odd), (train("plain", "test.save_heatmaps=true"),), "trained", accepted(**ALL)),
     Case("odd_kinds", changed(_kinds, mask="", train=0), HEATMAPS, "evaluated", accepted(n_test=10)),
     Case("link_in_a_circle", changed(_circle), (train(),), "trained", accepted(**ALL)),
-    Case("link_to_itself", changed(lambda f: (f / "test/good/x.png").symlink_to("x.png")), (train(),), "refused", refused("x.png")),
-    Case("foreign_extension", changed(lambda f: put(f / "test/dent/notes.txt.png.txt", picture()[0], format="PNG"), train=0), EVALUATE, "left out", accepted(silent="not used", n_test=4)),
-]  # fmt: skip
+    Case(
+        "link_to_itself",
+        changed(lambda f: (f / "test/good/x.png").symlink_to("x.png")),
+        (train(),),
+        "refused",
+        refused("x.png"),
+    ),
+    Case(
+        "foreign_extension",
+        changed(lambda f: put(f / "test/dent/notes.txt.png.txt", picture()[0], format="PNG"), train=0),
+        EVALUATE,
+        "left out",
+        accepted(silent="not used", n_test=4),
+    ),
+]
 KINDS = {
     "path-valued keys": KEYS,
     "names that reach UTF-8 writers": BYTES,

@@ -71,11 +71,33 @@ def unreadable(ended: object) -> str:
 
 EVALUATIONS = [
     case("another machine", elsewhere, "refused", refused("home/someone/data is not a folder: set data.root")),
-    Case("another machine, data.root", lambda h: [copied(elsewhere)(h), category(h / "plain", train=0)], (evaluate("data.root=DIR", run="DIR/run"),), "evaluated", accepted(n_test=4)),
-    case("config.yaml with a BOM", content(CONFIG, lambda d: b"\xef\xbb\xbf" + d), "evaluated", accepted(n_test=8), "playwright 39420"),
+    Case(
+        "another machine, data.root",
+        lambda h: [copied(elsewhere)(h), category(h / "plain", train=0)],
+        (evaluate("data.root=DIR", run="DIR/run"),),
+        "evaluated",
+        accepted(n_test=4),
+    ),
+    case(
+        "config.yaml with a BOM",
+        content(CONFIG, lambda d: b"\xef\xbb\xbf" + d),
+        "evaluated",
+        accepted(n_test=8),
+        "playwright 39420",
+    ),
     case("config.yaml with CRLF", text(CONFIG, "\n", "\r\n"), "evaluated", accepted(n_test=8)),
-    case("config.yaml in UTF-16", content(CONFIG, lambda d: d.decode().encode("utf-16")), "evaluated or refused", lambda e: "" if not accepted(n_test=8)(e) else BAD_CONFIG(e)),
-    case("config.yaml in latin1", content(CONFIG, lambda d: d.replace(b"name: plain", b"name: gr\xf6\xdfe")), "refused", BAD_CONFIG),
+    case(
+        "config.yaml in UTF-16",
+        content(CONFIG, lambda d: d.decode().encode("utf-16")),
+        "evaluated or refused",
+        lambda e: "" if not accepted(n_test=8)(e) else BAD_CONFIG(e),
+    ),
+    case(
+        "config.yaml in latin1",
+        content(CONFIG, lambda d: d.replace(b"name: plain", b"name: gr\xf6\xdfe")),
+        "refused",
+        BAD_CONFIG,
+    ),
     case("config.yaml is empty", content(CONFIG, lambda d: b""), "refused", BAD_CONFIG),
     case("config.yaml is a list", content(CONFIG, lambda d: b"- a\n"), "refused", BAD_CONFIG),
     case("config.yaml with a tab", text(CONFIG, "  root:", "\troot:"), "refused", BAD_CONFIG),
@@ -85,20 +107,67 @@ EVALUATIONS = [
     case("best.ckpt is empty", content(BEST, lambda d: b""), "refused", DAMAGED),
     case("best.ckpt holds code", content(BEST, lambda d: pickle.dumps(Code())), "refused", DAMAGED),
     case("best.ckpt is missing", lacking(BEST), "refused", refused("has no checkpoints/best.ckpt")),
-    case("best.ckpt is a pointer", content(BEST, lambda d: b"version https://git-lfs.github.com/spec/v1\n"), "refused", DAMAGED),
-    case("levels.csv with BOM and CRLF", content("levels.csv", lambda d: b"\xef\xbb\xbf" + d.replace(b"\n", b"\r\n")), "evaluated", accepted(n_test=8)),
-    case("levels.csv lacks columns", text("levels.csv", "split", "part"), "refused or evaluated", lambda e: "" if not accepted(n_test=8)(e) else refused(r"levels\.csv")(e)),
-    case("levels.csv is binary", content("levels.csv", lambda d: bytes(range(256)) * 8), "refused or evaluated", lambda e: "" if not accepted(n_test=8)(e) else refused(r"levels\.csv")(e)),
-    case("metrics.json is cut off", content("metrics.json", lambda d: d[:100]), "refused or evaluated", lambda e: "" if not accepted(n_test=8)(e) else refused(r"metrics\.json")(e)),
-    case("metrics.json with a BOM", content("metrics.json", lambda d: b"\xef\xbb\xbf" + d), "refused or evaluated", lambda e: "" if not accepted(n_test=8)(e) else refused(r"metrics\.json")(e)),
+    case(
+        "best.ckpt is a pointer", content(BEST, lambda d: b"version https://git-lfs.github.com/spec/v1\n"), "refused", DAMAGED
+    ),
+    case(
+        "levels.csv with BOM and CRLF",
+        content("levels.csv", lambda d: b"\xef\xbb\xbf" + d.replace(b"\n", b"\r\n")),
+        "evaluated",
+        accepted(n_test=8),
+    ),
+    case(
+        "levels.csv lacks columns",
+        text("levels.csv", "split", "part"),
+        "refused or evaluated",
+        lambda e: "" if not accepted(n_test=8)(e) else refused(r"levels\.csv")(e),
+    ),
+    case(
+        "levels.csv is binary",
+        content("levels.csv", lambda d: bytes(range(256)) * 8),
+        "refused or evaluated",
+        lambda e: "" if not accepted(n_test=8)(e) else refused(r"levels\.csv")(e),
+    ),
+    case(
+        "metrics.json is cut off",
+        content("metrics.json", lambda d: d[:100]),
+        "refused or evaluated",
+        lambda e: "" if not accepted(n_test=8)(e) else refused(r"metrics\.json")(e),
+    ),
+    case(
+        "metrics.json with a BOM",
+        content("metrics.json", lambda d: b"\xef\xbb\xbf" + d),
+        "refused or evaluated",
+        lambda e: "" if not accepted(n_test=8)(e) else refused(r"metrics\.json")(e),
+    ),
     Case("run= is a file", lambda h: None, (evaluate(run="RUN/metrics.json"),), "refused", refused("holds no run")),
-    Case("run= is a checkpoint", lambda h: None, (evaluate(run="RUN/checkpoints/best.ckpt"),), "refused", refused("holds no run")),
+    Case(
+        "run= is a checkpoint", lambda h: None, (evaluate(run="RUN/checkpoints/best.ckpt"),), "refused", refused("holds no run")
+    ),
     Case("run= is missing", lambda h: None, (evaluate(run="DIR/nowhere"),), "refused", refused("holds no run")),
-    Case("run= holds several", copied(lambda r: None), (evaluate(run="DIR"),), "refused, one named", refused("holds several, run=")),
+    Case(
+        "run= holds several",
+        copied(lambda r: None),
+        (evaluate(run="DIR"),),
+        "refused, one named",
+        refused("holds several, run="),
+    ),
     Case("run= with a slash", lambda h: None, (evaluate(run="RUN/"),), "evaluated", accepted(n_test=8)),
-    Case("out= is the run", lambda h: None, (Command("evaluate", ("run=RUN", "out=RUN")),), "refused", refused("lies in the run itself")),
-    Case("out= holds a run", copied(lambda r: None), (evaluate(output="run"),), "refused", lambda e: refused("holds a run already")(e).replace("metrics.json although refused", "")),
-]  # fmt: skip
+    Case(
+        "out= is the run",
+        lambda h: None,
+        (Command("evaluate", ("run=RUN", "out=RUN")),),
+        "refused",
+        refused("lies in the run itself"),
+    ),
+    Case(
+        "out= holds a run",
+        copied(lambda r: None),
+        (evaluate(output="run"),),
+        "refused",
+        lambda e: refused("holds a run already")(e).replace("metrics.json although refused", ""),
+    ),
+]
 
 
 def _cut_last(here: Path) -> None:
@@ -115,20 +184,42 @@ def _experiment(data: bytes) -> Callable[[Path], object]:
 YAML = b"# @package _global_\nseed: 7\n"
 OWN_SETTINGS = (train("plain", "--config-dir=DIR/conf", "experiment=mine"),)
 FILES = [
-    Case("last.ckpt is cut off", lambda h: category(h / "plain"), (train(), Command("train", ("resume=DIR/out",), before=_cut_last)), "the one before, with a warning; or refused", lambda e: "" if not accepted(warns="cannot be read", n_test=4)(e) else refused(r"\.ckpt")(e), "nerfstudio 2202"),
-    Case("own settings with a BOM", _experiment(b"\xef\xbb\xbf" + YAML), OWN_SETTINGS, "read", accepted(seed=7), "espanso 2512"),
+    Case(
+        "last.ckpt is cut off",
+        lambda h: category(h / "plain"),
+        (train(), Command("train", ("resume=DIR/out",), before=_cut_last)),
+        "the one before, with a warning; or refused",
+        lambda e: "" if not accepted(warns="cannot be read", n_test=4)(e) else refused(r"\.ckpt")(e),
+        "nerfstudio 2202",
+    ),
+    Case(
+        "own settings with a BOM", _experiment(b"\xef\xbb\xbf" + YAML), OWN_SETTINGS, "read", accepted(seed=7), "espanso 2512"
+    ),
     Case("own settings with CRLF", _experiment(YAML.replace(b"\n", b"\r\n")), OWN_SETTINGS, "read", accepted(seed=7)),
-    Case("own settings in latin1", _experiment(YAML + b"# gr\xf6\xdfe\n"), OWN_SETTINGS, "refused", refused(r"mine|utf-8|UTF-8")),
+    Case(
+        "own settings in latin1", _experiment(YAML + b"# gr\xf6\xdfe\n"), OWN_SETTINGS, "refused", refused(r"mine|utf-8|UTF-8")
+    ),
     Case("own settings with a tab", _experiment(YAML + b"a:\n\tb: 1\n"), OWN_SETTINGS, "refused", refused(r"mine")),
-]  # fmt: skip
+]
 REPORTS = [
     reported("report of a copy", elsewhere, "reported", page),
     reported("report, metrics.json is cut off", content("metrics.json", lambda d: d[:100]), "said", unreadable),
     reported("report, metrics.json is a list", content("metrics.json", lambda d: b"[]"), "said", unreadable),
-    reported("report, config.yaml in latin1", content(CONFIG, lambda d: d.replace(b"name: plain", b"name: gr\xf6\xdfe")), "said", unreadable),
+    reported(
+        "report, config.yaml in latin1",
+        content(CONFIG, lambda d: d.replace(b"name: plain", b"name: gr\xf6\xdfe")),
+        "said",
+        unreadable,
+    ),
     reported("report, scores.csv lacks columns", text("scores.csv", "score", "value"), "reported", page),
     reported("report, metrics.csv is binary", content("metrics.csv", lambda d: bytes(range(256)) * 8), "reported", page),
     Case("report of nothing", lambda h: None, (Command("report", ("runs=DIR",)),), "refused", refused("holds no run")),
-    Case("report of a file", lambda h: None, (Command("report", ("runs=RUN/metrics.json",)),), "refused", refused("is not a folder")),
-]  # fmt: skip
+    Case(
+        "report of a file",
+        lambda h: None,
+        (Command("report", ("runs=RUN/metrics.json",)),),
+        "refused",
+        refused("is not a folder"),
+    ),
+]
 KINDS = {"files of a run": [*EVALUATIONS, *FILES, *REPORTS]}

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from PIL import Image
 from pictures import category, picture
+from PIL import Image
 from trial import TINY, run, train
 
 from anomaly_lab.data.folder import read, verify
@@ -105,14 +105,29 @@ def corpus() -> Mapping[str, Sequence[bytes]]:
     bombs = [png_header(side, side, *form) for side in (60000, 30000, 16000) for form in ((8, 2), (16, 6), (1, 0))]
     zeros = encoded(Image.new("1", (20000, 20000)), "PNG")  # 50 MB as bits, 400 million pixels
     return {
-        ".png": [*(encoded(x, "PNG") for x in (colour, grey, deep, mask, pil.convert("P"), pil.convert("RGBA"), pil.convert("1"))), *bombs, zeros],
-        ".jpg": [encoded(colour, "JPEG"), encoded(mask, "JPEG"), encoded(pil.convert("CMYK"), "JPEG"), encoded(colour, "JPEG", progressive=True)],
+        ".png": [
+            *(encoded(x, "PNG") for x in (colour, grey, deep, mask, pil.convert("P"), pil.convert("RGBA"), pil.convert("1"))),
+            *bombs,
+            zeros,
+        ],
+        ".jpg": [
+            encoded(colour, "JPEG"),
+            encoded(mask, "JPEG"),
+            encoded(pil.convert("CMYK"), "JPEG"),
+            encoded(colour, "JPEG", progressive=True),
+        ],
         ".jpeg": [encoded(grey, "JPEG", quality=30)],
         ".webp": [encoded(colour, "WEBP"), encoded(mask, "WEBP", lossless=True)],
         ".bmp": [encoded(x, "BMP") for x in (colour, mask, pil.convert("P"), pil.convert("1"))],
-        ".tif": [tiff(colour, photometric="rgb"), tiff(deep), tiff(mask, photometric="miniswhite"), tiff(deep.astype(np.float32)), tiff(np.stack([grey] * 3))],
+        ".tif": [
+            tiff(colour, photometric="rgb"),
+            tiff(deep),
+            tiff(mask, photometric="miniswhite"),
+            tiff(deep.astype(np.float32)),
+            tiff(np.stack([grey] * 3)),
+        ],
         ".tiff": [encoded(colour, "TIFF", compression=c) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")],
-    }  # fmt: skip
+    }
 
 
 def bytes_of_images(folder: Path, count: int, seed: int, one: One) -> None:
@@ -271,10 +286,29 @@ def overrides(folder: Path, count: int, seed: int, one: One) -> None:
     """Values of any kind for the options of `train`, up to the point where the data would be read."""
     values = st.one_of(
         st.text(max_size=12),
-        st.sampled_from(["null", "-1", "1e999", "nan", "[]", "{}", "[1,2]", "{a:1}", "true", "${seed}", "${nowhere}", "???", "''", "${oc.env:HOME}", "a,b", "1" * 400]),
+        st.sampled_from(
+            [
+                "null",
+                "-1",
+                "1e999",
+                "nan",
+                "[]",
+                "{}",
+                "[1,2]",
+                "{a:1}",
+                "true",
+                "${seed}",
+                "${nowhere}",
+                "???",
+                "''",
+                "${oc.env:HOME}",
+                "a,b",
+                "1" * 400,
+            ]
+        ),
         st.integers().map(str),
         st.floats().map(str),
-    )  # fmt: skip
+    )
     named = st.tuples(st.sampled_from(["", "+", "++", "~"]), st.sampled_from(sorted(keys())) | st.text(max_size=8), values)
     given_ = st.lists(named.map(lambda parts: f"{parts[0]}{parts[1]}={parts[2]}"), min_size=1, max_size=2)
 

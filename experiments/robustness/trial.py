@@ -31,8 +31,12 @@ LIMIT = 240  # seconds until a command counts as hanging
 MODULES = {"train": "train", "evaluate": "evaluate", "report": "report.__main__", "search": "search"}
 # every training: two steps of a tiny network; the same numbers on every processor
 TINY = (
-    "debug=default", "trainer.max_epochs=1", "data.steps_per_epoch=2", "trainer.max_time=null", "trainer.precision=32-true",
-)  # fmt: skip
+    "debug=default",
+    "trainer.max_epochs=1",
+    "data.steps_per_epoch=2",
+    "trainer.max_time=null",
+    "trainer.precision=32-true",
+)
 OWN = ("+category=custom", "data=folder")
 
 

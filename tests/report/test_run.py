@@ -83,3 +83,18 @@ def test_damaged_scores_make_a_run_unreadable(tmp_path: Path, content: str) -> N
     (tmp_path / "scores.csv").write_text(content, errors="surrogateescape")
     found = read(tmp_path)
     assert (found.state, found.note) == ("unreadable", "scores.csv is damaged")
+
+
+@pytest.mark.parametrize(
+    "value", ['{"seed": [1]}', '{"lam": {}}', '{"pixel_f1": "good"}', '{"n_test": [2]}', '{"aupro": true}']
+)
+def test_a_value_that_no_run_writes_makes_a_run_unreadable(tmp_path: Path, value: str) -> None:
+    record = {"data": "mvtec", "category": "a", "objective": "l2", "seed": 0, **json.loads(value)}
+    (tmp_path / "metrics.json").write_text(json.dumps(record))
+    found = read(tmp_path)
+    assert found.state == "unreadable" and found.note.startswith("metrics.json is damaged")
+
+
+def test_scores_without_one_of_their_columns_make_a_run_unreadable(tmp_path: Path) -> None:
+    (fake_run(tmp_path / "run") / "scores.csv").write_text("path,label,score,predicted\na.png,0,1,0\n")
+    assert read(tmp_path / "run").note == "scores.csv is damaged"

@@ -158,9 +158,15 @@ def test_a_current_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch:
         command_line.prepared(["seed=1"])
 
 
-@pytest.mark.parametrize("argument", ["trainer=null", "+category=3", "objective=", "data=1.5"])
+@pytest.mark.parametrize("argument", ["trainer=null", "+category=3", "objective=", "data=1.5", "model=true", "data=6.3e+16"])
 def test_choosing_nothing_lists_what_there_is(argument: str) -> None:
     with pytest.raises(UserError, match=rf"{re.escape(argument)} chooses nothing: name one of \w+(, \w+)*, or your own"):
+        command_line.prepared([argument])
+
+
+@pytest.mark.parametrize("argument", ["=3", "+=6.3e+16", "~=a"])
+def test_a_value_without_an_option_is_named(argument: str) -> None:
+    with pytest.raises(UserError, match="has no option before the sign: write option=value"):
         command_line.prepared([argument])
 
 

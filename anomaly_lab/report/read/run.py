@@ -18,6 +18,11 @@ from anomaly_lab.runs.lock import in_use
 FINISHED, NOT_STARTED = "finished", "not started"
 STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
 NEEDED = ("data", "category", "objective", "seed")  # no table has a place for a metrics.json without these
+# texts or lists in their place would end the report
+NUMBERS = frozenset(("seed", "lam", "steps", "train_seconds", "proxy_ap", "sigma", "threshold", "min_area", "stored_size")) | {
+    *("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr", "tnr", "tpr_tnr_mean", "image_f1", "pixel_f1"),
+    *("flat_image_auroc", "flat_pixel_auroc", "flat_aupro"),
+}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both load plain data only; the one in C is faster
 
 
@@ -47,7 +52,8 @@ class Run:
     def scores(self) -> list[dict[str, str]]:
         """The rows of scores.csv; none if there is no such file. ValueError if it is damaged."""
         rows: list[dict[str, str]] | None = _read(self.path / "scores.csv", _rows, None)
-        if (rows is None and (self.path / "scores.csv").exists()) or any("label" not in row for row in rows or []):
+        lacking = any({"path", "label", "defect", "score", "predicted"} - row.keys() for row in rows or [])
+        if (rows is None and (self.path / "scores.csv").exists()) or lacking:
             raise ValueError("scores.csv is damaged")
         return rows or []
 
@@ -112,13 +118,16 @@ def read(path: Path) -> Run:
 
 
 def _metrics(path: Path) -> dict[str, Any]:
-    """metrics.json. ValueError if it is damaged or lacks one of NEEDED."""
+    """metrics.json. ValueError if it is damaged, lacks one of NEEDED, or has a value that no run writes."""
     try:
         record = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"metrics.json is damaged ({error})") from error
     if not isinstance(record, dict) or (missing := [name for name in NEEDED if name not in record]):
         raise ValueError(f"metrics.json lacks {', '.join(missing) if isinstance(record, dict) else 'an object'}")
+    for name, value in record.items():
+        if isinstance(value, list | dict) or (name in NUMBERS and isinstance(value, bool | str)):
+            raise ValueError(f"metrics.json is damaged ({name} is {value!r:.80})")
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
