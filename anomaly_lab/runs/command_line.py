@@ -27,6 +27,7 @@ PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # 
 # other options whose value is a path or a name: data.root, category.name, model.encoder_file, logger.wandb.group …
 TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
+OPTIONAL = ("callbacks", "logger", "metrics", "hydra")  # groups whose parts may be taken away with ~
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
@@ -38,6 +39,7 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     require_multirun(arguments)
     require_rule(arguments)
     require_choice(arguments)
+    require_kept(arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
     return placed([quoted(argument, several) for argument in arguments])
 
@@ -149,6 +151,13 @@ def require_choice(arguments: Sequence[str]) -> None:
         if equals and (CONF / group).is_dir() and re.fullmatch(number, value, re.IGNORECASE):
             known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
             raise UserError(f"{argument} chooses nothing: name one of {known}, or your own")
+
+
+def require_kept(arguments: Sequence[str]) -> None:
+    """UserError if an option that is needed is taken away, as in ~batch_size. Parts that add something may be."""
+    for argument in arguments:
+        if argument.startswith("~") and argument[1:].partition("=")[0].split(".")[0] not in OPTIONAL:
+            raise UserError(f"{argument} takes away an option that is needed: set it to another value")
 
 
 def require_multirun(arguments: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from cases_images import ALL, plain
 from cases_names import page
 from pictures import category, picture, put
-from trial import Case, Check, Command, Ended, accepted, evaluate, every, refused, train
+from trial import Case, Check, Command, Ended, accepted, either, evaluate, every, refused, train
 
 ADMINISTRATOR = hasattr(os, "geteuid") and os.geteuid() == 0
 TOOLS = {name: shutil.which(name) for name in ("setpriv", "unshare", "mount")}
@@ -141,8 +141,8 @@ HOMES = [
         "no home, W&B",
         _open,
         (train("plain", "logger=wandb", env=HOMELESS | {"WANDB_MODE": "offline"}, start=STRANGER),),
-        "trained",
-        accepted(**ALL),
+        "refused, HOME named",
+        refused("set HOME"),
         "",
         NO_STRANGER,
     ),
@@ -330,7 +330,7 @@ def _beside(here: Path) -> None:
 
 
 def _inside_or_refused(ended: Sequence[Ended]) -> str:
-    return "" if not refused("chdir")(ended) else accepted(**ALL)(ended)
+    return either(refused("chdir"), accepted(**ALL))(ended)
 
 
 CHDIR = [
@@ -369,14 +369,14 @@ LONGER = [
         plain(),
         (train(), Command("train", ("resume=DIR/out", "trainer.max_epochs=9"))),
         "refused, init= named",
-        refused("init="),
+        refused("init=", finished=True),
     ),
     Case(
         "resume= of a finished run",
         plain(),
         (train(), Command("train", ("resume=DIR/out",))),
         "refused, init= named",
-        refused("init="),
+        refused("init=", finished=True),
     ),
 ]
 KINDS = {

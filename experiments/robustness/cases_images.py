@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from pictures import category, picture, put, put_bytes
 from PIL import Image
-from trial import Case, Ended, accepted, evaluate, every, refused, same, train
+from trial import Case, accepted, either, evaluate, every, refused, same, train
 
 Make = Callable[[Path], Any]
 ALL = {"n_train": 5, "n_validation": 1, "n_test": 4, "n_unmasked": 0}  # of a plain category
@@ -160,8 +160,7 @@ def _upper(folder: Path) -> None:
         path.rename(path.with_suffix(".PNG"))
 
 
-def _read_or_counted(ended: Sequence[Ended]) -> str:
-    return "" if not accepted(n_train=lambda n: n > 20)(ended) else accepted(warns=r"\b20 images")(ended)
+_read_or_counted = either(accepted(n_train=lambda n: n > 20), accepted(warns=r"\b20 images"))
 
 
 EVALUATE = (evaluate("data.root=DIR"),)
@@ -213,7 +212,7 @@ UNREACHED = [
         plain(suffix=".gif", mask="{}.png"),
         (train(),),
         "read or refused",
-        lambda e: "" if not accepted(**ALL)(e) else refused(r"train.good has no images.*\.gif")(e),
+        either(accepted(**ALL), refused(r"train.good has no images.*\.gif")),
     ),
     Case("empty_kind", changed(lambda f: (f / "test/scratch").mkdir()), (train(),), "left out", accepted(**ALL)),
     Case(
@@ -442,14 +441,14 @@ SETS = [
         plain(size=(1, 300), bad=0),
         (train(),),
         "refused or trained",
-        lambda e: "" if not refused(r"(pixels|size|small|width|side)")(e) else accepted(n_train=5)(e),
+        either(refused(r"(pixels|size|small|width|side)"), accepted(n_train=5)),
     ),
     Case(
         "tiny_8x8",
         plain(size=(8, 8)),
         (train(),),
         "refused or trained",
-        lambda e: "" if not refused(r"(pixels|size|small|width|side)")(e) else accepted(n_train=5)(e),
+        either(refused(r"(pixels|size|small|width|side)"), accepted(n_train=5)),
     ),
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cases_images import ALL, EVALUATE, changed
 from pictures import category, picture, put
-from trial import OWN, TINY, Case, Command, accepted, evaluate, every, refused, train
+from trial import OWN, TINY, Case, Command, accepted, either, evaluate, every, refused, train
 
 SOURCES = {
     "介绍": "hydra 2891",
@@ -57,12 +57,17 @@ ROOTS = ("größe_root", "Bilder (Kopie)", "date=2026-11-25", "C:\\Bilder", "a,b
 
 
 def named(name: str) -> Case:
+    """A category of this name is trained. Quotes are Hydra's, and null is no name: these may be refused instead."""
+    if name in ("null", '"quoted"'):
+        check = either(accepted(category=name, n_test=2), refused("category"))
+    else:
+        check = accepted(category=name, n_test=2)
     return Case(
         f"names/{name}",
         lambda here: category(here / name, train=3, good=1, bad=1),
         (train(name),),
-        "trained",
-        accepted(category=name, n_test=2),
+        "trained" if name not in ("null", '"quoted"') else "trained, or refused",
+        check,
         SOURCES.get(name, ""),
     )
 
@@ -101,8 +106,8 @@ KEYS = [
         "name with a slash at the end",
         lambda h: category(h / "plain"),
         (train("plain/"),),
-        "as without it",
-        accepted(category="plain"),
+        "as without it, or refused",
+        either(accepted(category="plain"), refused("category.name is 'plain/'")),
     ),
     refused_name("", "category.name"),
     refused_name(".", "category.name|has no category"),
@@ -177,7 +182,7 @@ WRITTEN = r"UTF-8|rename"
 
 def refused_or_written(ended: Any) -> str:
     """One sentence about the name, or every result."""
-    return "" if not refused(WRITTEN)(ended) else accepted()(ended)
+    return either(refused(WRITTEN), accepted())(ended)
 
 
 BYTES = [
@@ -247,7 +252,7 @@ FORMS = [
         _form_of_category,
         (train(unicodedata.normalize("NFC", "größe")),),
         "one name, or the names that there are",
-        lambda e: "" if not accepted(n_test=4)(e) else refused("has no category")(e),
+        either(accepted(n_test=4), refused("has no category")),
     ),
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cases_names import page
 from pictures import category, put_bytes
-from trial import Case, Command, accepted, evaluate, refused, train
+from trial import Case, Command, accepted, either, evaluate, refused, train
 
 Change = Callable[[Path], object]
 
@@ -90,7 +90,7 @@ EVALUATIONS = [
         "config.yaml in UTF-16",
         content(CONFIG, lambda d: d.decode().encode("utf-16")),
         "evaluated or refused",
-        lambda e: "" if not accepted(n_test=8)(e) else BAD_CONFIG(e),
+        either(accepted(n_test=8), BAD_CONFIG),
     ),
     case(
         "config.yaml in latin1",
@@ -120,25 +120,25 @@ EVALUATIONS = [
         "levels.csv lacks columns",
         text("levels.csv", "split", "part"),
         "refused or evaluated",
-        lambda e: "" if not accepted(n_test=8)(e) else refused(r"levels\.csv")(e),
+        either(accepted(n_test=8), refused(r"levels\.csv")),
     ),
     case(
         "levels.csv is binary",
         content("levels.csv", lambda d: bytes(range(256)) * 8),
         "refused or evaluated",
-        lambda e: "" if not accepted(n_test=8)(e) else refused(r"levels\.csv")(e),
+        either(accepted(n_test=8), refused(r"levels\.csv")),
     ),
     case(
         "metrics.json is cut off",
         content("metrics.json", lambda d: d[:100]),
         "refused or evaluated",
-        lambda e: "" if not accepted(n_test=8)(e) else refused(r"metrics\.json")(e),
+        either(accepted(n_test=8), refused(r"metrics\.json")),
     ),
     case(
         "metrics.json with a BOM",
         content("metrics.json", lambda d: b"\xef\xbb\xbf" + d),
         "refused or evaluated",
-        lambda e: "" if not accepted(n_test=8)(e) else refused(r"metrics\.json")(e),
+        either(accepted(n_test=8), refused(r"metrics\.json")),
     ),
     Case("run= is a file", lambda h: None, (evaluate(run="RUN/metrics.json"),), "refused", refused("holds no run")),
     Case(
@@ -165,7 +165,7 @@ EVALUATIONS = [
         copied(lambda r: None),
         (evaluate(output="run"),),
         "refused",
-        lambda e: refused("holds a run already")(e).replace("metrics.json although refused", ""),
+        refused("holds a run already", finished=True),
     ),
 ]
 
@@ -189,7 +189,7 @@ FILES = [
         lambda h: category(h / "plain"),
         (train(), Command("train", ("resume=DIR/out",), before=_cut_last)),
         "the one before, with a warning; or refused",
-        lambda e: "" if not accepted(warns="cannot be read", n_test=4)(e) else refused(r"\.ckpt")(e),
+        either(accepted(warns="cannot be read", n_test=4), refused(r"\.ckpt")),
         "nerfstudio 2202",
     ),
     Case(

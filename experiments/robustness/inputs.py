@@ -30,11 +30,12 @@ from trial import OWN, ROOT, TINY, Case, clean, run, said, train, tried, warm
 KINDS: dict[str, list[Case]] = {}
 for module in (cases_gradients, cases_environment, cases_names, cases_masks, cases_images, cases_runs):
     KINDS |= module.KINDS
+HEAD = ("case", "source", "command", "status", "it said", "right is", "right?")
 COMMANDS = ("pipeline.train", "pipeline.evaluate", "pipeline.ending", "report.make", "report.pictures.plots")
 
 
 def prepare(base: Path) -> None:
-    """The run that evaluations score: BASE/run, trained on BASE/data/plain. Everything that it imported is imported here too."""
+    """The run that evaluations score: BASE/run, trained on BASE/data/plain. What it imported is imported here too."""
     category(base / "data/plain", train=12, good=4, bad=4)
     for name in COMMANDS:
         importlib.import_module(f"anomaly_lab.{name}")
@@ -109,7 +110,7 @@ category "plain". Every training also has `{" ".join((*OWN, *TINY))}`. "It said"
 the first line.
 """
     for kind in KINDS:
-        text += f"\n## {kind}\n\n| case | source | command | status | it said | right is | right? |\n|---|---|---|---|---|---|---|\n"
+        text += f"\n## {kind}\n\n| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|\n"
         for r in (r for r in rows if r["kind"] == kind):
             verdict = f"**no**: {r['wrong']}" if r["wrong"] else "–" if r["status"] == "–" else "yes"
             cells = (r["case"], r["source"], f"`{cell(r['command'])}`", r["status"], r["said"], r["right"], verdict)

@@ -42,8 +42,9 @@ OWN = ("+category=custom", "data=folder")
 
 @dataclass(frozen=True)
 class Command:
-    """`name`: a command of the project, or a script in this folder. In `arguments`, DIR is the case's folder, RUN a trained run.
+    """A command of a case. In `arguments`, DIR stands for the case's folder and RUN for a trained run.
 
+    name:    a command of the project, or a script in this folder
     output:  the folder of its results, below DIR
     hidden:  arguments that many cases share; the table does not repeat them
     env:     variables of the environment; None: unset
@@ -122,14 +123,17 @@ class Case:
     impossible: str = ""
 
 
-def refused(pattern: str, status: int = 1) -> Check:
-    """The last command ended with `status` and one sentence, which matches `pattern`; no stack trace, no results."""
+def refused(pattern: str, finished: bool = False) -> Check:
+    """The last command ended with status 1 and one sentence, which matches `pattern`; no stack trace, no results.
+
+    `finished`: its folder holds an earlier command's results.
+    """
 
     def check(ended: Sequence[Ended]) -> str:
         last = ended[-1]
         lines = [line for line in last.err.splitlines() if line.strip()]
-        if last.status != status:
-            return f"status {last.status}, not {status}"
+        if last.status != 1:
+            return f"status {last.status}, not 1"
         if "Traceback" in last.out + last.err:
             return "a stack trace"
         if len(lines) != 1 or not lines[0].startswith("error: "):
@@ -138,7 +142,7 @@ def refused(pattern: str, status: int = 1) -> Check:
             return "an error that the project does not know"
         if not re.search(pattern, lines[0]):
             return f"the sentence lacks “{pattern}”"
-        return "metrics.json although refused" if last.metrics else ""
+        return "metrics.json although refused" if last.metrics and not finished else ""
 
     return check
 
@@ -183,30 +187,40 @@ def every(*checks: Check) -> Check:
     return lambda ended: next((wrong for check in checks if (wrong := check(ended))), "")
 
 
+def arguments(command: Command, here: Path, base: Path) -> list[str]:
+    """The command's arguments, options such as -m first: argparse takes no second group of overrides after them."""
+    ordered = sorted((*command.hidden, *command.arguments), key=lambda argument: not argument.startswith("-"))
+    return [placed(argument, here, base) for argument in ordered]
+
+
+def placed(text: str, here: Path, base: Path) -> str:
+    """The text with the places that DIR and RUN stand for."""
+    return re.sub(r"\b(DIR|RUN)\b", lambda found: str(here if found[1] == "DIR" else base / "run"), text)
+
+
+def either(*checks: Check) -> Check:
+    """One of them."""
+    return lambda ended: min((check(ended) for check in checks), key=len)
+
+
 def run(command: Command, here: Path, base: Path) -> Ended:
     """Run a command in the case's folder `here` and wait for its end."""
-
-    def placed(text: str) -> str:
-        return re.sub(r"\b(DIR|RUN)\b", lambda found: str(here if found[1] == "DIR" else base / "run"), text)
-
-    # options such as -m first: argparse takes no second group of overrides after them
-    ordered = sorted((*command.hidden, *command.arguments), key=lambda argument: not argument.startswith("-"))
-    arguments = [placed(argument) for argument in ordered]
+    given = arguments(command, here, base)
     out, err = here / f"{command.output}.stdout", here / f"{command.output}.stderr"
     began = time.monotonic()
     with out.open("wb") as stdout, err.open("wb") as stderr:
         if command.env or command.start or command.name not in MODULES:
             known = command.name in MODULES
             program = ["-m", f"anomaly_lab.{command.name}"] if known else [str(Path(__file__).with_name(command.name))]
-            changed = {k: placed(v) for k, v in command.env.items() if v is not None}
+            changed = {k: placed(v, here, base) for k, v in command.env.items() if v is not None}
             environment = {k: v for k, v in os.environ.items() if k not in command.env} | changed
             pid = subprocess.Popen(
-                [*map(placed, command.start), sys.executable, *program, *arguments],
+                [*command.start, sys.executable, *program, *given],
                 **{"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr, "cwd": here / command.cwd},
                 env=environment,
             ).pid
         else:
-            pid = _fork(command.name, arguments, here / command.cwd, stdout.fileno(), stderr.fileno())
+            pid = _fork(command.name, given, here / command.cwd, stdout.fileno(), stderr.fileno())
     stop, status = command.stop, None
     while status is None:
         done, code = os.waitpid(pid, os.WNOHANG)
@@ -245,7 +259,7 @@ def _fork(name: str, arguments: list[str], folder: Path, stdout: int, stderr: in
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
-        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
         os.chdir(folder)
         sys.argv = [f"{name}.py", *arguments]
         importlib.import_module(f"anomaly_lab.{MODULES[name]}").main()

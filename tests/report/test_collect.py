@@ -118,3 +118,17 @@ def test_the_jobs_of_another_sweeper_or_a_damaged_record_are_unknown(tmp_path: P
     assert list(unstarted(multirun(tmp_path, ["seed=1,2"], sweeper="OptunaSweeper"))) == []
     (tmp_path / "multirun.yaml").write_text("hydra: [")
     assert list(unstarted(tmp_path / "multirun.yaml")) == []
+
+
+def test_a_folder_that_may_not_be_entered_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_run(tmp_path / "run")
+    (tmp_path / "lost+found").mkdir()
+    is_file = Path.is_file
+
+    def closed(path: Path) -> bool:
+        if path.parent.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert [run.path.name for run in collect([tmp_path])] == ["run"]

@@ -170,6 +170,13 @@ def test_a_value_without_an_option_is_named(argument: str) -> None:
         command_line.prepared([argument])
 
 
+@pytest.mark.parametrize("argument", ["~batch_size", "~scoring.sigma=8", "~data"])
+def test_an_option_that_is_needed_stays(argument: str) -> None:
+    with pytest.raises(UserError, match=f"{argument} takes away an option that is needed"):
+        command_line.prepared([argument])
+    assert command_line.prepared(["~callbacks.early_stopping"]) == ["~callbacks.early_stopping"]
+
+
 def test_a_multirun_may_name_several_categories() -> None:
     assert command_line.quoted("category.name=a,b", several=True) == "category.name=a,b"
     assert command_line.quoted("category.name=ä,b", several=True) == "category.name='ä','b'"
