@@ -49,6 +49,22 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("name", ["test/new/gr\udcf6n.png", "test/gr\udcf6n/000.png", "train/good/\udcff.png"])
+def test_a_name_that_is_no_text_is_refused_before_anything_is_scored_or_trained(
+    evaluate: Evaluate, train: Callable[..., Ended], finished: Finished, tmp_path: Path, name: str
+) -> None:
+    """No UTF-8 file, such as scores.csv, could hold it."""
+    write_category(tmp_path / "stripes")
+    (tmp_path / "stripes" / name).parent.mkdir(exist_ok=True)
+    shutil.copy(tmp_path / "stripes/test/good/000.png", tmp_path / "stripes" / name)
+    for ended in (
+        train(*stripes(tmp_path)),
+        evaluate(f"run={finished.directory}", "data=folder", f"data.root={tmp_path}"),
+    ):
+        assert re.search(r"\\udcf.* has a name that is no text in UTF-8: rename it", sentence(ended))
+    assert not list(tmp_path.rglob("metrics.json"))
+
+
 def test_without_a_change_the_numbers_are_the_run_s_own_and_its_files_stay_as_they_were(
     evaluate: Evaluate, finished: Finished
 ) -> None:

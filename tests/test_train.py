@@ -251,7 +251,7 @@ def test_images_of_different_sizes_are_scored_at_their_own_size(train: Train, tm
         (["objective.lam=1.5"], r"objective.lam is 1.5: .*\[0, 1\]"),
         (["objective.lam=-0.1"], r"objective.lam is -0.1"),
         (["objective.lam=much"], r"objective.lam is much"),
-        (["image_size=16"], r"image_size is 16: .*at least 32"),
+        (["image_size=16"], r"image_size is 16: .*\[32, 65536\]"),
         (["image_size=large"], r"image_size is large: .*auto"),
         (["data.train_size=8"], r"data.train_size is 8"),
         (["data.rotation=200"], r"data.rotation is 200.*\[0, 180\], in degrees"),
@@ -283,9 +283,30 @@ def test_images_of_different_sizes_are_scored_at_their_own_size(train: Train, tm
         (["+trainer.limit_train_batches=1"], r"trainer.limit_train_batches can't be used here: data.steps_per_epoch="),
         (["+trainer.limit_test_batches=1"], r"trainer.limit_test_batches can't be used here: metrics are of all"),
         (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run can't be used here: debug=default"),
+        (["data.cache.gib=inf"], r"data.cache.gib is inf: it must be a number of at least 0, in GiB"),
         (["data.cache.gib=10GB"], r"data.cache.gib is 10GB: it must be a number of at least 0, in GiB"),
         (["callbacks.progressive_size.sizes=[[0.1,1]]"], r"callbacks: progressive sizes .*shares start at 0"),
-        (["category.name=12"], r"category.name is read as 12, which is no text: put quotes around"),
+        (["category.name=12"], r"has no category 12: set category.name to one of stripes"),
+        (["scoring.sigma=inf"], r"scoring.sigma is inf: it must be a number of at least 0"),
+        (["trainer.log_every_n_steps=some"], r"trainer.log_every_n_steps is some: it must be null or a whole number"),
+        (["+trainer.check_val_every_n_epoch=0"], r"trainer.check_val_every_n_epoch is 0"),
+        (["+trainer.num_nodes=2"], r"trainer.num_nodes is 2: .* one run trains on one device"),
+        (["+trainer.strategy=ddp"], r"trainer.strategy can't be used here: one run trains on one device"),
+        (["callbacks.early_stopping.patience=some"], r"callbacks.early_stopping.patience is some"),
+        (["optimizer=null"], r"optimizer is null: it must have the keys that conf/ gives it"),
+        (["~corruption"], r"corruption is null: it must have the keys"),
+        (["test=3"], r"test is 3: it must have the keys"),
+        (["data.cache=3"], r"data.cache is 3: it must have the keys"),
+        (["test.save_heatmaps=some"], r"test.save_heatmaps is some: it must be true or false"),
+        (["data.reader=null"], r"data.reader: None is no record with _target_"),
+        (["data.reader._target_=os.getcwd"], r"data.reader: os.getcwd is not part of anomaly_lab"),
+        (["+metrics.mine=3"], r"metrics.mine: 3 is no record with _target_"),
+        (["+metrics.mine._target_=mine.Best"], r"metrics.mine: mine.Best is not part of .*ANOMALY_LAB_EXTENSIONS=mine"),
+        (["calibration=quantile", "calibration.q=some"], r"calibration.q is some: .*\(0, 1\]"),
+        (["calibration=conformal", "calibration.alpha=null"], r"calibration.alpha is None: .*between 0 and 1"),
+        (["trainer.accelerator=tpu"], r"trainer: .*torch_xla"),
+        (["data.root=~nobody_of_this_name/x"], r"there is no such home directory: write the whole path, without ~"),
+        (["data.root=circle"], r"a link leads in a circle|circle is not a folder"),
         (["model.width=wide"], r"model.width is wide: it must be a positive number"),
         (["model.width=0"], r"model.width is 0: it must be a positive number"),
         (["+model.depth=3"], r"unexpected keyword argument 'depth'"),
@@ -304,6 +325,7 @@ def test_a_mistake_is_answered_in_one_sentence(
     train: Train, data_root: Path, tmp_path: Path, overrides: list[str], said: str
 ) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "circle").symlink_to("circle")
     first = overrides[0] if overrides else "+category="
     needed = [] if first.startswith(("+category=", "resume=")) else stripes(data_root)
     if first.startswith("data="):
@@ -629,6 +651,21 @@ def test_overfitting_two_batches_lowers_the_loss(train: Train, data_root: Path) 
         losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
     assert len(losses) == 200
     assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:20])
+
+
+def test_odd_surroundings_end_no_training(tmp_path: Path, data_root: Path) -> None:
+    """A home that is a file, no folder for temporary or cached files, no name of the user."""
+    import matplotlib
+
+    (tmp_path / "file").touch()
+    odd = {"HOME": f"{tmp_path}/file", "TMPDIR": "/nowhere", "ANOMALY_LAB_CACHE": f"{tmp_path}/file"}
+    odd |= {"XDG_CACHE_HOME": "/dev/null/x", "XDG_CONFIG_HOME": "relative"}
+    odd |= {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # without a cache of fonts, it takes ten seconds
+    kept = {name: value for name, value in os.environ.items() if name not in ("USER", "LOGNAME")}
+    command = [sys.executable, "-m", "anomaly_lab.train", *stripes(data_root), "hydra.run.dir=run"]
+    ended = subprocess.run(command, cwd=tmp_path, env=kept | odd, capture_output=True, text=True)
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
+    assert (tmp_path / "run/metrics.json").is_file()
 
 
 def test_help_answers_without_loading_torch(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomaly_lab.errors import UserError, ending_in_a_sentence, unwritable
+from anomaly_lab.errors import UserError, ending_in_a_sentence, is_text, unwritable
 from anomaly_lab.report.make import GALLERIES, Options, build_report
 from anomaly_lab.report.read.run import FINISHED
 
@@ -31,6 +31,8 @@ def parse(arguments: Sequence[str]) -> Options:
     given: dict[str, list[str]] = {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
+        if not is_text(argument):
+            raise UserError(f"{argument!a} is no text in UTF-8: rename the folder")
         if not equals or name not in KEYS or not value:
             raise UserError(f"{argument} is not understood: give {', '.join(f'{k}=' for k in KEYS)} (see --help)")
         given.setdefault(name, []).append(value)

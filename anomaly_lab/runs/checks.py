@@ -62,7 +62,7 @@ NUMBERS = {
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
     "data.rescale": Numbers(0, inside=True, besides=("training",), why="as pixels for one pixel of the training images"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
-    "data.cache.gib": Numbers(0, 2**20, why="in GiB, where 0 keeps no images"),
+    "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
     "scoring.sigma": Numbers(0),
     "scoring.tile": Numbers(0, whole=True, besides=("train_size",), why="where 0 stands for whole images"),
     "category.min_area": Numbers(1, whole=True, besides=(None,), why="where null chooses by image size"),
@@ -143,9 +143,10 @@ def check_parts(config: DictConfig) -> None:
     for name in SWITCHES:
         if not isinstance(value := OmegaConf.select(config, name, default=False), bool):
             raise UserError(f"{name} is {_shown(value)}: it must be true or false")
-    for name, metric in (config.get("metrics") or {}).items():
+    metrics: Any = OmegaConf.to_container(config.get("metrics") or OmegaConf.create())
+    for name, metric in metrics.items():
         try:
-            build(OmegaConf.to_container(metric) if isinstance(metric, DictConfig) else metric)
+            build(metric)
         except ValueError as error:
             raise UserError(f"metrics.{name}: {error}") from error
 

@@ -1,5 +1,6 @@
 """Where the encoder's weights come from, and the sentences for weights that are missing or do not fit."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,10 @@ def test_a_file_that_does_not_fit_is_answered_in_one_sentence(tmp_path: Path, ki
 def test_encoder_file_is_required_for_weights_from_a_file() -> None:
     with pytest.raises(UserError, match=r"model\.encoder_file=FILE"):
         pretrained.load(Encoder(), "file", None)
+
+
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    """It could take for ever."""
+    os.mkfifo(tmp_path / "weights.pth")
+    with pytest.raises(UserError, match=r"weights.pth is no state dict \(there is no such file\)"):
+        pretrained.read(tmp_path / "weights.pth")

@@ -132,3 +132,10 @@ def test_a_folder_that_may_not_be_entered_is_no_run(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "is_file", closed)
     assert [run.path.name for run in collect([tmp_path])] == ["run"]
+
+
+def test_a_run_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    """No page and no table could name it."""
+    fake_run(tmp_path / "runs/gr\udcf6n")
+    with pytest.raises(UserError, match="has a name that is no text in UTF-8: rename it"):
+        collect([tmp_path / "runs"])

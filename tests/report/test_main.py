@@ -29,6 +29,7 @@ def test_help_and_tables_need_no_torch(tmp_path: Path) -> None:
     [
         ([], "no runs: add runs=DIR"),
         (["runs"], "runs is not understood"),
+        (["runs=gr\udcf6n"], "'runs=gr\\udcf6n' is no text in UTF-8: rename the folder"),
         (["runs=a", "size=3"], "size=3 is not understood: give runs=, out=, gallery=, figures=, tables="),
         (["runs=a", "gallery=few"], "gallery is few: it must be one of one, all, none"),
         (["runs=a", "figures=yes"], "figures is yes: it must be true or false"),
@@ -74,6 +75,7 @@ def test_tables_of_ones_own_come_last(
         "    return [Table('mine', 'My own', ['runs'], [[plain(len(records.runs))]])]\n"
     )
     (tmp_path / "my_empty.py").touch()
+    (tmp_path / "my_wrong.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     known = ["report", f"runs={tmp_path / 'runs'}", "gallery=none", "figures=false"]
     monkeypatch.setattr(sys, "argv", [*known, "tables=my_tables"])
@@ -81,7 +83,12 @@ def test_tables_of_ones_own_come_last(
     page = (tmp_path / "runs/report/report.html").read_text()
     assert re.findall(r'<section id="table-(\w+)"', page)[-1] == "mine"
     assert (tmp_path / "runs/report/tables/mine.csv").read_text() == "runs\n1\n"
-    for name, sentence in (("my_lost", "cannot be imported"), ("my_empty", "has no function tables(records)")):
+    for name, sentence in (
+        ("my_lost", "cannot be imported"),
+        (".lost", "cannot be imported"),
+        ("my_wrong", "cannot be imported (division by zero)"),
+        ("my_empty", "has no function tables(records)"),
+    ):
         monkeypatch.setattr(sys, "argv", [*known, f"tables={name}"])
         with pytest.raises(SystemExit) as end:
             main()

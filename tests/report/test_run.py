@@ -4,6 +4,7 @@ import fcntl
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_runs import fake_run
@@ -86,13 +87,16 @@ def test_damaged_scores_make_a_run_unreadable(tmp_path: Path, content: str) -> N
 
 
 @pytest.mark.parametrize(
-    "value", ['{"seed": [1]}', '{"lam": {}}', '{"pixel_f1": "good"}', '{"n_test": [2]}', '{"aupro": true}']
-)
-def test_a_value_that_no_run_writes_makes_a_run_unreadable(tmp_path: Path, value: str) -> None:
-    record = {"data": "mvtec", "category": "a", "objective": "l2", "seed": 0, **json.loads(value)}
-    (tmp_path / "metrics.json").write_text(json.dumps(record))
-    found = read(tmp_path)
-    assert found.state == "unreadable" and found.note.startswith("metrics.json is damaged")
+    ("name", "value"),
+    [("lam", "much"), ("min_area", "x"), ("image_auroc", "x"), ("seed", [1]), ("train_seconds", "x"), ("source_run", [3]),
+     ("model", ["tiny"]), ("proxy_ap", "x"), ("steps", {}), ("category", {"name": "carpet"})],
+)  # fmt: skip
+def test_a_value_of_another_kind_makes_a_run_unreadable(tmp_path: Path, name: str, value: Any) -> None:
+    found = read(fake_run(tmp_path / "a"))
+    assert found.state == "finished"
+    (tmp_path / "a/metrics.json").write_text(json.dumps({**found.metrics, name: value}))
+    found = read(tmp_path / "a")
+    assert (found.state, found.note) == ("unreadable", f"metrics.json is damaged ({name} is {value})")
 
 
 def test_scores_without_one_of_their_columns_make_a_run_unreadable(tmp_path: Path) -> None:

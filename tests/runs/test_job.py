@@ -81,6 +81,28 @@ def test_a_name_that_is_no_text_is_escaped_in_every_file(train: Train, monkeypat
     assert (ended.directories[0] / "error.txt").read_text() == "gr\\udcf6n is odd: rename it\n"
 
 
+def test_the_log_takes_what_is_no_text(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", lambda config: job.log.warning("λ gr\udcf6n") or (0.5, True))
+    (run,) = train(CARPET).directories
+    assert (run / "train.log").read_text(encoding="utf-8") == "[WARNING] λ gr\\udcf6n\n"
+
+
+SHM = """Caught RuntimeError in DataLoader worker process 0.
+Original Traceback (most recent call last):
+  File "worker.py", line 1, in fetch
+RuntimeError: unable to allocate shared memory(shm) for file </torch_1_2_0>: No space left on device (28)
+"""
+
+
+@pytest.mark.parametrize("said", [SHM, "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that"])
+def test_small_shared_memory_is_a_sentence_in_the_record_too(train: Train, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """As torch reports it in a container with a /dev/shm of 256 KiB."""
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", failing(RuntimeError(said)))
+    ended = train(CARPET)
+    assert "use data.num_workers=0" in sentence(ended) and "--shm-size=1g" in ended.err
+    assert f"error: {(ended.directories[0] / 'error.txt').read_text()}" == ended.err
+
+
 def test_with_another_working_directory_relative_paths_keep_their_meaning(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

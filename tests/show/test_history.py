@@ -3,8 +3,10 @@
 import csv
 from pathlib import Path
 
+import pytest
 from conftest import Finished
 
+from anomaly_lab.errors import UserError
 from anomaly_lab.show.history import History
 
 
@@ -58,3 +60,10 @@ def test_a_run_s_history_holds_its_training_validation_and_test(finished: Finish
     for name in ("val/relative_error", "val/restoration_error", "val/proxy_auroc"):
         assert all(float(row[name]) >= 0 for row in validations)
     assert float(rows[-1]["test/image_auroc"]) >= 0
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00", b"a,b\n1,2\n", b"step,a\nx,2\n"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"metrics.csv is damaged \(.*\): restore it from a copy, or remove it"):
+        History(tmp_path / "metrics.csv")

@@ -167,5 +167,7 @@ def ensure(root: Path, category: str, counts: Counts, progress: Progress = lambd
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"Cannot write the synthetic data set below {root} ({reason}): choose another data.root") from error
+        raise UserError(
+            f"Cannot write the synthetic data set below {root} ({reason}): choose another with ANOMALY_LAB_CACHE"
+        ) from error
     return target

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, is_text
 from anomaly_lab.progress import watched
 from anomaly_lab.report.read.run import NOT_STARTED, Run, read
 from anomaly_lab.runs.lock import CLAIM
@@ -21,7 +21,7 @@ from anomaly_lab.runs.lock import CLAIM
 def collect(folders: Iterable[Path]) -> list[Run]:
     """Every run in or below `folders` once, in the order of the paths; then the jobs that have not started.
 
-    UserError for a folder that does not exist or holds no run.
+    UserError for a folder that does not exist or holds no run, and for a run whose name is no text.
     """
     paths: dict[Path, None] = {}
     places: dict[Path, str] = {}
@@ -38,6 +38,9 @@ def collect(folders: Iterable[Path]) -> list[Run]:
             raise UserError(f"{folder} holds no run: set runs= to a folder that python -m anomaly_lab.train has written to")
         paths |= dict.fromkeys(here)
         places = {path: path.relative_to(top).as_posix() for path in here if path != top} | places
+    for path in paths:
+        if not is_text(str(path)):
+            raise UserError(f"{path} has a name that is no text in UTF-8: rename it")
     found = [read(path) for path in watched(sorted(paths, key=_natural), "Reading runs", len(paths))]
     names = told_apart(run.root for run in found if run.root)
     found = [replace(run, folder=names.get(run.root, ""), place=places.get(run.path, run.path.name)) for run in found]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,11 +19,10 @@ from anomaly_lab.runs.lock import in_use
 FINISHED, NOT_STARTED = "finished", "not started"
 STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
 NEEDED = ("data", "category", "objective", "seed")  # no table has a place for a metrics.json without these
-# texts or lists in their place would end the report
-NUMBERS = frozenset(("seed", "lam", "steps", "train_seconds", "proxy_ap", "sigma", "threshold", "min_area", "stored_size")) | {
-    *("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr", "tnr", "tpr_tnr_mean", "image_f1", "pixel_f1"),
-    *("flat_image_auroc", "flat_pixel_auroc", "flat_aupro"),
-}
+# values of metrics.json that tables and plots compute with; the others are texts
+NUMBER = re.compile(
+    r"(image_|pixel_|flat_|tpr|tnr|aupro|n_).*|lam|seed|stored_size|steps|train_seconds|train_size|proxy_ap|threshold|min_area|sigma"
+)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both load plain data only; the one in C is faster
 
 
@@ -71,7 +71,7 @@ class Run:
     def source_run(self) -> "Run | None":
         """The run that trained the network, if this one is an evaluation (metrics.json has `source_run`)."""
         trained = self.metrics.get("source_run")
-        return None if trained is None else read(Path(trained))
+        return None if trained is None else read(Path(str(trained)))
 
     @property
     def commit(self) -> str:
@@ -118,7 +118,7 @@ def read(path: Path) -> Run:
 
 
 def _metrics(path: Path) -> dict[str, Any]:
-    """metrics.json. ValueError if it is damaged, lacks one of NEEDED, or has a value that no run writes."""
+    """metrics.json. ValueError if it is damaged, lacks one of NEEDED, or has a value of another kind."""
     try:
         record = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -126,8 +126,9 @@ def _metrics(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or (missing := [name for name in NEEDED if name not in record]):
         raise ValueError(f"metrics.json lacks {', '.join(missing) if isinstance(record, dict) else 'an object'}")
     for name, value in record.items():
-        if isinstance(value, list | dict) or (name in NUMBERS and isinstance(value, bool | str)):
-            raise ValueError(f"metrics.json is damaged ({name} is {value!r:.80})")
+        kinds: tuple[type, ...] = (int, float) if NUMBER.fullmatch(name) else (str, int, float)
+        if value is not None and not isinstance(value, kinds) and not name.startswith("calibration_"):
+            raise ValueError(f"metrics.json is damaged ({name} is {value})")
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
