@@ -44,7 +44,7 @@ def read_image(path: Path) -> np.ndarray:
     except cv2.error as error:  # the header announces a side over 2**20 or over 2**28 pixels in all
         raise UserError(f"{path} is too large to decode, or damaged: cut it into tiles or copy it again") from error
     if pixels is None:
-        raise UserError(f"{path} is no complete image file: copy it again from its source or remove it")
+        raise UserError(f"{path} is no complete image file: copy it again from its source, save it as a PNG, or remove it")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(
             f"{path} has pixels of type {pixels.dtype}, which has no fixed range: convert it to an 8-bit or 16-bit PNG or TIFF"

@@ -145,7 +145,7 @@ KEYS = [
     Case("hydra.run.dir", lambda h: category(h / "plain"), (train(output=ODD),), "trained", accepted(**ALL)),
     Case(
         "multirun",
-        lambda h: [category(h / name / "plain") for name in ("a (1)", "b")],
+        lambda h: [category(h / name / "plain", good=good) for name, good in (("a (1)", 2), ("b", 3))],
         (train("plain", "-m", "hydra.sweep.dir=DIR/sweep", root="DIR/a (1),DIR/b"),),
         "two jobs",
         lambda e: "" if "2 jobs, 2 finished" in e[-1].out else "not two jobs",

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ class Kind:
 
 
 def prepare(folder: Path) -> None:
-    """FOLDER/run, a trained run, whose files are spoilt; made in a process of its own."""
+    """FOLDER/run, a trained run, whose files are spoilt; made in a process of its own. And the corpus, for all processes."""
+    corpus()
     category(folder / "data/plain")
     ended = run(train(root=str(folder / "data"), output="run"), folder, folder)
     if ended.status:
@@ -93,7 +95,18 @@ def tiff(pixels: np.ndarray, **options: Any) -> bytes:
 
 
 def png_header(width: int, height: int, depth: int, kind: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0) + b"\0" * 64
+    """A PNG file that announces its size and holds nothing."""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of_zeros(side: int) -> bytes:
+    """A whole PNG file of side² black pixels of one bit: a small file, which takes 3 bytes a pixel as colours."""
+    rows = zlib.compress(bytes((1 + side // 8) * side))
+    return png_header(side, side, 1, 0) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 @functools.cache
@@ -103,12 +116,11 @@ def corpus() -> Mapping[str, Sequence[bytes]]:
     grey, pil = colour[..., 0], Image.fromarray(colour)
     deep = grey.astype(np.uint16) * 257
     bombs = [png_header(side, side, *form) for side in (60000, 30000, 16000) for form in ((8, 2), (16, 6), (1, 0))]
-    zeros = encoded(Image.new("1", (20000, 20000)), "PNG")  # 50 MB as bits, 400 million pixels
+    bombs += map(png_of_zeros, (16000, 20000))
     return {
         ".png": [
             *(encoded(x, "PNG") for x in (colour, grey, deep, mask, pil.convert("P"), pil.convert("RGBA"), pil.convert("1"))),
             *bombs,
-            zeros,
         ],
         ".jpg": [
             encoded(colour, "JPEG"),
@@ -124,7 +136,7 @@ def corpus() -> Mapping[str, Sequence[bytes]]:
             tiff(deep),
             tiff(mask, photometric="miniswhite"),
             tiff(deep.astype(np.float32)),
-            tiff(np.stack([grey] * 3)),
+            tiff(np.stack([grey] * 3), photometric="rgb", planarconfig="separate"),
         ],
         ".tiff": [encoded(colour, "TIFF", compression=c) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")],
     }

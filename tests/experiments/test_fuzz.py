@@ -1,28 +1,42 @@
 """Foreign bytes: a small share of the fuzzing, and the table of the whole."""
 
+import os
 import re
-import subprocess
-import sys
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROBUSTNESS
+from conftest import Finished
+
+from experiments import ROBUSTNESS
 
 pytest.importorskip("tifffile", reason="scikit-image, of the extra `dev`, brings it")
 
 import fuzz
-from targets import KINDS
+from targets import KINDS, Kind
 
 from anomaly_lab.errors import UserError
 
 
-def test_a_share_of_the_fuzzing_finds_nothing(tmp_path: Path) -> None:
-    """About 200 inputs."""
-    command = [sys.executable, str(ROBUSTNESS / "fuzz.py"), "--share", "0.08", "--seed", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    counts = [int(count) for count in re.findall(r": (\d+) inputs, 0 failures", ended.stdout)]
-    assert len(counts) == len(KINDS) and sum(counts) >= 150
+@pytest.fixture(autouse=True)
+def alarm() -> Iterator[None]:
+    """The signal that ends an input which takes too long."""
+    before = signal.signal(signal.SIGPROF, fuzz.late)
+    yield
+    signal.signal(signal.SIGPROF, before)
+
+
+SHARES = {"images and masks": 100, "names of files and folders": 12, "command line": 6}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_few_inputs_of_each_kind_are_accepted_or_refused(kind: Kind, finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(finished.directory)
+    (tmp_path / "own").mkdir()
+    outcome = fuzz.Outcome(kind.name)
+    kind.run(tmp_path / "own", SHARES.get(kind.name, 8), 1, lambda shown, use: fuzz.attempt(outcome, shown, use))
+    assert outcome.inputs >= 6 and not outcome.failures
 
 
 def test_the_table_has_two_thousand_inputs_and_no_failure() -> None:
@@ -46,20 +60,15 @@ def test_only_a_sentence_is_no_failure() -> None:
 
 
 def test_an_input_that_takes_too_long_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    import signal
-    import time
+    def endless() -> None:
+        while True:
+            pass
 
     monkeypatch.setattr(fuzz, "LIMIT", 0.05)
-    before = signal.signal(signal.SIGALRM, fuzz.late)
-    try:
-        assert fuzz.attempt(fuzz.Outcome("kind"), "it", lambda: time.sleep(5)) == "0.05 seconds"
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    assert fuzz.attempt(fuzz.Outcome("kind"), "it", endless) == "0.05 seconds"
 
 
 def test_the_end_of_a_process_is_a_failure(tmp_path: Path) -> None:
-    import os
-
     kind = fuzz.Kind("dies", 3, lambda folder, count, seed, one: one("it", lambda: os._exit(9)))
     (outcome,) = fuzz.fuzz([kind], tmp_path, 1, 0)
     assert outcome.failures == ["it: the process ended with 9"]

@@ -1,7 +1,0 @@
-"""The scripts of experiments/robustness import each other by name."""
-
-import sys
-from pathlib import Path
-
-ROBUSTNESS = Path(__file__).parents[2] / "experiments" / "robustness"
-sys.path.insert(0, str(ROBUSTNESS))
