@@ -150,9 +150,8 @@ def table(outcomes: Sequence[Outcome], seed: int) -> str:
     python experiments/robustness/fuzz.py --seed {seed}
 
 {total} inputs, {failures} failures; {sum(o.seconds for o in outcomes) / 60:.1f} minutes, torch {torch.__version__}, \
-{time.strftime("%Y-%m-%d")}. A failure is another exception than one that the
-commands answer with a sentence, {LIMIT} seconds of computing for one input, {MEMORY / 2**30:g} GiB of memory beyond the start, or the end
-of the process.
+{time.strftime("%Y-%m-%d")}. A failure is another exception than one that the commands answer with a sentence, \
+{LIMIT} seconds of computing for one input, {MEMORY / 2**30:g} GiB of memory beyond the start, or the end of the process.
 
 | kind | inputs | accepted | refused with a sentence | failures | seconds | peak memory beyond the start (MiB) |
 |---|---|---|---|---|---|---|

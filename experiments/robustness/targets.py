@@ -104,7 +104,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png_of_zeros(side: int) -> bytes:
-    """A whole PNG file of side² black pixels of one bit: a small file, which takes 3 bytes a pixel as colours."""
+    """A whole PNG file of side² black pixels of one bit: a small file of many pixels."""
     rows = zlib.compress(bytes((1 + side // 8) * side))
     return png_header(side, side, 1, 0) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
