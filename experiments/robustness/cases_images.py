@@ -298,7 +298,7 @@ FOREIGN = [
         ("000.png~", "test/dent", ""),
         ("000.png.part", "test/good", ""),
         (".ipynb_checkpoints/000-checkpoint.png", "train/good", "InvokeAI 2715"),
-        (".ipynb_checkpoints/000-checkpoint.png", "test", ""),
+        (".ipynb_checkpoints/001-checkpoint.png", "test", ""),
     )
 ] + [
     Case("@eaDir", changed(lambda f: pictures_in(f / "test/@eaDir/000.png", 2)), (train(),), "left out", NONE_READ),

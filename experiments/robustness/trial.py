@@ -27,7 +27,7 @@ from typing import Any
 from anomaly_lab.runs import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 240  # seconds until a command counts as hanging
+LIMIT = 600  # seconds until a command counts as hanging
 MODULES = {"train": "train", "evaluate": "evaluate", "report": "report.__main__", "search": "search"}
 # every training: two steps of a tiny network; the same numbers on every processor
 TINY = (
