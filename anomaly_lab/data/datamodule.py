@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from anomaly_lab.build import build
 from anomaly_lab.data.cache import can_keep_open, image_cache
+from anomaly_lab.data.copies import tell_copies
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
@@ -131,6 +132,7 @@ class AnomalyDataModule(L.LightningDataModule):
                 empty,
                 found.train[0].path.parent,
             )
+        tell_copies(train, held_out, found.test)
         # last, so that a second call after a failure starts anew
         self.scoring_data = ScoringData(found, decoded, validation, found.test, self.image_size)
 

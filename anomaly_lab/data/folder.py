@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,11 @@ import numpy as np
 from anomaly_lab.build import build
 from anomaly_lab.data import listing
 from anomaly_lab.data.images import read_image, read_mask
+from anomaly_lab.data.names import NORMAL, UNREAD_SUFFIXES, is_like_normal, kind_of, one_form
 from anomaly_lab.errors import UserError, printable
 from anomaly_lab.progress import watched
 
 log = logging.getLogger(__name__)
-NORMAL = "good"
-# Names that say the same; letters alone count, in any case.
-LIKE_NORMAL = frozenset(("ok", "okay", "goods", "normal", "normals", "pass", "passed", "fine", "healthy")) | frozenset(
-    ("nodefect", "nodefects", "defectfree", "nondefective")
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def unreached(found: Category) -> list[Path]:
 
 @functools.cache  # one command may list a folder several times
 def _tell(count: int, first: str, root: Path) -> None:
-    log.warning("%d images below %s are not used, such as %s: the layout does not reach them", count, root, first)
+    log.warning("%d images below %s are not used, such as %s: the layout or the format does not allow it", count, root, first)
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -107,17 +103,15 @@ def scan(root: Path, category: str, need_training: bool = True) -> Category:
 
     UserError where a folder or an image is missing or misplaced, where two images in a folder share a stem (their results
     would overwrite each other), where a mask has no image or an image two masks, and where it is open whether a folder's
-    images are normal: its name is one of `LIKE_NORMAL`, or other folders have masks, it has none, and there is no test/good.
+    images are normal: its name is like "ok" or "good 2", or other folders have masks, it has none, and there is no test/good.
     """
-    _require_category(root, category)
-    folder = root / category
+    folder = _folder(root, category)
     normal = _normal(folder)
     train = tuple(Sample(path, NORMAL, None) for path in _images_by_stem(normal).values())
     if need_training and not train:
         for like in listing.folders(folder / "train"):
             _require_clear(like)
-        state = "has no images" if normal.is_dir() else "is missing"
-        raise UserError(f"{normal} {state}: put the normal training images there")
+        raise UserError(f"{normal} {_lacking(normal)}: put the normal training images there")
     return Category(category, folder, train, _scan_test(folder))
 
 
@@ -144,12 +138,17 @@ def _fault(sample: Sample) -> str | None:
     return f"{sample.mask} marks no pixel as defective: correct it, or move {sample.path} to test/{NORMAL}"
 
 
-def _require_category(root: Path, category: str) -> None:
-    """UserError unless `<root>/<category>` is a folder; it names the option to set."""
+def _folder(root: Path, category: str) -> Path:
+    """The folder `<root>/<category>`, which may be written in another Unicode form. UserError names the option to set."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: set data.root to the folder that holds the categories")
-    if (root / category).is_dir():
-        return
+    path = PurePath(category)
+    if str(path) != category or path.is_absolute() or not path.name or ".." in path.parts:
+        raise UserError(f"category.name is '{category}': it must be the name of a folder in {root}, without a slash at its end")
+    alike = (other for other in listing.visible(root) if one_form(other.name) == one_form(category))
+    found = next((other for other in (root / category, *alike) if other.is_dir()), None)
+    if found is not None:
+        return found
     if _normal(root).is_dir():
         raise UserError(
             f"{root} is itself a category and has no folder {category}: point data.root to its parent, "
@@ -175,11 +174,12 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     images: dict[str, dict[str, Path]] = {}
     for kind in listing.folders(folder / "test"):
         _require_clear(kind)
-        if (name := _kind(kind)) in images:
-            raise UserError(f"{kind.parent} has two folders of normal images, {kind.name} and another: merge them in {NORMAL}")
+        if (name := kind_of(kind)) in images:
+            what = "normal images" if name == NORMAL else name
+            raise UserError(f"{kind.parent} has two folders of {what}, {kind.name} and another: merge them in {name}")
         images[name] = _images_by_stem(kind)
-    truths = [kind for kind in listing.folders(folder / "ground_truth") if _kind(kind) != NORMAL]
-    masks = {kind.name: _pair(kind, images.get(kind.name, {})) for kind in truths}
+    truths = [kind for kind in listing.folders(folder / "ground_truth") if kind_of(kind) != NORMAL]
+    masks = {kind_of(kind): _pair(kind, images.get(kind_of(kind), {})) for kind in truths}
     bare = [name for name, paths in images.items() if paths and not masks.get(name)]
     if bare and any(masks.values()) and NORMAL not in images:
         raise UserError(
@@ -192,19 +192,21 @@ def _scan_test(folder: Path) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.path.as_posix()))
 
 
-def _kind(folder: Path) -> str:
-    """The kind of defect that a folder holds, `NORMAL` in any case."""
-    return NORMAL if folder.name.casefold() == NORMAL else folder.name
+def _lacking(folder: Path) -> str:
+    """What a folder without images lacks."""
+    unread = [path.name for path in listing.visible(folder) if path.suffix.lower() in UNREAD_SUFFIXES]
+    formats = f" but {len(unread)} in formats that are not read, such as {unread[0]}" if unread else ""
+    return f"has no images{formats}" if folder.is_dir() else "is missing"
 
 
 def _normal(category: Path) -> Path:
     """The folder of a category's normal training images; train/good if there is none."""
-    return next((path for path in listing.folders(category / "train") if _kind(path) == NORMAL), category / "train" / NORMAL)
+    return next((path for path in listing.folders(category / "train") if kind_of(path) == NORMAL), category / "train" / NORMAL)
 
 
 def _require_clear(folder: Path) -> None:
     """UserError if a folder's name says that its images are normal, and is not "good"."""
-    if "".join(filter(str.isalpha, folder.name.casefold())) in LIKE_NORMAL:
+    if is_like_normal(folder.name):
         raise UserError(
             f"{folder} is named like normal images, which belong in {NORMAL}: rename it to {NORMAL}, or, if its images are "
             "defective, to the name of the defect"

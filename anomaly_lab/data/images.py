@@ -22,13 +22,13 @@ _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIEN
 # A PNG file begins with: signature, length of the first chunk, "IHDR", width, height, bit depth, colour type.
 _PNG_HEADER = struct.Struct(">8s4x4sIIBB")
 
-LOSSY = frozenset({".jpg", ".jpeg", ".webp"})  # near an edge, such a mask has values that nobody drew
+LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})  # near an edge, such a mask has values that nobody drew
 LABELS = 16  # a mask with values up to this numbers its defects; none of them is a shade
 SHADES = 8  # a mask with more different values than this has soft edges
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The stored pixels of a PNG, JPEG, WebP, BMP or TIFF file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16.
+    """The stored pixels of a PNG, JPEG, WebP, BMP, TIFF or PNM file: (H, W, 1) if grey, else (H, W, 3) RGB; uint8 or uint16.
 
     - A file counts as colour even where its three channels are equal, and so does a palette.
     - Alpha is ignored: the colours are those stored beneath it. (OpenCV blends those of an 8-bit RGBA TIFF with black.)
@@ -41,10 +41,10 @@ def read_image(path: Path) -> np.ndarray:
     data = _read_bytes(path)
     try:
         pixels = cv2.imdecode(data, _AS_STORED)
-    except cv2.error as error:  # the header announces a side over 2**20 or over 2**30 pixels in all
+    except cv2.error as error:  # the header announces a side over 2**20 or over 2**28 pixels in all
         raise UserError(f"{path} is too large to decode, or damaged: cut it into tiles or copy it again") from error
     if pixels is None:
-        raise UserError(f"{path} is no complete image file: copy it again from its source or remove it")
+        raise UserError(f"{path} is no complete image file: copy it again from its source, save it as a PNG, or remove it")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(
             f"{path} has pixels of type {pixels.dtype}, which has no fixed range: convert it to an 8-bit or 16-bit PNG or TIFF"
@@ -54,7 +54,7 @@ def read_image(path: Path) -> np.ndarray:
     header = _png_header(data)
     if header is not None and header[-1] == 4:  # grey with alpha: OpenCV gives three equal channels
         return np.ascontiguousarray(pixels[..., :1])
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)  # in place: a second copy could fill the memory
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:

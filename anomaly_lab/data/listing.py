@@ -1,13 +1,12 @@
 """What lies in a folder: subfolders and images. No file is opened. UserError for what can't be what is expected."""
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from anomaly_lab.data.names import IMAGE_SUFFIXES, UNREAD_SUFFIXES, one_form
 from anomaly_lab.errors import UserError, is_text
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 # folders that systems and disk stations make for themselves, beside those with a dot; the images in some are thumbnails
 FOREIGN = frozenset({"lost+found", "$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "__MACOSX"})
 
@@ -46,18 +45,20 @@ def visible(folder: Path) -> list[Path]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Every image in `folder` and below, in no order. Hidden and `FOREIGN` names, links to folders, and folders that can't be
-    listed are left out."""
+    """Every image in `folder` and below, in no order, also those in formats that are not read.
+
+    Hidden and `FOREIGN` names, links to folders, and folders that can't be listed are left out.
+    """
     for path, names, files in os.walk(folder):
         names[:] = [name for name in names if not _ignored(name)]  # the walk goes on into these
         for file in (Path(path, name) for name in files if not _ignored(name)):
-            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
+            if file.suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES and file.is_file():
                 yield file
 
 
 def stem(path: Path) -> str:
-    """The stem in one normal form: an ü may be stored as one character or as two, and nobody sees which."""
-    return unicodedata.normalize("NFC", path.stem)
+    """A file's stem in one normal form."""
+    return one_form(path.stem)
 
 
 def _named(paths: list[Path]) -> list[Path]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from anomaly_lab.data.copies import tell_copies
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample, read, split, verify
 from anomaly_lab.data.images import image_size, read_image, read_mask, resize_mask
@@ -95,6 +96,7 @@ def scoring_data(
         held_out = split(found.train, share, seed)[1]
     train = [sample for sample in found.train if sample not in held_out]
     verify([*held_out, *found.test])
+    tell_copies(train, held_out, found.test)
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]
     size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
     return ScoringData(found, DecodedImages(train, preprocessing), DecodedImages(held_out, preprocessing), found.test, size)

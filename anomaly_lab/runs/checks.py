@@ -32,7 +32,7 @@ class Numbers(NamedTuple):
             return True
         if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
             return False
-        if not math.isfinite(value):
+        if not abs(value) < 2**63:  # not a number, infinite, or more than any library takes
             return False
         return self.low < value < self.high if self.inside else self.low <= value <= self.high
 

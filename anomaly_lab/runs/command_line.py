@@ -28,6 +28,7 @@ PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # 
 TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
 VALUED = frozenset(("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"))
+OPTIONAL = ("callbacks", "logger", "metrics", "hydra")  # groups whose parts may be taken away with ~
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
@@ -39,6 +40,7 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     require_multirun(arguments)
     require_rule(arguments)
     require_choice(arguments)
+    require_kept(arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
     before = ("", *arguments)  # the value of an option such as --config-dir is no key=value
     return placed([a if option in VALUED else quoted(a, several) for option, a in zip(before, arguments, strict=False)])
@@ -143,12 +145,22 @@ def require_rule(arguments: Sequence[str]) -> None:
 
 
 def require_choice(arguments: Sequence[str]) -> None:
-    """UserError if nothing or a number is chosen of a group, as in trainer=null: Hydra would not name the group."""
+    """UserError if nothing, a switch or a number is chosen of a group, as in trainer=null: Hydra would not name the group."""
     for argument in arguments:
-        group, equals, value = argument.lstrip("+").partition("=")
-        if equals and (CONF / group).is_dir() and re.fullmatch(r"null|[\d.+-]*", value, re.IGNORECASE):
+        group, equals, value = argument.lstrip("+~").partition("=")
+        if equals and not group:
+            raise UserError(f"{argument} has no option before the sign: write option=value")
+        number = r"null|true|false|nan|inf|[\d.e_+-]*"
+        if equals and (CONF / group).is_dir() and re.fullmatch(number, value, re.IGNORECASE):
             known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
             raise UserError(f"{argument} chooses nothing: name one of {known}, or your own")
+
+
+def require_kept(arguments: Sequence[str]) -> None:
+    """UserError if an option that is needed is taken away, as in ~batch_size. Parts that add something may be."""
+    for argument in arguments:
+        if argument.startswith("~") and argument[1:].partition("=")[0].split(".")[0] not in OPTIONAL:
+            raise UserError(f"{argument} takes away an option that is needed: set it to another value")
 
 
 def require_multirun(arguments: Sequence[str]) -> None:

@@ -38,10 +38,12 @@ def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
 def identity(config: DictConfig, name: str, directory: Path) -> dict[str, Any]:
     """Arguments of the logger `name` that no configuration holds. For W&B: the run's id, its tags, and whether it is offline.
 
-    With offline=auto, WANDB_MODE decides if the user has set it.
+    With offline=auto, WANDB_MODE decides if the user has set it. UserError if W&B has no home directory for its settings.
     """
     if name != "wandb":
         return {}
+    if os.path.expanduser("~") == "~":
+        raise UserError("logger=wandb needs a home directory, and there is none: set HOME to a folder that can be written to")
     path = directory / WANDB_ID
     if not path.is_file():
         write_text(path, secrets.token_hex(4))

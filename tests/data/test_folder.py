@@ -390,3 +390,29 @@ def test_names_are_compared_in_one_normal_form(nut: Path) -> None:
     write(nut / "test" / "hole" / f"{unicodedata.normalize('NFC', 'größe')}.png")
     mask = write(nut / "ground_truth" / "hole" / f"{unicodedata.normalize('NFD', 'größe')}_mask.png")
     assert mask in [sample.mask for sample in scan(nut.parent, "nut").test]
+
+
+def test_folders_are_compared_in_one_normal_form(nut: Path) -> None:
+    composed, taken_apart = (unicodedata.normalize(form, "größe") for form in ("NFC", "NFD"))
+    (nut / "test" / "hole").rename(nut / "test" / composed)
+    (nut / "ground_truth" / "hole").rename(nut / "ground_truth" / taken_apart)
+    nut.rename(nut.with_name(taken_apart))
+    found = scan(nut.parent, composed)
+    masked = [sample.mask is not None for sample in found.test if sample.defect == composed]
+    assert masked and all(masked)
+
+
+@pytest.mark.parametrize("name", [".", "..", "", "nut/", "../nut", "/nut", "nut/."])
+def test_a_category_is_a_name_below_the_root(nut: Path, name: str) -> None:
+    assert scan_error(nut.parent, name).startswith(f"category.name is '{name}': it must be the name of a folder in")
+
+
+def test_images_in_formats_that_are_not_read_are_told(nut: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(3):
+        (nut / "train" / "good" / f"{i}.HEIC").write_bytes(b"an image")
+    read({"_target_": "anomaly_lab.data.folder.scan"}, nut.parent, "nut")
+    assert caplog.messages[0].startswith(f"3 images below {nut} are not used, such as {nut / 'train/good/0.HEIC'}")
+    for path in (nut / "train" / "good").iterdir():
+        if path.suffix != ".HEIC":
+            path.unlink()
+    assert "train/good has no images but 3 in formats that are not read, such as 0.HEIC" in scan_error(nut.parent, "nut")

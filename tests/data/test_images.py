@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -162,6 +163,16 @@ def test_header_that_announces_too_many_pixels(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"huge\.bmp is too large to decode, or damaged: cut"):
         read_image(path)
+
+
+def test_a_small_file_of_many_pixels_takes_no_memory(tmp_path: Path) -> None:
+    """20,000² pixels in 50 kB. In a process of its own: OpenCV learns its limit when it is imported."""
+    path = tmp_path / "bomb.png"
+    Image.new("1", (20_000, 20_000)).save(path, compress_level=9)
+    assert path.stat().st_size < 1e5
+    code = f"from pathlib import Path; from anomaly_lab.data.images import read_image; read_image(Path({str(path)!r}))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "bomb.png is too large to decode" in ended.stderr
 
 
 def test_empty_and_missing_files(tmp_path: Path) -> None:

@@ -120,6 +120,20 @@ def test_the_jobs_of_another_sweeper_or_a_damaged_record_are_unknown(tmp_path: P
     assert list(unstarted(tmp_path / "multirun.yaml")) == []
 
 
+def test_a_folder_that_may_not_be_entered_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_run(tmp_path / "run")
+    (tmp_path / "lost+found").mkdir()
+    is_file = Path.is_file
+
+    def closed(path: Path) -> bool:
+        if path.parent.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert [run.path.name for run in collect([tmp_path])] == ["run"]
+
+
 def test_a_run_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
     """No page and no table could name it."""
     fake_run(tmp_path / "runs/gr\udcf6n")

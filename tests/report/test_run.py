@@ -97,3 +97,8 @@ def test_a_value_of_another_kind_makes_a_run_unreadable(tmp_path: Path, name: st
     (tmp_path / "a/metrics.json").write_text(json.dumps({**found.metrics, name: value}))
     found = read(tmp_path / "a")
     assert (found.state, found.note) == ("unreadable", f"metrics.json is damaged ({name} is {value})")
+
+
+def test_scores_without_one_of_their_columns_make_a_run_unreadable(tmp_path: Path) -> None:
+    (fake_run(tmp_path / "run") / "scores.csv").write_text("path,label,score,predicted\na.png,0,1,0\n")
+    assert read(tmp_path / "run").note == "scores.csv is damaged"

@@ -31,6 +31,7 @@ def checked(*overrides: str) -> None:
         (["data.contrast=null"], "data.contrast is null: it must be one of none, category, image"),
         (["data.cache.folder=null"], "data.cache.folder is null: give a folder, or data.cache.gib=0"),
         (["data.cache.gib=1e400"], "data.cache.gib is inf: it must be a number of at least 0"),
+        ([f"trainer.max_epochs={'1' * 400}"], "trainer.max_epochs is 1111"),
         (["image_size=1000000000000"], "image_size is 1000000000000: it must be"),
         (["objective.norm=l3"], "objective.norm is l3: it must be one of l2, squared"),
     ],

@@ -158,7 +158,7 @@ def test_a_current_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch:
         command_line.prepared(["seed=1"])
 
 
-@pytest.mark.parametrize("argument", ["trainer=null", "+category=3", "objective=", "data=1.5"])
+@pytest.mark.parametrize("argument", ["trainer=null", "+category=3", "objective=", "data=1.5", "model=true", "data=6.3e+16"])
 def test_choosing_nothing_lists_what_there_is(argument: str) -> None:
     with pytest.raises(UserError, match=rf"{re.escape(argument)} chooses nothing: name one of \w+(, \w+)*, or your own"):
         command_line.prepared([argument])
@@ -169,6 +169,19 @@ def test_the_value_of_an_option_of_hydra_s_own_stays_as_it_is(option: str) -> No
     for name in ("runs/x_category=custom,a=b c", "/there/a=b,größe"):
         assert command_line.prepared([option, name, "seed=ä"])[:3] == [option, name, "seed='ä'"]
         assert command_line.prepared([f"--config-dir={name}"]) == [f"--config-dir={name}"]
+
+
+@pytest.mark.parametrize("argument", ["=3", "+=6.3e+16", "~=a"])
+def test_a_value_without_an_option_is_named(argument: str) -> None:
+    with pytest.raises(UserError, match="has no option before the sign: write option=value"):
+        command_line.prepared([argument])
+
+
+@pytest.mark.parametrize("argument", ["~batch_size", "~scoring.sigma=8", "~data"])
+def test_an_option_that_is_needed_stays(argument: str) -> None:
+    with pytest.raises(UserError, match=f"{argument} takes away an option that is needed"):
+        command_line.prepared([argument])
+    assert command_line.prepared(["~callbacks.early_stopping"]) == ["~callbacks.early_stopping"]
 
 
 def test_a_multirun_may_name_several_categories() -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import TINY, Ended, stripes
+from conftest import TINY, Ended, sentence, stripes
 
 from anomaly_lab.show import loggers
 
@@ -230,3 +230,11 @@ def test_wandb_is_offline_without_a_key_or_a_network(tmp_path: Path, monkeypatch
     assert asked == [("api.wandb.ai", 443)] * 2
     monkeypatch.setattr("socket.create_connection", no_network)
     assert loggers.wandb_offline()
+
+
+def test_without_a_home_wandb_is_refused_before_the_training(
+    train: Callable[..., Ended], data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does without HOME and an entry for the user
+    said = sentence(train(*stripes(data_root), *FEW, "logger=wandb"))
+    assert "logger=wandb needs a home directory, and there is none: set HOME" in said

@@ -73,9 +73,10 @@ def _directories(folder: Path) -> Iterator[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    if (folder / "metrics.json").is_file() or (folder / CLAIM).is_file():
-        return True
-    try:  # a job that failed early leaves Hydra's records only; other commands leave them too, but make no runs
+    try:
+        if (folder / "metrics.json").is_file() or (folder / CLAIM).is_file():
+            return True
+        # a job that failed early leaves Hydra's records only; other commands leave them too, but make no runs
         record = (folder / ".hydra/hydra.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False

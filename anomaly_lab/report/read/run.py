@@ -52,7 +52,8 @@ class Run:
     def scores(self) -> list[dict[str, str]]:
         """The rows of scores.csv; none if there is no such file. ValueError if it is damaged."""
         rows: list[dict[str, str]] | None = _read(self.path / "scores.csv", _rows, None)
-        if (rows is None and (self.path / "scores.csv").exists()) or any("label" not in row for row in rows or []):
+        lacking = any({"path", "label", "defect", "score", "predicted"} - row.keys() for row in rows or [])
+        if (rows is None and (self.path / "scores.csv").exists()) or lacking:
             raise ValueError("scores.csv is damaged")
         return rows or []
 
