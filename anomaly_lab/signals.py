@@ -1,48 +1,141 @@
-"""Signals that stop a program. The exit status is 128 + the signal's number, 130 for Ctrl-C."""
+"""Signals that stop a program. It ends in a sentence within ten seconds, with status 128 + the signal's number (Ctrl-C: 130).
 
+A closed terminal or pipe belongs here too: the first sends SIGHUP, and writing to either fails.
+"""
+
+import contextlib
+import errno
+import io
+import os
 import signal
+import socket
+import sys
 import threading
+import time
+from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 # kill and cluster schedulers, a closed terminal, SLURM before a job's time is over; Windows lacks some of them
 STOPPING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
+ALL = (signal.SIGINT, *STOPPING)
 INTERRUPTED = 128 + signal.SIGINT
+AGAIN, LAST = (
+    6.0,
+    9.0,
+)  # seconds after the first signal: what still runs is interrupted again; the program ends, whatever it does
+
+_status: list[int] = []  # with which the program is about to end
+
+
+def at_once(name: str) -> None:
+    """At the head of a command, before its imports: a signal ends the program, which has done nothing yet.
+
+    `name` is the module's `__name__`; where the module is imported, nothing changes.
+    """
+    if name == "__main__":
+        for number in _handled(ALL):
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, frame: FrameType | None = None) -> None:
+    """End the program now: before its work, or after it, when its status is settled and its sentence is said."""
+    if not _status:
+        say("error: stopped before it began: start the same command again")
+    os._exit(_status[-1] if _status else 128 + number)
+
+
+def say(line: str) -> None:
+    """Print a line from the handler of a signal, which may have interrupted another print."""
+    with contextlib.suppress(OSError, AttributeError):  # there may be no screen any more
+        os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="backslashreplace"))
 
 
 @contextmanager
-def like_ctrl_c() -> Iterator[None]:
+def like_ctrl_c(stopped: str = "stopped") -> Iterator[list[int]]:
     """In the block, the signals of `STOPPING` call the handler of Ctrl-C. A SystemExit of status 130 then gets their status.
 
-    A signal that is ignored stays so: nohup ignores SIGHUP. Only the main thread can handle signals; elsewhere nothing changes.
+    Yields the signals of `STOPPING` that have come. The first one counts: a terminal or a cluster may send several. A signal
+    that is ignored stays so: nohup ignores SIGHUP. If the block has not ended after 9 seconds, the program ends with the
+    sentence `stopped`. Only the main thread can handle signals; elsewhere nothing changes.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
         handler = signal.getsignal(signal.SIGINT)
+        if len(received) > 1:
+            return
         if callable(handler):
             handler(signal.SIGINT, frame)
-        elif len(received) == 1:  # a shell starts a program in the background with Ctrl-C ignored
+        else:  # a shell starts a program in the background with Ctrl-C ignored
             raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    for number in handled:
-        signal.signal(number, stop)
+    before = _handled(ALL)
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else stop)
+    status: Any = 1
+    try:
+        with _watched(stopped):
+            yield received
+        status = 0
+    except SystemExit as ended:
+        status = 128 + received[0] if received and ended.code == INTERRUPTED else ended.code
+        raise SystemExit(status) from None
+    finally:
+        _status.append(int(status or 0) if isinstance(status, int | None) else 1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handled(numbers: tuple[signal.Signals, ...]) -> dict[int, Any]:
+    """The signals that are not ignored, and their handlers."""
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    return {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+
+
+@contextmanager
+def _watched(stopped: str) -> Iterator[None]:
+    """Interrupt the block again AGAIN seconds after its first signal, and end the program LAST seconds after it."""
+    here, there = socket.socketpair()
+    there.setblocking(False)
+    before = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)  # gets a byte for each signal, its number
+    thread = threading.Thread(target=_watch, args=(here, stopped), daemon=True)
+    thread.start()
     try:
         yield
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED and received:
-            raise SystemExit(128 + received[0]) from None
-        raise
     finally:
-        for number in handled:
-            signal.signal(number, before[number])
+        signal.set_wakeup_fd(before)
+        there.send(b"\0")  # to close it is not enough: processes that were forked have it open too
+        thread.join()
+        here.close()
+        there.close()
+
+
+def _watch(arrived: socket.socket, stopped: str) -> None:
+    while (number := arrived.recv(1)[0]) not in (0, *ALL):
+        pass  # another signal, such as that of a child's end
+    began = time.monotonic()
+    if number and not _over(arrived, began + AGAIN):
+        interrupt_main()
+        if not _over(arrived, began + LAST):
+            say(f"error: {stopped}")
+            os._exit(128 + number)
+
+
+def _over(arrived: socket.socket, until: float) -> bool:
+    """Whether the block ends until then."""
+    while (left := until - time.monotonic()) > 0:
+        arrived.settimeout(left)
+        with contextlib.suppress(TimeoutError):
+            if b"\0" in arrived.recv(64):
+                return True
+    return False
 
 
 @contextmanager
@@ -55,14 +148,60 @@ def deferred() -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *STOPPING)}
-    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    for number in handled:
+    before = _handled(ALL)
+    for number in before:
         signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
         for number in received:
             signal.raise_signal(number)
+
+
+class _Screen(io.FileIO):
+    """Standard output or error, which may be closed. What is written then is lost, and the program goes on."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EPIPE):
+                raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        return super().write(data)
+
+
+@contextmanager
+def screens_that_last() -> Iterator[None]:
+    """In the block, a program whose terminal or pipe is closed (`| head -1`) goes on; after it, all is written or lost.
+
+    Characters that the screen or file of the output can't show, such as λ in cp1252, are replaced.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_lasting, before)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # where a program starts with a closed output
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _lasting(stream: Any) -> Any:
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        number = stream.fileno()
+    except OSError:  # it lies in memory
+        return stream
+    stream.flush()
+    buffer = io.BufferedWriter(_Screen(number, "w", closefd=False))
+    return io.TextIOWrapper(
+        buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
+    )

@@ -24,12 +24,16 @@ from omegaconf import DictConfig
 
 from anomaly_lab.errors import InUse, Refused, as_sentence, end, ending_in_a_sentence, show
 from anomaly_lab.files import write_text
-from anomaly_lab.runs import command_line, directory, lock
+from anomaly_lab.runs import command_line, directory, lock, whole
 
 log = logging.getLogger(__name__)
 FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of another process"
 FAILED, CUT_OFF = "failed", "cut off"
-_started: ContextVar[list[Path]] = ContextVar("started")  # the record folders of the multiruns that a `concluded` block starts
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # it runs the jobs in the multirun's own process
+CUT = "stopped or killed before its end"
+# the record folders of the multiruns that a `concluded` block starts, and what ends with them
+_started: ContextVar[tuple[list[Path], contextlib.ExitStack]] = ContextVar("started")
+_elsewhere: ContextVar[Path | None] = ContextVar("elsewhere", default=None)  # the record folder, in another process's job
 
 
 class Ending(NamedTuple):
@@ -42,7 +46,7 @@ class Ending(NamedTuple):
 
 def command(job: Callable[[], Any]) -> None:
     """Check and complete the command line, then call `job`, a function decorated by hydra.main."""
-    with concluded(), ending_in_a_sentence("stopped: start the same command again"):
+    with ending_in_a_sentence("stopped: start the same command again"), concluded():
         sys.argv[1:] = command_line.prepared(sys.argv[1:])
         job()
 
@@ -53,6 +57,18 @@ def ended(work: Callable[[], Ending], noted: bool) -> Ending:
     A job of a multirun that fails does not end the multirun. A single run that fails ends the program: with a sentence, or with
     a stack trace if the error is a bug. `noted`: whether the reason is also written to the job's error.txt, for the report.
     """
+    if folder := _elsewhere.get():
+        with whole.job_elsewhere() as signals:
+            try:
+                return Ending(CUT_OFF, CUT) if whole.stopped(folder) else _ended(work, noted)
+            except (KeyboardInterrupt, SystemExit):
+                if not signals:
+                    raise
+                return Ending(CUT_OFF, CUT)
+    return _ended(work, noted)
+
+
+def _ended(work: Callable[[], Ending], noted: bool) -> Ending:
     try:
         return work()
     except InUse as error:
@@ -82,19 +98,25 @@ class Jobs(Callback):
 
     def __init__(self) -> None:
         self.folder: Path | None = None  # of the records; None in a single run
+        self.process = whole.this_process()  # of the multirun
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
         self.folder = Path(config.hydra.sweep.dir).resolve() / ".jobs" / name
         for path in self.folder.parent.glob("*-*-*"):
             host, process, _ = path.name.rsplit("-", 2)
-            if host == socket.gethostname() and not _lives(int(process)):  # it was killed
+            if host == socket.gethostname() and not whole.lives(int(process)):  # it was killed
                 shutil.rmtree(path, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        _started.get([]).append(self.folder)
+        folders, context = _started.get(([], contextlib.ExitStack()))
+        folders.append(self.folder)
+        if config.hydra.launcher._target_ != BASIC:
+            context.enter_context(whole.stopping(self.folder))
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._record(config, Ending(CUT_OFF, "stopped or killed before its end"))
+        if self.process != whole.this_process():
+            _elsewhere.set(self.folder)
+        self._record(config, Ending(CUT_OFF, CUT), whole.this_process())
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if job_return.status is JobStatus.COMPLETED:
@@ -102,32 +124,23 @@ class Jobs(Callback):
             self._record(config, ending)
             job_return.return_value = ending.value
 
-    def _record(self, config: DictConfig, ending: Ending) -> None:
-        if self.folder is not None:
-            record = {"directory": config.hydra.runtime.output_dir, "how": ending.how, "why": ending.why}
+    def _record(self, config: DictConfig, ending: Ending, process: list[Any] | None = None) -> None:
+        """Write the job's record; `process` runs the job, None when it has ended."""
+        if self.folder is not None and self.folder.is_dir():  # else the multirun has been stopped
+            record = {"directory": config.hydra.runtime.output_dir, "how": ending.how, "why": ending.why, "process": process}
             write_text(self.folder / f"{config.hydra.job.num}.json", json.dumps(record))
-
-
-def _lives(process: int) -> bool:
-    """Whether this machine has a process with this number. True if the system can't tell."""
-    if os.name == "nt":  # os.kill would send Ctrl-C there
-        return True
-    try:
-        os.kill(process, 0)
-    except OSError as error:  # any other error: the process is another user's
-        return not isinstance(error, ProcessLookupError)
-    return True
 
 
 @contextlib.contextmanager
 def concluded() -> Iterator[None]:
     """Print how a multirun's jobs ended, even if the block was stopped. SystemExit, status 1, if one failed or was cut off."""
     folders: list[Path] = []
-    token = _started.set(folders)
     try:
-        yield
+        with contextlib.ExitStack() as context:
+            token = _started.set((folders, context))
+            context.callback(_started.reset, token)
+            yield
     finally:
-        _started.reset(token)
         well = all([_conclude(folder) for folder in folders])
     if not well:
         raise SystemExit(1)

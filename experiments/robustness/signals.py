@@ -1,0 +1,285 @@
+"""Stops every command by signals at random moments, and checks how it ends and that the next start completes it.
+
+    python experiments/robustness/signals.py          # Linux; about 15 minutes on two cores; writes signals.md beside it
+
+A trial is right if the command ends within ten seconds with status 128 + the signal's number, says how to go on in its last
+line, shows no stack trace, leaves no half-written file, and if the command that goes on ends with status 0 and a complete
+result.
+"""
+
+import argparse
+import json
+import os
+import platform
+import pty
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anomaly_lab.progress import bar
+
+LIMIT = 10.0  # seconds
+TINY = ["debug=default", "trainer.max_epochs=3", "data.steps_per_epoch=20", "batch_size=4", "trainer.max_time=null"]
+GRID = [*TINY, "trainer.max_epochs=2", "+category=carpet", "seed=0,1"]
+SUBMITIT = ["hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=5"]
+# name → (arguments of python -m, trials of each signal); OUT is the folder of a trial, TRAINED that of a finished run
+COMMANDS: dict[str, tuple[list[str], int]] = {
+    "train": (["anomaly_lab.train", "+category=carpet", *TINY, "data.num_workers=1", "hydra.run.dir=OUT"], 2),
+    "evaluate": (
+        ["anomaly_lab.evaluate", "run=TRAINED", "out=OUT", "calibration=conformal", "test.save_heatmaps=true"],
+        2,
+    ),
+    "search": (["anomaly_lab.search", "+category=carpet", *TINY, "trials=2", "study=OUT"], 1),
+    "report": (["anomaly_lab.report", "runs=RUNS", "out=OUT", "gallery=all"], 2),
+    "sweep": (["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT"], 1),
+    "sweep, joblib": (
+        ["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], 1,
+    ),
+    "sweep, submitit": (["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", *SUBMITIT], 1),
+}  # fmt: skip
+TO_GROUP, TERMINAL = "INT to all processes", "closed terminal"
+SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP, "USR1": signal.SIGUSR1}
+SENT = {**SIGNALS, TO_GROUP: signal.SIGINT, TERMINAL: signal.SIGHUP}
+COMPLETE = {"search": ("trial_*/metrics.json", 2), "report": ("report.html", 1), "sweep": ("*/metrics.json", 2)}
+
+
+@dataclass
+class Trial:
+    """What happened: `after` seconds from the start of a command the signal came, and `seconds` later it ended."""
+
+    command: str
+    sent: str
+    after: float
+    status: int
+    seconds: float
+    said: str  # on standard error
+    half_written: list[str] = field(default_factory=list)
+    complete: bool = False  # already when it was stopped
+    next_status: int | None = None  # of the command that goes on; None if there was nothing to do
+    next_complete: bool = True
+
+
+def faults(trial: Trial) -> list[str]:
+    """What of a trial is not right."""
+    found = []
+    number = SENT[trial.sent]
+    last = (trial.said.strip().splitlines() or [""])[-1]
+    done = trial.complete and trial.status == 0  # the signal came after the work
+    if trial.status != 128 + number and not done:
+        found.append(f"status {trial.status}")
+    if trial.seconds > LIMIT:
+        found.append(f"{trial.seconds:.1f} s")
+    if trial.sent != TERMINAL and not done and not last.startswith("error: stopped"):  # nobody can read a closed terminal
+        found.append(f"last line: {last[:60]}")
+    if "Traceback" in trial.said or "Exception ignored" in trial.said:
+        found.append("stack trace")
+    found += trial.half_written
+    if trial.next_status or not trial.next_complete:
+        found.append(f"went on to status {trial.next_status}, {'' if trial.next_complete else 'not '}complete")
+    return found
+
+
+def half_written(folder: Path) -> list[str]:
+    """Files that are not whole, and temporary ones."""
+    found = []
+    for path in folder.rglob("*"):
+        if {".jobs", ".submitit", ".hydra"} & set(path.parts) or not path.is_file():
+            continue
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_text())
+            elif path.suffix == ".csv" and not path.read_text().endswith("\n"):
+                raise ValueError
+            elif path.suffix == ".ckpt":
+                zipfile.ZipFile(path).close()
+            elif path.suffix == ".png" and not path.read_bytes().rstrip(b"\0").endswith(b"IEND\xaeB`\x82"):
+                raise ValueError
+        except (ValueError, zipfile.BadZipFile):
+            found.append(f"{path.name} is not whole")
+        if ".part" in path.suffixes:
+            found.append(f"{path.name} is left")
+    return found
+
+
+def is_complete(command: str, out: Path) -> bool:
+    """Whether the command's result is there as a whole."""
+    pattern, number = COMPLETE.get(command.split(",")[0], ("metrics.json", 1))
+    found = list(out.glob(pattern))
+    if command == "train" and found:
+        return json.loads(found[0].read_text())["steps"] == 60
+    return len(found) == number
+
+
+def start(arguments: list[str], log: Path, terminal: bool = False) -> tuple[int, int | None]:
+    """Start python -m in a group of its own. Returns the process, and the terminal's other side if it has one."""
+    line = [sys.executable, "-m", *arguments]
+    if not terminal:
+        with log.with_suffix(".out").open("wb") as out, log.open("wb") as err:
+            return subprocess.Popen(line, stdout=out, stderr=err, start_new_session=True).pid, None
+    process, other = pty.fork()
+    if not process:
+        os.execv(line[0], line)
+    return process, other
+
+
+def ended(process: int, within: float) -> int | None:
+    """The status of the process when it has ended, None if it runs on after that many seconds."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    return None
+
+
+def has_begun(process: int) -> bool:
+    """Whether the process handles signals, that is, runs the first line of its command; also true if it has ended."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    return lines["State"].strip()[0] == "Z" or bool(int(lines["SigCgt"], 16) >> (signal.SIGUSR1 - 1) & 1)
+
+
+def attempt(command: str, sent: str, after: float, out: Path, places: dict[str, str]) -> Trial | None:
+    """One trial; None if the command ended before the signal was sent."""
+    arguments = [filled(a, {**places, "OUT": str(out)}) for a in COMMANDS[command][0]]
+    log = out.with_suffix(".err")
+    log.write_text("")
+    process, other = start(arguments, log, sent == TERMINAL)
+    while not has_begun(process):
+        time.sleep(0.002)
+    if ended(process, after) is not None:
+        return None
+    began = time.monotonic()
+    if other is not None:
+        os.close(other)
+    elif sent == TO_GROUP:
+        os.killpg(process, SENT[sent])
+    else:
+        os.kill(process, SENT[sent])
+    status = ended(process, 3 * LIMIT)
+    seconds = time.monotonic() - began
+    if status is None:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    said = log.read_text(errors="replace")
+    whole = is_complete(command, out)
+    trial = Trial(command, sent, after, -9 if status is None else status, seconds, said, half_written(out), whole)
+    if not whole:
+        again = out.with_suffix(".again")
+        trial.next_status = ended(start(next_command(said, arguments, out), again)[0], 300)
+        trial.next_complete = is_complete(command, out) and not half_written(out)
+        if trial.next_status or not trial.next_complete:
+            print(f"{command}, {sent}, {after:.2f} s, then:\n{again.read_text()}", flush=True)
+    if faults(trial):
+        print(f"{command}, {sent}, {after:.2f} s: {'; '.join(faults(trial))}\n{said}", flush=True)
+    return trial
+
+
+def next_command(said: str, arguments: list[str], out: Path) -> list[str]:
+    """The arguments of python -m that go on, as the command has said; nobody can read a closed terminal."""
+    last = (said.strip().splitlines() or [""])[-1]
+    if "continue with: python -m " in last:
+        return shlex.split(last.split("continue with: python -m ")[1])
+    if not said and (out / "config.yaml").is_file() and "anomaly_lab.train" in arguments:
+        return ["anomaly_lab.train", f"resume={out}"]
+    return arguments
+
+
+def filled(argument: str, places: dict[str, str]) -> str:
+    for name, value in places.items():
+        argument = argument.replace(f"={name}", f"={value}")
+    return argument
+
+
+def measured(arguments: list[str], log: Path) -> float:
+    """The seconds of an uninterrupted command from the moment it handles signals. The program ends if it fails."""
+    process, _ = start(arguments, log)
+    while not has_begun(process):
+        time.sleep(0.002)
+    began = time.monotonic()
+    if ended(process, 300):
+        sys.exit(log.read_text())
+    return time.monotonic() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
+    options = parser.parse_args()
+    rng, trials, began = random.Random(options.seed), [], time.monotonic()
+    plan = [(command, sent) for command in options.commands for sent in SENT for _ in range(COMMANDS[command][1])]
+    with tempfile.TemporaryDirectory() as name, bar("Stopping") as update:
+        folder = Path(name)
+        places = {"TRAINED": str(folder / "runs/trained"), "RUNS": str(folder / "runs")}
+        train = [filled(a, {"OUT": places["TRAINED"]}) for a in COMMANDS["train"][0]]
+        measured(train, folder / "log")
+        whole = {
+            c: measured([filled(a, {**places, "OUT": str(folder / f"whole-{c}")}) for a in COMMANDS[c][0]], folder / "log")
+            for c in options.commands
+        }
+        for i, (command, sent) in enumerate(plan):
+            trial, after, number = None, rng.uniform(0, whole[command]), 0
+            while trial is None:
+                number += 1
+                trial = attempt(command, sent, after, folder / f"trial{i}-{number}", places)
+                after *= 0.8
+            trials.append(trial)
+            update(i + 1, len(plan))
+    if options.commands == list(COMMANDS):
+        text = page(trials, whole, time.monotonic() - began, options.seed)
+        (Path(__file__).parent / "signals.md").write_text(text)
+    wrong = sum(bool(faults(trial)) for trial in trials)
+    print(f"{len(trials)} trials, {wrong} not right")
+    sys.exit(bool(wrong))
+
+
+def page(trials: list[Trial], whole: dict[str, float], seconds: float, seed: int) -> str:
+    text = f"""# Stopped by signals at random moments
+
+    python experiments/robustness/signals.py --seed {seed}
+
+Does every command end well when it is stopped, and does the next start complete it? {len(trials)} trials on the embedded carpet
+with tiny settings (`debug=default`, 60 steps). A signal goes to the command's process alone, at a moment drawn from its whole
+length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running command. A trial is
+right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number, says in its last line how to go on, shows
+no stack trace and leaves no half-written file, and if the command that goes on ends with status 0 and a complete result.
+Time counts from the moment when Python runs the first line of the command; before that, a signal does what it does to every Python program.
+{platform.machine()}, {len(os.sched_getaffinity(0))} cores; {seconds / 60:.0f} minutes.
+
+| command | seconds, uninterrupted | trials | right | longest time to the end, s |
+|---|---|---|---|---|
+"""
+    for command in whole:
+        text += row([command, f"{whole[command]:.1f}", *summary([t for t in trials if t.command == command])])
+    text += "\n| signal | trials | right | longest time to the end, s |\n|---|---|---|---|\n"
+    for sent in SENT:
+        text += row([sent, *summary([t for t in trials if t.sent == sent])])
+    text += "\n| command | signal | after, s | status | ended within, s | went on | right |\n|---|---|---|---|---|---|---|\n"
+    for trial in trials:
+        went_on = "had finished" if trial.next_status is None else f"status {trial.next_status}"
+        cells = [trial.command, trial.sent, f"{trial.after:.2f}", trial.status, f"{trial.seconds:.1f}", went_on]
+        text += row([*cells, "; ".join(faults(trial)).replace("|", "/") or "yes"])
+    return text
+
+
+def summary(trials: list[Trial]) -> list[Any]:
+    right = Counter(not faults(trial) for trial in trials)
+    return [len(trials), right[True], f"{max((t.seconds for t in trials), default=0):.1f}"]
+
+
+def row(cells: list[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |\n"
+
+
+if __name__ == "__main__":
+    main()
