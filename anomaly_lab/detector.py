@@ -1,5 +1,6 @@
 """A trained run in Python: it takes an image and gives a decision."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +10,16 @@ from numpy.typing import NDArray
 
 from anomaly_lab.calibration.levels import detect
 from anomaly_lab.data.images import read_image
+from anomaly_lab.data.likeness import quantities, unlike
 from anomaly_lab.data.preprocessing import to_tensor
 from anomaly_lab.runs.trained import load
 from anomaly_lab.scored import look, preprocessing_of
 
+log = logging.getLogger(__name__)
+
 
 class Detection(NamedTuple):
-    """The result for one image (H, W).
+    """The result for one image (H, W). If the run rescales images, H and W are those of the rescaled image.
 
     - `score`: the anomaly score, as in scores.csv.
     - `defective`: whether the mask has any pixel.
@@ -41,16 +45,21 @@ class Detector:
         self.threshold, self.min_area = float(self._module.threshold), int(self._module.hparams["min_area"])
 
     def __call__(self, image: str | Path | NDArray[np.uint8]) -> Detection:
-        """Score an image: the path of a PNG, JPEG, BMP or TIFF file, or pixels, uint8 (H, W, 3) RGB or (H, W, 1) grey.
+        """Score an image: the path of a PNG, JPEG, WebP, BMP or TIFF file, or pixels, uint8 (H, W, 3) RGB or (H, W, 1) grey.
 
-        UserError for a file that can't be read. ValueError for pixels of another type or shape.
+        Logs a warning for an image that is unlike the training images. UserError for a file that can't be read. ValueError for
+        pixels of another type or shape.
         """
         pixels = image if isinstance(image, np.ndarray) else read_image(Path(image))
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
             raise ValueError(f"an image must be uint8 (H, W, 3) RGB or (H, W, 1), got {pixels.dtype} {pixels.shape}")
-        X = to_tensor(preprocessing_of(self._module)(pixels))
-        found = look(self._module, X, pixels.shape[:2])
+        prepare = preprocessing_of(self._module)
+        small, size = prepare.resized(pixels), prepare.at_training_resolution(pixels.shape[:2])
+        found = look(self._module, to_tensor(prepare.unit(small, prepare.levels(small))), size)
         mask = detect(found.heatmap, self.threshold, self.min_area)
+        if odd := unlike(quantities(size, small), self._module.hparams["profile"]):
+            which = "an image" if isinstance(image, np.ndarray) else image
+            log.warning("%s is unlike the training images in %s: its score says little", which, ", ".join(odd))
         return Detection(found.score, bool(mask.any()), found.heatmap, mask)
 
     def many(self, images: Iterable[str | Path]) -> Iterator[tuple[str | Path, Detection]]:

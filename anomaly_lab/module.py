@@ -32,6 +32,7 @@ class AnomalyModule(L.LightningModule):
       crops in pixels, kept for evaluations. The scorer takes the other entries: `error`, `sigma` and, for features, `detector`.
     - `preprocessing`: arguments of `Preprocessing`, kept for new images.
     - `mean_color`: (R, G, B) in [0, 1], the mean of the preprocessed training images, for the flat grey baseline.
+    - `profile`: what the training images look like, as in `data.likeness`, to tell new images that are unlike them.
     - `min_area`: a_min in section 4.2: the smallest defect, in pixels of the stored image.
     - `calibration`: record of the rule for the threshold. After the calibration it also holds `levels`, the quiet levels of the
       held-out normal images, which `rules.p_value` needs.
@@ -50,6 +51,7 @@ class AnomalyModule(L.LightningModule):
         scoring: dict[str, Any],
         preprocessing: dict[str, Any],
         mean_color: list[float],
+        profile: dict[str, list[float]],
         min_area: int,
         calibration: dict[str, Any],
     ) -> None:

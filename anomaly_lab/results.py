@@ -1,6 +1,7 @@
 """From scored test images to metrics.json, scores.csv, levels.csv and metrics_by_defect.csv."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from anomaly_lab.scoring.heatmap import resize_heatmap
 from anomaly_lab.scoring.trivial import flat_grey
 
 log = logging.getLogger(__name__)
-SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value")  # columns of scores.csv
+SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value", "unlike")  # columns of scores.csv
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
 FLAT = ("image_auroc", "pixel_auroc", "aupro")  # metrics of the flat grey baseline, with the prefix flat_
 
@@ -50,6 +51,8 @@ class Results:
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
         self.unmasked = 0  # defective images without a mask, which take no part in pixel metrics
+        self.covered: list[Path] = []  # masks that mark over half of their image: they may be inverted
+        self.unlike: Counter[str] = Counter()  # quantity → images that lie beyond the training's range
 
     def add(self, scored: Scored) -> NDArray[np.bool_]:
         """Add one image. Returns its mask (H, W), True for pixels of detected defects."""
@@ -63,7 +66,10 @@ class Results:
             truth = torch.from_numpy(scored.truth)
             self.pixel[sample.defect].update(heatmap, truth, torch.from_numpy(mask))
             self.flat_pixel.update(flat, truth, torch.zeros_like(truth))
+            if sample.mask is not None and scored.truth.mean() > 0.5:
+                self.covered.append(sample.mask)
         self.unmasked += int(scored.truth is None)
+        self.unlike.update(scored.unlike)
         for metric in self.more:
             metric.update(scored, mask)
         levels = level_rows("test", sample, self.root, scored.heatmap, self.min_area)
@@ -71,7 +77,7 @@ class Results:
         normal = self.module.hparams["calibration"].get("levels")
         # repr keeps all digits, so that metrics can be recomputed from the file
         row_score, p = repr(scored.score), "" if normal is None else f"{p_value(level, normal):.6g}"
-        values = (levels[0]["path"], sample.defect, sample.label, row_score, predicted, level, p)
+        values = (levels[0]["path"], sample.defect, sample.label, row_score, predicted, level, p, " ".join(scored.unlike))
         self.rows.append(dict(zip(SCORES, values, strict=True)))
         self.levels += levels
         return mask
@@ -98,6 +104,17 @@ class Results:
         defective = sum(sample.label for sample in self.samples)
         if 0 < self.unmasked < defective:
             log.warning("%d of %d defective images have no mask: pixel metrics leave them out", self.unmasked, defective)
+        if self.covered:
+            which = f"{len(self.covered)} masks mark over half of their image, such as {self.covered[0]}"
+            log.warning("%s: if they are inverted, white for normal pixels, all pixel metrics are wrong", which)
+        if odd := [row["path"] for row in self.rows if row["unlike"]]:
+            remedy = "; data.rescale= of evaluate brings them to the training's resolution" if self.unlike["size"] else ""
+            counts = f"{len(odd)} of {len(self.rows)} images are unlike the training's in {self.how_unlike()}"
+            log.warning("%s, such as %s: their scores say little%s", counts, odd[0], remedy)
+
+    def how_unlike(self) -> str:
+        """How many images are unlike the training's in which quantity, such as "size (12), brightness (3)"."""
+        return ", ".join(f"{name} ({count})" for name, count in self.unlike.most_common())
 
     def write(self, directory: Path, held_out: Sequence[Mapping[str, Any]]) -> None:
         """Write scores.csv, levels.csv and metrics_by_defect.csv. `held_out`: the held-out images' rows of levels.csv."""
@@ -172,4 +189,8 @@ def metrics_record(
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),
         "n_unmasked": results.unmasked,
+        "n_covered": len(results.covered),
+        "n_unlike": sum(bool(row["unlike"]) for row in results.rows),
+        "unlike": results.how_unlike(),
+        "rescale": hparams["preprocessing"]["rescale"],
     }

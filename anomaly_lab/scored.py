@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.likeness import unlike
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.workers import ignore_interrupt
@@ -34,11 +35,12 @@ class Look:
 @dataclass(frozen=True)
 class Scored(Look):
     """A scored image on disk. `X`: (3, h, w) in [0, 1] at the working scale. `truth`: the ground truth (H, W) bool, True for
-    defective pixels; None for a defective image without a mask."""
+    defective pixels; None for a defective image without a mask. `unlike`: see `data.likeness.unlike`."""
 
     sample: Sample
     X: Tensor
     truth: NDArray[np.bool_] | None
+    unlike: tuple[str, ...]
 
 
 def score(
@@ -60,7 +62,8 @@ def score(
     for i, item in enumerate(loader):
         found = look(module, item["X"], item["size"], module.scorer if scorers is None else scorers[i])
         truth = None if item["truth"] is None else item["truth"].numpy()
-        yield Scored(found.heatmap, found.score, found.output, samples[i], item["X"], truth)
+        odd = unlike(item["seen"], module.hparams["profile"])
+        yield Scored(found.heatmap, found.score, found.output, samples[i], item["X"], truth, odd)
 
 
 def look(module: AnomalyModule, X: Tensor, size: Sequence[int], scorer: Any = None) -> Look:

@@ -311,6 +311,7 @@ def small_module(**changes: Any) -> "AnomalyModule":
         "scoring": SQUARED,
         "preprocessing": {"scale": 1.0, "contrast": "none", "mean": 0.5, "std": 0.18},
         "mean_color": [0.5, 0.4, 0.3],
+        "profile": {name: [0.0, 1000.0] for name in ("size", "brightness", "color", "sharpness")},
         "min_area": 6,
         "calibration": {"_target_": "anomaly_lab.calibration.rules.area", "name": "area"},
     }

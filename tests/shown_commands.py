@@ -54,15 +54,19 @@ def require_make_target(target: str) -> None:
     subprocess.run(["make", "-n", target, "RUN=run", "ROOT=root"], cwd=ROOT, check=True, capture_output=True)
 
 
-def require_training(command: str, train: Callable[..., Ended], folder: Path) -> None:
-    """Run the arguments of a training command, made tiny; fail unless each of its jobs finishes."""
+def require_training(command: str, train: Callable[..., Ended], folder: Path) -> list[Path]:
+    """Run the arguments of a training command, made tiny; fail unless each job finishes. Its init= is the run before."""
+    tiny = [] if "debug=" in command else ["debug=default"]
+    if (first := " init=runs/DIRECTORY") in command:
+        run = require_training(command.replace(first, ""), train, folder)[0]
+        command = command.replace(first, f" init={run}")
     write_category(folder / "photographs" / "mine", train=3, good=1, each=1)
     command = command.replace("FOLDER", "mine").replace("DIR", "photographs")
-    tiny = [] if "debug=" in command else ["debug=default"]
     ended = train(*command.split(), *tiny, "data.steps_per_epoch=1", "trainer.max_epochs=1")
     assert ended.status == 0, ended.err + ended.out
     finished = [path for run in ended.directories for path in run.glob("**/metrics.json")]
     assert len(finished) == math.prod(len(values) for values in grid(command).values())
+    return ended.directories
 
 
 def require_reading(command: str, finished: Finished, folder: Path) -> None:

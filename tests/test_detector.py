@@ -78,3 +78,9 @@ def test_the_package_exports_the_detector() -> None:
     assert anomaly_lab.Detector is Detector
     with pytest.raises(AttributeError, match="has no attribute Detectr"):
         anomaly_lab.Detectr  # noqa: B018
+
+
+def test_an_image_unlike_the_training_s_is_named(finished: Finished, caplog: pytest.LogCaptureFixture) -> None:
+    Detector(finished.directory)(np.full((32, 64, 3), 255, np.uint8))
+    (said,) = caplog.messages
+    assert said.startswith("an image is unlike the training images in brightness, color, sharpness")

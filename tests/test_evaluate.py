@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -323,3 +324,37 @@ def test_calibration_is_chosen_before_training_and_checked_before_it_starts(tmp_
     said = sentence(train_in_process(tmp_path, *stripes(finished.root), *few, "calibration=conformal"))
     assert "9 of them are needed" in said
     assert not list(tmp_path.rglob("config.yaml.part")) and not list(tmp_path.rglob("best.ckpt"))
+
+
+@pytest.mark.parametrize("rescale", ["2", "training"])
+def test_images_of_another_resolution_are_rescaled_on_request(
+    evaluate: Evaluate, finished: Finished, tmp_path: Path, rescale: str
+) -> None:
+    """The run's own test images at twice their size: unlike the training's, and like them if rescaled."""
+    root = tmp_path / "enlarged"
+    for path in (finished.root / "stripes").rglob("*.png"):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        target = root / path.relative_to(finished.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(target), image.repeat(2, 0).repeat(2, 1))
+    plain = evaluate(f"run={finished.directory}", "data=folder", f"data.root={root}")
+    metrics = metrics_of(plain.directory)
+    assert (metrics["n_unlike"], metrics["rescale"]) == (metrics["n_test"], 1)
+    assert "size (7)" in metrics["unlike"]
+    new = evaluate(
+        f"run={finished.directory}", "data=folder", f"data.root={root}", f"data.rescale={rescale}", "test.save_heatmaps=true"
+    ).directory
+    again, once = metrics_of(new), metrics_of(finished.directory)
+    assert again["n_unlike"] == 0
+    assert again["rescale"] == (rescale if rescale == "training" else 2)
+    assert again["pixel_auroc"] == pytest.approx(once["pixel_auroc"], abs=1e-6), "shrinking undoes the enlargement exactly"
+    heatmap = np.load(new / "heatmaps/hole/000.npy")
+    np.testing.assert_allclose(heatmap, np.load(finished.directory / "heatmaps/hole/000.npy"), atol=1e-5)
+    scores = [float(row["score"]) for row in rows_of(new / "scores.csv")]
+    assert load(new).module.hparams["preprocessing"]["rescale"] == again["rescale"]
+    assert scores == pytest.approx([float(row["score"]) for row in rows_of(finished.directory / "scores.csv")], rel=1e-4)
+
+
+@pytest.mark.parametrize("rescale", ["0", "-1", "nan", "inf", "half", "[2]"])
+def test_a_rescaling_that_is_none_is_refused(evaluate: Evaluate, finished: Finished, rescale: str) -> None:
+    assert "data.rescale is" in sentence(evaluate(f"run={finished.directory}", f"data.rescale={rescale}"))

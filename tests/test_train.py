@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -397,6 +398,59 @@ def resumed(train: Train, run: Path) -> Path:
     assert ended.status == 0, ended.err + ended.out
     assert ended.directories == [], "it continues in its directory"
     return run
+
+
+def test_after_a_move_of_the_images_a_run_is_resumed_from_their_new_place(
+    train: Train, data_root: Path, tmp_path: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.global_step == 7:
+            raise RuntimeError("pulled the plug")
+
+    shutil.copytree(data_root, tmp_path / "before")
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnDivergence, "on_train_batch_end", crash)
+        (run,) = train(*stripes(tmp_path / "before"), *WHOLE).directories
+    (tmp_path / "before").rename(tmp_path / "after (new)")
+    assert "is not a folder: set data.root" in sentence(train(f"resume={run}"))
+    assert train(f"resume={run}", f"data.root={tmp_path}/after (new)").status == 0
+    assert_same_training(run, finished.directory)
+    assert OmegaConf.load(run / "config.yaml").data.root == f"{tmp_path}/after (new)"
+
+
+def test_a_finished_run_is_trained_further_from_its_weights(train: Train, data_root: Path, finished: Finished) -> None:
+    """With a learning rate of 0 the weights stay; with another they move on from there."""
+    source = torch.load(finished.directory / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    said = sentence(train(f"resume={finished.directory}"))
+    assert f"init={finished.directory}" in said
+    run = train(*stripes(data_root), f"init={finished.directory}", "optimizer.lr=0", "trainer.max_epochs=1").directory
+    kept = torch.load(run / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    parameters = [name for name in source if name.startswith("network.") and not name.endswith(("mean", "var", "tracked"))]
+    assert all(torch.equal(source[name], kept[name]) for name in parameters)
+    assert metrics_of(run)["init"] == OmegaConf.load(run / "config.yaml").init == str(finished.directory)
+    assert metrics_of(finished.directory)["init"] is None
+    more = train(*stripes(data_root), f"init={finished.directory}", "seed=1").directory
+    moved = torch.load(more / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    assert not any(torch.equal(source[name], moved[name]) for name in parameters if name.endswith("conv.weight"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["model.width=0.05"], "weights are of another network"),
+        (["model=knn"], "model=knn has none"),
+        (["init=nowhere"], "nowhere holds no run"),
+    ],
+)
+def test_weights_that_can_t_be_trained_further_are_refused(
+    train: Train, data_root: Path, finished: Finished, overrides: list[str], said: str
+) -> None:
+    assert said in sentence(train(*stripes(data_root), f"init={finished.directory}", *overrides))
+
+
+def test_weights_that_saw_images_at_another_scale_get_a_warning(train: Train, data_root: Path, finished: Finished) -> None:
+    run = train(*stripes(data_root), f"init={finished.directory}", "image_size=96", "trainer.max_epochs=1").directory
+    assert "saw its images with scale 1.0, not 1.5" in (run / "train.log").read_text()
 
 
 def test_a_full_disk_elsewhere_is_a_sentence_too(train: Train, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

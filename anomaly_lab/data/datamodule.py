@@ -1,5 +1,6 @@
 """The LightningDataModule: what is split how, prepared how, and served in which order."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample, read, split, verify
 from anomaly_lab.data.images import image_size as stored_size
+from anomaly_lab.data.likeness import profile
 from anomaly_lab.data.pairs import FLIPS, Batches, Key, TrainingSamples, ValidationPairs
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import ScoringData
@@ -25,6 +27,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.files import of_files
 from anomaly_lab.progress import bar
 
+log = logging.getLogger(__name__)
 VALIDATION_PAIRS = 12  # enough for a steady proxy; more only cost time
 
 
@@ -108,7 +111,7 @@ class AnomalyDataModule(L.LightningDataModule):
         longest = int(np.median([max(size) for size in sizes]))
         self._choose(seen, longest)
         mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
-        self.preprocessing = Preprocessing(self.image_size / longest, self.contrast, mean, std)
+        self.preprocessing = Preprocessing(self.image_size / longest, self.contrast, mean, std, longest=longest)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
             self.min_area = max(4, round(5e-4 * float(np.median([h * w for h, w in sizes]))))
@@ -121,6 +124,13 @@ class AnomalyDataModule(L.LightningDataModule):
             decoded = DecodedImages(train, self.preprocessing, cache=self.image_cache, progress=update)
         validation = DecodedImages(held_out, self.preprocessing, cache=self.image_cache)
         self.mean_color = mean_color(decoded)
+        self.profile, empty = profile([decoded, validation])
+        if empty:
+            log.warning(
+                "%d training images in %s show nothing: they are black or of one colour; remove them if the camera failed",
+                empty,
+                found.train[0].path.parent,
+            )
         # last, so that a second call after a failure starts anew
         self.scoring_data = ScoringData(found, decoded, validation, found.test, self.image_size)
 

@@ -113,6 +113,14 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return image
 
 
+def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`mask`, (h, w) bool, at `size` = (height, width): True where at least half of the pixel is. No mask becomes empty."""
+    if mask.shape == size:
+        return mask
+    share = resize(mask[..., None].astype(np.float32), size)[..., 0]
+    return np.asarray(share >= min(0.5, share.max())) & (share > 0)
+
+
 def to_unit(image: np.ndarray) -> np.ndarray:
     """(H, W, 1) or (H, W, 3) uint8 or uint16 → (H, W, 3) float32 in [0, 1], where the type's largest value becomes 1."""
     unit = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)

@@ -9,6 +9,7 @@ from anomaly_lab.data.images import resize, to_unit
 
 STRIDE = 8  # pixels: the network shrinks its input so many times; from a shorter side nothing would be left
 CONTRASTS = ("none", "category", "image")
+RESCALE = "training"  # the value of `rescale` that brings each image to the training's size
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Preprocessing:
     - `spread`: the standard deviation after the stretch. At 0.14, ±3.6 standard deviations fit into [0, 1]: a black hole or a
       glare differs from everything normal, and is not clipped.
 
+    - `rescale`: how new images come to the training's resolution, first of all. A number: how many of their pixels make one
+      pixel of the training images; 1 for the same camera. "training": each image's longer side becomes `longest`.
+    - `longest`: the longer side in pixels of the median training image as stored.
+
     A checkpoint stores these fields, so that new images are prepared like the training images.
     """
 
@@ -28,14 +33,24 @@ class Preprocessing:
     mean: float = 0.5
     std: float = 0.14
     spread: float = 0.14
+    rescale: float | str = 1.0
+    longest: int = 0
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
             raise ValueError(f"contrast must be one of {', '.join(CONTRASTS)}, got {self.contrast!r}")
 
+    def at_training_resolution(self, stored: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) of a stored image → (H, W) after `rescale`. Heatmaps and masks have this size."""
+        if self.rescale == 1:
+            return stored
+        factor = self.longest / max(stored) if self.rescale == RESCALE else 1 / float(self.rescale)
+        return max(1, round(stored[0] * factor)), max(1, round(stored[1] * factor))
+
     def size(self, stored: tuple[int, int]) -> tuple[int, int]:
         """(H, W) of a stored image → (h, w) at the working scale, no side below `STRIDE`."""
-        return max(STRIDE, round(stored[0] * self.scale)), max(STRIDE, round(stored[1] * self.scale))
+        height, width = self.at_training_resolution(stored)
+        return max(STRIDE, round(height * self.scale)), max(STRIDE, round(width * self.scale))
 
     def resized(self, image: np.ndarray) -> np.ndarray:
         """(H, W, C) uint8 or uint16 → (h, w, C) of the same type at the working scale."""

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample, read, split, verify
-from anomaly_lab.data.images import image_size, read_image, read_mask
+from anomaly_lab.data.images import image_size, read_image, read_mask, resize_mask
+from anomaly_lab.data.likeness import quantities
 from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
 from anomaly_lab.data.statistics import evenly
 
@@ -19,8 +20,9 @@ from anomaly_lab.data.statistics import evenly
 class StoredImages(Dataset):
     """Whole images to be scored, prepared for the network one at a time; their sizes may differ.
 
-    `images[i]` → "X": (3, h, w) float32 in [0, 1], at the working scale. "size": (H, W) of the stored image. "truth": (H, W)
-    bool, True where a pixel is defective, all False for a normal image; None for a defective image without a mask.
+    `images[i]` → "X": (3, h, w) float32 in [0, 1], at the working scale. "size": (H, W) of the stored image, after
+    `Preprocessing.rescale`. "truth": (H, W) bool, True where a pixel is defective, all False for a normal image; None for a
+    defective image without a mask. "seen": the image's `likeness.quantities`.
     UserError for a file that cannot be read, as in `read_image` and `read_mask`.
     """
 
@@ -33,11 +35,13 @@ class StoredImages(Dataset):
     def __getitem__(self, i: int) -> dict[str, object]:
         sample = self.samples[i]
         stored = read_image(sample.path)
-        size = (stored.shape[0], stored.shape[1])
+        size = self.preprocessing.at_training_resolution(stored.shape[:2])
         truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
         if sample.mask is not None:
-            truth = torch.from_numpy(read_mask(sample.mask, size))
-        return {"X": to_tensor(self.preprocessing(stored)), "size": size, "truth": truth}
+            truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), size))
+        small = self.preprocessing.resized(stored)
+        X = to_tensor(self.preprocessing.unit(small, self.preprocessing.levels(small)))
+        return {"X": X, "size": size, "truth": truth, "seen": quantities(size, small)}
 
 
 @dataclass(frozen=True)

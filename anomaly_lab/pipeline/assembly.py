@@ -49,6 +49,7 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
             scoring=scoring,
             preprocessing=dict(vars(data.preprocessing)),
             mean_color=data.mean_color,
+            profile=data.profile,
             min_area=data.min_area,
             calibration=plain["calibration"],
         )

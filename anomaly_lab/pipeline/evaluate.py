@@ -26,7 +26,7 @@ from anomaly_lab.show.screen import print_source
 from anomaly_lab.training.trainer import quiet
 
 log = logging.getLogger(__name__)
-OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size")  # copied from the run's metrics.json
+OF_TRAINING = ("train_seconds", "proxy_ap", "n_train", "train_size", "init")  # copied from the run's metrics.json
 
 
 def evaluate(given: DictConfig) -> None:

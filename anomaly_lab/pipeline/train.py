@@ -25,6 +25,7 @@ from anomaly_lab.runs import directory as runs_directory
 from anomaly_lab.runs import environment, lock, machine, resume
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.resume import State
+from anomaly_lab.runs.trained import begin_with
 from anomaly_lab.show import figures
 from anomaly_lab.show import loggers as show_loggers
 from anomaly_lab.show.gallery import publish, training_pairs
@@ -50,12 +51,14 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
     check(config)
     if not resuming:
         OmegaConf.resolve(config)
-        config.data.root = str(Path(config.data.root).expanduser().resolve())  # so that it can be resumed from any directory
+        if config.init is not None:
+            config.init = str(runs_directory.require_run(config.init).resolve())
+    config.data.root = str(Path(config.data.root).expanduser().resolve())  # so that it can be resumed from any directory
     quiet()
     share = machine.share(hydra.launcher, machine.cores())
     with lock.held(directory):
         data = datamodule(config, share)
-        prints = resume.fingerprints(config, data.fingerprint())
+        prints = resume.fingerprints(config, data.fingerprint(), resuming)
         if resuming:
             resume.require_same_data(directory, prints)
             state = State.CUT_OFF
@@ -103,6 +106,7 @@ def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path,
             "proxy_ap": float(module.last_proxy) if torch.isfinite(module.last_proxy) else None,
             "n_train": len(data.images.train),
             "train_size": data.train_size,  # side of the crops in pixels; 0: whole images
+            "init": config.init,  # the run whose weights the training began with
         }
         end(config, directory, module, data.images, levels, trainer.current_epoch, training, loggers, workers)
         return training["proxy_ap"]  # type: ignore[return-value]
@@ -121,6 +125,8 @@ def fit(
         trainer.save_checkpoint(directory / "checkpoints" / LAST, weights_only=False)
         return
     start = resume_point(directory / "checkpoints", trainer.loggers) if resuming else None
+    if config.init is not None and start is None:
+        begin_with(module, config.init)
     folder, title = directory / "figures", heading(config)
     publish(training_pairs(data.training_pairs(SHOWN), title), "training_pairs", trainer.loggers, 0, folder)
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)  # a checkpoint holds no code

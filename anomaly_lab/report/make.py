@@ -12,7 +12,7 @@ from anomaly_lab.progress import watched
 from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.curves import Curves, curves_of
 from anomaly_lab.report.read.records import Group, Records, best_by_proxy, chosen, group
-from anomaly_lab.report.read.run import FINISHED
+from anomaly_lab.report.read.run import FINISHED, Run
 from anomaly_lab.report.tables import comparison, paper, parameters, results
 from anomaly_lab.report.tables.table import Table, write
 
@@ -58,6 +58,7 @@ def build_report(options: Options) -> Report:
     if states:
         others = ", ".join(f"{count} {state}" for state, count in states.items())
         notes.append(f"{finished} of {len(found)} runs have finished; {others}: see “Runs without a result”.")
+    notes += _doubts(found)
     every = options.gallery == "all"
     records = Records(found, groups, list(_curves(groups, every, notes)))
     tables = [table for made in makers for table in made(records)]
@@ -79,6 +80,20 @@ def build_report(options: Options) -> Report:
     title = f"anomaly_lab report, {datetime.now(UTC):%Y-%m-%d}"
     write_page(options.out / "report.html", title, tables, pictures, galleries, notes)
     return Report(options.out, records, tables, notes)
+
+
+def _doubts(found: Sequence[Run]) -> Iterator[str]:
+    """What the runs' own warnings say about their test images."""
+    unlike = Counter(
+        (run.metrics["data"], run.metrics["category"], run.metrics["n_test"], run.metrics["unlike"])
+        for run in found
+        if run.metrics.get("n_unlike")
+    )
+    for (data, category, images, how), count in unlike.items():
+        yield f"{category} ({data}): of {images} test images, some are unlike the training images in {how}; {count} runs."
+    for run in found:
+        if masks := run.metrics.get("n_covered"):
+            yield f"{run.path.name}: {masks} masks mark over half of their image; they may be inverted."
 
 
 def _tables_of(name: str) -> Callable[[Records], Sequence[Table]]:

@@ -57,6 +57,7 @@ NUMBERS = {
     "data.train_size": Numbers(SMALLEST, whole=True, besides=(0, "auto"), why="where 0 stands for whole images"),
     "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
+    "data.rescale": Numbers(0, inside=True, besides=("training",), why="as pixels for one pixel of the training images"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
     "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
     "scoring.sigma": Numbers(0),
@@ -103,6 +104,8 @@ def check(config: DictConfig) -> None:
         raise UserError(f"category.augmentation is {_shown(category.augmentation)}: write a list, such as '[horizontal_flip]'")
     check_trainer(config)
     check_system(config)
+    if config.get("init") is not None and config.objective.name == "none":
+        raise UserError(f"init={config.init} begins a training, and model={config.model.name} has none: leave init= out")
 
 
 def check_trainer(config: DictConfig) -> None:

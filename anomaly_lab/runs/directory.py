@@ -32,8 +32,12 @@ def sweep_directory(overrides: Sequence[str]) -> str:
 
 
 def job_directory(overrides: str, *, _root_: DictConfig) -> str:
-    """The name of a job's folder in its multirun's folder: the job's overrides and a digest of its whole configuration."""
-    return _named(overrides, files.digest(fingerprint.normalised(_root_)))
+    """The name of a job's folder in its multirun's folder: the job's overrides and a digest of its configuration and place of
+    data. Jobs on other images may share the folder of a multirun; where the same images have moved, `resume` finds the job."""
+    root = OmegaConf.select(_root_, "data.root")
+    synthetic = OmegaConf.select(_root_, "data.name") == "synthetic"  # the same everywhere
+    place = None if root is None or synthetic else str(Path(root).expanduser().resolve())
+    return _named(overrides, files.digest([fingerprint.normalised(_root_), place]))
 
 
 def _named(overrides: str, identity: str) -> str:
@@ -86,7 +90,7 @@ def refuse_other(run: Path, differing: Sequence[str]) -> None:
         raise Refused(f"{run} holds a run already, and another: {what}; {remedy}")
     if (run / "metrics.json").is_file():
         what = f"{run} holds a run already, which has finished: its metrics are in {run / 'metrics.json'}"
-        raise Refused(f"{what}; to train anew choose another directory with hydra.run.dir=")
+        raise Refused(f"{what}; to train anew choose another directory with hydra.run.dir=, to train it further add init={run}")
 
 
 def stored_config(run: Path) -> Any:
@@ -96,7 +100,10 @@ def stored_config(run: Path) -> Any:
     if (run / "source.json").is_file():
         raise UserError(f"{run} is an evaluation and holds no training to resume: start python -m anomaly_lab.evaluate again")
     if (run / "metrics.json").is_file():
-        raise UserError(f"{run} has finished already: its metrics are in {run / 'metrics.json'}")
+        raise UserError(
+            f"{run} has finished already: its metrics are in {run / 'metrics.json'}; to train its weights further, start a new "
+            f"run with init={run}"
+        )
     return OmegaConf.load(run / "config.yaml")
 
 

@@ -12,8 +12,9 @@ from anomaly_lab.build import extensions
 from anomaly_lab.files import digest
 from anomaly_lab.runs.environment import version_of
 
-# Keys of the configuration that don't change a run's results: where it lies, how fast and how closely watched it is.
-NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.num_workers", "data.cache")
+# Keys of the configuration that don't change a run's results: where it and its images lie (the images have a digest of their
+# own), how fast and how closely watched it is.
+NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.root", "data.num_workers", "data.cache")
 # Packages that compute the numbers of a run.
 COMPUTING = (
     "torch", "lightning", "torchmetrics", "albumentations", "opencv-python-headless", "numpy",
@@ -38,12 +39,8 @@ def is_below(key: str, parts: Iterable[str], separator: str = ".") -> bool:
 
 
 def normalised(config: Any) -> dict[str, Any]:
-    """The configuration as resolved plain values, without neutral keys, and with `data.root` as an absolute path."""
+    """The configuration as resolved plain values, without neutral keys."""
     copy = OmegaConf.create(OmegaConf.to_container(config))
-    if OmegaConf.select(copy, "data.name") == "synthetic":
-        del copy.data.root  # the code decides what the images are, wherever they lie
-    elif OmegaConf.select(copy, "data.root") is not None:
-        copy.data.root = str(Path(copy.data.root).expanduser().resolve())
     for key in ("hydra", *NEUTRAL):
         parent, _, name = key.rpartition(".")
         node: Any = OmegaConf.select(copy, parent) if parent else copy

@@ -3,8 +3,10 @@
 The same run has the same configuration, except neutral keys (see `fingerprint`), the same code and the same data.
 """
 
+import glob
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import Refused
-from anomaly_lab.files import digest
+from anomaly_lab.files import digest, of_file, write_text
 from anomaly_lab.runs import directory, environment, fingerprint, lock
 
 log = logging.getLogger(__name__)
@@ -27,9 +29,15 @@ class State(Enum):
     NEW, CUT_OFF, FINISHED = "new", "cut off", "finished"
 
 
-def fingerprints(config: DictConfig, data: str) -> dict[str, str]:
-    """Digests of configuration, code and data, as they are stored in environment.json."""
-    return {"config": digest(fingerprint.normalised(config)), "code": fingerprint.code(environment.HERE), "data": data}
+def fingerprints(config: DictConfig, data: str, resuming: bool = False) -> dict[str, str]:
+    """Digests of configuration, code and data, as they are stored in environment.json, and of the weights of init=.
+
+    A training that is `resuming` needs init= no more, so it may be gone.
+    """
+    prints = {"config": digest(fingerprint.normalised(config)), "code": fingerprint.code(environment.HERE), "data": data}
+    if config.get("init") is None or resuming:
+        return prints
+    return prints | {"init": of_file(directory.best_checkpoint(Path(config.init)))}
 
 
 def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: bool) -> State:
@@ -38,6 +46,8 @@ def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: b
     Returns the state of that run. In a sweep, the files of another run, of another configuration, code or data, are put aside.
     Outside a sweep, Refused is raised for another run, and for one that has finished.
     """
+    if in_sweep and not (run / "config.yaml").is_file():
+        adopt(run, config, prints)
     if not (run / "config.yaml").is_file():
         return State.NEW
     differing = fingerprint.differences(OmegaConf.load(run / "config.yaml"), config)
@@ -52,10 +62,32 @@ def settle(run: Path, config: DictConfig, prints: Mapping[str, str], in_sweep: b
     return State.FINISHED if (run / "metrics.json").is_file() else State.CUT_OFF
 
 
+def adopt(run: Path, config: DictConfig, prints: Mapping[str, str]) -> None:
+    """Move the same job's files into `run` if it began with the same images in another place. InUse while it is at work there.
+
+    The name of a job's folder ends in a digest, which the place of the images changes. If this process is killed, the next one
+    goes on: environment.json, by which the job is known, stays to the end, and config.yaml, which makes it a run, comes last.
+    """
+    name, _, _ = run.name.rpartition("_")
+    for other in sorted(run.parent.glob(f"{glob.escape(name)}_*")):
+        if other == run or _stored(other).get("fingerprint") != prints:
+            continue
+        with lock.held(other):
+            log.info("%s: the images have moved, and with them the job from %s", run, other)
+            for path in sorted(other.iterdir()):
+                if path.name == "environment.json":
+                    shutil.copyfile(path, run / path.name)
+                elif path.name not in (*KEPT, "config.yaml"):
+                    path.rename(run / path.name)
+            write_text(run / "config.yaml", OmegaConf.to_yaml(config))
+            shutil.rmtree(other)
+        return
+
+
 def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
-    """Which of "code" and "data" have changed since the run in `run` began: both, if there is no record of them."""
+    """Which of "code", "data" and "init" have changed since the run in `run` began: all, if there is no record of them."""
     kept = _stored(run).get("fingerprint", {})
-    return [what for what in ("code", "data") if kept.get(what) != prints[what]]
+    return [what for what in prints if what != "config" and kept.get(what) != prints[what]]
 
 
 def require_same_data(run: Path, prints: Mapping[str, str]) -> None:

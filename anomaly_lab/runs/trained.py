@@ -1,5 +1,6 @@
 """Trained models on disk: `save` writes a checkpoint, `load` gives module, configuration and levels of a run."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of
 
+log = logging.getLogger(__name__)
 ERROR = "scorer.error."  # prefix of the error map in the module's state
 
 
@@ -44,7 +46,7 @@ class Trained:
 def load(run: str | Path, config: DictConfig | None = None, changed: Collection[str] = ()) -> Trained:
     """Load the model of a finished run. UserError for a directory without one, a damaged checkpoint, or changes that don't fit.
 
-    `config` (None: the run's own) may differ from the run's at the keys `changed`: scoring, min_area, calibration, device.
+    `config` (None: the run's own) may differ from the run's at the keys `changed`: scoring, min_area, calibration, data.
     """
     path = require_run(run)
     checkpoint = _checkpoint(path)
@@ -60,6 +62,26 @@ def save(path: Path, module: AnomalyModule, epoch: int, step: int) -> None:
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
     content = {"state_dict": weights, "hyper_parameters": dict(module.hparams), "epoch": epoch, "global_step": step}
     AtomicCheckpointIO().save_checkpoint(content | {"pytorch-lightning_version": lightning.__version__}, path)
+
+
+def begin_with(module: AnomalyModule, run: str | Path) -> None:
+    """Give the module's network the weights of a finished run. UserError if that run has another network.
+
+    Logs a warning if the run saw its images at another scale or contrast.
+    """
+    checkpoint = _checkpoint(require_run(run))
+    there, here = checkpoint["hyper_parameters"], module.hparams
+    prefix = "network."
+    weights = {name.removeprefix(prefix): v for name, v in checkpoint["state_dict"].items() if name.startswith(prefix)}
+    try:
+        module.network.load_state_dict(weights)
+    except RuntimeError as error:
+        names = f"{there['network'].get('name')}, not {here['network'].get('name')}"
+        raise UserError(f"init={run}: the weights are of another network, model={names}: give the same model") from error
+    for name in ("scale", "contrast"):
+        was, now = (hparams["preprocessing"][name] for hparams in (there, here))
+        if was != now:
+            log.warning("init=%s saw its images with %s %s, not %s: the weights may fit badly", run, name, was, now)
 
 
 def _checkpoint(run: Path) -> dict[str, Any]:
@@ -91,6 +113,8 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"another version of anomaly_lab made the run's checkpoint, train it again: {reason}") from error
+    if "data.rescale" in changed:
+        module.hparams["preprocessing"]["rescale"] = config.data.rescale
     if "category.min_area" in changed and config.category.min_area is not None:
         module.hparams["min_area"] = config.category.min_area
     if any(key.split(".")[0] == "calibration" for key in changed):

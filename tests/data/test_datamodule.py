@@ -367,3 +367,10 @@ def test_a_category_without_test_images_has_an_empty_test(tmp_path: Path, caplog
     with caplog.at_level(logging.ERROR):
         data = module(tmp_path, "plain")
     assert (len(data.images.test), len(data.images.held_out)) == (0, 1)
+
+
+@pytest.mark.parametrize("value", [0, 90])
+def test_training_images_that_show_nothing_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture, value: int) -> None:
+    write_category(tmp_path / "noise", [noise(0), *[np.full((SIDE, SIDE, 3), value, np.uint8)] * 2, noise(1)])
+    module(tmp_path)
+    assert any("2 training images in" in message and "show nothing" in message for message in caplog.messages)

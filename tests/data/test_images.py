@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from anomaly_lab.data.images import image_size, read_image, read_mask, resize, to_unit
+from anomaly_lab.data.images import image_size, read_image, read_mask, resize, resize_mask, to_unit
 from anomaly_lab.errors import UserError
 
 SIDES = st.integers(1, 12)
@@ -288,3 +288,15 @@ def test_dangling_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(UserError, match=r"link\.png cannot be read"):
         read_image(tmp_path / "link.png")
+
+
+def test_a_mask_that_shrinks_keeps_what_covers_half_a_pixel_and_never_becomes_empty() -> None:
+    mask = np.zeros((8, 8), bool)
+    mask[0:2, 0:2] = mask[4, 4:6] = mask[7, 0] = True
+    small = resize_mask(mask, (4, 4))
+    assert small.tolist() == [[True, False, False, False], [False] * 4, [False, False, True, False], [False] * 4]
+    mask[:] = False
+    mask[3, 3] = True
+    assert resize_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]], "a single pixel of sixteen"
+    assert resize_mask(mask, (8, 8)) is mask
+    assert not resize_mask(np.zeros((8, 8), bool), (3, 3)).any()

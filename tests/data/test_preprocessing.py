@@ -115,7 +115,7 @@ def test_it_can_be_rebuilt_from_its_primitive_values(contrast: str) -> None:
     """A checkpoint stores it in this form."""
     prepare = Preprocessing(0.75, contrast, 0.3, 0.1)
     record = asdict(prepare)
-    assert all(type(value) in (float, str) for value in record.values())
+    assert all(type(value) in (float, int, str) for value in record.values())
     again = Preprocessing(**record)
     assert again == prepare
     assert np.array_equal(again(noise(20, 20)), prepare(noise(20, 20)))
@@ -131,3 +131,15 @@ def test_to_tensor_puts_channels_first() -> None:
     tensor = to_tensor(image)
     assert tensor.is_contiguous()
     assert all(torch.equal(tensor[c], torch.from_numpy(image[..., c].copy())) for c in range(3))
+
+
+@pytest.mark.parametrize(
+    ("rescale", "expected"),
+    [(1.0, (300, 200)), (2.0, (150, 100)), (0.5, (600, 400)), ("training", (90, 60)), (1000, (1, 1))],
+)
+def test_rescaling_brings_images_to_the_training_s_resolution(rescale: float | str, expected: tuple[int, int]) -> None:
+    """The training images were 90 px long, and a third of that at the working scale."""
+    prepare = Preprocessing(1 / 3, rescale=rescale, longest=90)
+    assert prepare.at_training_resolution((300, 200)) == expected
+    assert prepare.size((300, 200)) == tuple(max(STRIDE, round(side / 3)) for side in expected)
+    assert prepare.resized(noise(300, 200)).shape[:2] == prepare.size((300, 200))

@@ -85,3 +85,16 @@ def test_images_are_prepared_as_the_training_images_are(maps: list[Sample]) -> N
     images = DecodedImages(maps, prepare, in_memory=True)
     for i, image in enumerate(images[i] for i in range(5)):
         assert torch.equal(StoredImages(maps, prepare)[i]["X"], to_tensor(prepare.unit(*image)))
+
+
+def test_a_rescaled_image_has_ground_truth_of_its_new_size(tmp_path: Path) -> None:
+    (file,) = stored(tmp_path, [map_of_itself(0, 64, 96)])
+    mask = np.zeros((64, 96), np.uint8)
+    mask[10:20, 5:9] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    sample = Sample(file.path, "hole", tmp_path / "mask.png")
+    found = StoredImages([sample], Preprocessing(0.5, rescale="training", longest=48))[0]
+    assert (found["size"], tuple(found["X"].shape), found["truth"].shape) == ((32, 48), (3, 16, 24), (32, 48))
+    expected = mask.reshape(32, 2, 48, 2).mean((1, 3)) >= 127
+    assert np.array_equal(found["truth"].numpy(), expected)
+    assert found["seen"]["size"] == 48

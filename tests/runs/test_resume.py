@@ -1,5 +1,6 @@
 """What a run's directory holds before a run starts there, and what becomes of it."""
 
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -130,3 +131,81 @@ def test_resume_with_other_images_is_refused_and_with_other_code_warned_of(
     assert "other code" in caplog.text
     with pytest.raises(Refused, match="began with other images"):
         resume.require_same_data(tmp_path, prints | {"data": "x"})
+
+
+def job(folder: Path, digest: str, finished: bool = True) -> Path:
+    run = folder / f"seed=0_{digest}"
+    run.mkdir()
+    return begun(run, finished)
+
+
+def test_a_job_whose_images_have_moved_is_adopted(tmp_path: Path) -> None:
+    old, new = job(tmp_path, "aaa"), tmp_path / "seed=0_bbb"
+    new.mkdir()
+    (new / "train.log").write_text("of the process at work")
+    (old / "train.log").write_text("old")
+    (old / "checkpoints").mkdir()
+    (old / "checkpoints/last.ckpt").write_text("weights")
+    moved = OmegaConf.create({"seed": 0, "data": {"root": "/new"}})
+    assert settle(new, moved, PRINTS, in_sweep=True) is State.FINISHED
+    assert not old.exists()
+    assert (new / "checkpoints/last.ckpt").read_text() == "weights"
+    assert (new / "train.log").read_text() == "of the process at work"
+    assert OmegaConf.load(new / "config.yaml") == moved
+    assert json.loads((new / "environment.json").read_text())["fingerprint"] == PRINTS
+
+
+@pytest.mark.parametrize("prints", [{"data": "x"}, {"code": "x"}, {"config": "x"}, {"init": "x"}])
+def test_another_job_is_not_adopted(tmp_path: Path, prints: dict[str, str]) -> None:
+    old, new = job(tmp_path, "aaa"), tmp_path / "seed=0_bbb"
+    new.mkdir()
+    assert settle(new, CONFIG, PRINTS | prints, in_sweep=True) is State.NEW
+    assert (old / "metrics.json").is_file()
+    assert list(new.iterdir()) == []
+
+
+def test_outside_a_sweep_nothing_is_adopted(tmp_path: Path) -> None:
+    old, new = job(tmp_path, "aaa"), tmp_path / "seed=0_bbb"
+    new.mkdir()
+    assert settle(new, CONFIG, PRINTS, in_sweep=False) is State.NEW
+    assert (old / "metrics.json").is_file()
+
+
+def test_a_killed_adoption_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after each number of operations in turn, until it ends; nothing is ever lost."""
+    operations = 0
+    for name in ("rename", "copyfile", "rmtree", "write_text"):
+        owner = {"rename": Path, "write_text": resume}.get(name, resume.shutil)
+        plain = getattr(owner, name)
+
+        def counted(*args: Any, plain: Any = plain, **options: Any) -> Any:
+            nonlocal operations
+            operations -= 1
+            if operations < 0:
+                raise KeyboardInterrupt
+            return plain(*args, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+    for allowed in range(8):
+        folder = tmp_path / str(allowed)
+        folder.mkdir()
+        old, new = job(folder, "aaa"), folder / "seed=0_bbb"
+        new.mkdir()
+        (old / "scores.csv").write_text("scores")
+        operations = allowed
+        with contextlib.suppress(KeyboardInterrupt):
+            settle(new, CONFIG, PRINTS, in_sweep=True)
+        operations = 99
+        assert settle(new, CONFIG, PRINTS, in_sweep=True) is State.FINISHED
+        assert (new / "scores.csv").read_text() == "scores"
+        assert (new / "environment.json").is_file()
+
+
+def test_the_weights_of_init_count_unless_the_run_is_resumed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/best.ckpt").write_text("weights")
+    config = OmegaConf.create({"seed": 0, "init": str(tmp_path)})
+    before = resume.fingerprints(config, "images")["init"]
+    (tmp_path / "checkpoints/best.ckpt").write_text("other weights")
+    assert resume.fingerprints(config, "images")["init"] != before
+    assert "init" not in resume.fingerprints(config, "images", resuming=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,26 @@ def test_jobs_of_other_code_or_data_are_put_aside_and_run_anew(
     assert scores_of(run) == scores_of(run / "superseded/1")
     assert "the code has changed since this run began" in (run / "train.log").read_text()
     assert "1 finished before" in train(*command).out
+
+
+def test_after_a_move_of_the_images_a_multirun_finds_its_jobs(train: Train, tmp_path: Path, data_root: Path) -> None:
+    def command(root: Path) -> list[str]:
+        return ["-m", *stripes(root), *FEW, "seed=0,1"]
+
+    shutil.copytree(data_root, tmp_path / "before")
+    sweep = train(*command(tmp_path / "before")).directory
+    scores = [scores_of(run) for run in jobs_of(sweep)]
+    (tmp_path / "before").rename(tmp_path / "after")
+    ended = train(*command(tmp_path / "after"))
+    assert "2 jobs, 2 finished before\n" in ended.out
+    assert len(jobs_of(sweep)) == 2
+    assert [scores_of(run) for run in jobs_of(sweep)] == scores
+    assert all(f"root: {tmp_path}/after" in (run / "config.yaml").read_text() for run in jobs_of(sweep))
+    # other images of the same name are other jobs, in the same folder
+    (tmp_path / "after/stripes/test/good/000.png").unlink()
+    (tmp_path / "after").rename(tmp_path / "others")
+    assert "2 jobs, 2 finished\n" in train(*command(tmp_path / "others")).out
+    assert len(jobs_of(sweep)) == 4
 
 
 def test_a_job_that_fails_stays_alone_and_is_tried_again(

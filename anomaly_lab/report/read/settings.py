@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from anomaly_lab.report.read.run import Run
 from anomaly_lab.runs.fingerprint import NEUTRAL, flatten, is_below
 
-IGNORED = (*NEUTRAL, "seed", "scoring.detector.seed", "data.root", "test")  # change no number, or follow from the seed
+IGNORED = (*NEUTRAL, "seed", "scoring.detector.seed", "test")  # change no number, or follow from the seed
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the choice of the category
 EVALUATION = "evaluated again, trained on"  # a key that only the settings of evaluations have
 RECORDED = ("data", "category", "objective", "lam", "corruption", "model", "image_size", "score_pooling", "sigma", "min_area")
