@@ -22,10 +22,7 @@ from typing import Any
 STOPPING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
 ALL = (signal.SIGINT, *STOPPING)
 INTERRUPTED = 128 + signal.SIGINT
-AGAIN, LAST = (
-    6.0,
-    9.0,
-)  # seconds after the first signal: what still runs is interrupted again; the program ends, whatever it does
+AGAIN, LAST = 6.0, 9.0  # seconds after the first signal: what still runs is interrupted again; the program ends
 
 _status: list[int] = []  # with which the program is about to end
 
@@ -122,7 +119,10 @@ def _watch(arrived: socket.socket, stopped: str) -> None:
         pass  # another signal, such as that of a child's end
     began = time.monotonic()
     if number and not _over(arrived, began + AGAIN):
-        interrupt_main()
+        if hasattr(signal, "pthread_kill"):  # also ends a wait for the system
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+        else:
+            interrupt_main()
         if not _over(arrived, began + LAST):
             say(f"error: {stopped}")
             os._exit(128 + number)

@@ -21,6 +21,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,22 +31,18 @@ from anomaly_lab.progress import bar
 LIMIT = 10.0  # seconds
 TINY = ["debug=default", "trainer.max_epochs=3", "data.steps_per_epoch=20", "batch_size=4", "trainer.max_time=null"]
 GRID = [*TINY, "trainer.max_epochs=2", "+category=carpet", "seed=0,1"]
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 SUBMITIT = ["hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=5"]
-# name → (arguments of python -m, trials of each signal); OUT is the folder of a trial, TRAINED that of a finished run
-COMMANDS: dict[str, tuple[list[str], int]] = {
-    "train": (["anomaly_lab.train", "+category=carpet", *TINY, "data.num_workers=1", "hydra.run.dir=OUT"], 2),
-    "evaluate": (
-        ["anomaly_lab.evaluate", "run=TRAINED", "out=OUT", "calibration=conformal", "test.save_heatmaps=true"],
-        2,
-    ),
-    "search": (["anomaly_lab.search", "+category=carpet", *TINY, "trials=2", "study=OUT"], 1),
-    "report": (["anomaly_lab.report", "runs=RUNS", "out=OUT", "gallery=all"], 2),
-    "sweep": (["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT"], 1),
-    "sweep, joblib": (
-        ["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], 1,
-    ),
-    "sweep, submitit": (["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", *SUBMITIT], 1),
-}  # fmt: skip
+# name → arguments of python -m; OUT is the folder of a trial, TRAINED that of a finished run in the folder RUNS
+COMMANDS = {
+    "train": ["anomaly_lab.train", "+category=carpet", *TINY, "data.num_workers=1", "hydra.run.dir=OUT"],
+    "evaluate": ["anomaly_lab.evaluate", "run=TRAINED", "out=OUT", "calibration=conformal", "test.save_heatmaps=true"],
+    "search": ["anomaly_lab.search", "+category=carpet", *TINY, "trials=2", "study=OUT"],
+    "report": ["anomaly_lab.report", "runs=RUNS", "out=OUT", "gallery=all"],
+    "sweep": ["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT"],
+    "sweep, joblib": ["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", *JOBLIB],
+    "sweep, submitit": ["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", *SUBMITIT],
+}
 TO_GROUP, TERMINAL = "INT to all processes", "closed terminal"
 SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP, "USR1": signal.SIGUSR1}
 SENT = {**SIGNALS, TO_GROUP: signal.SIGINT, TERMINAL: signal.SIGHUP}
@@ -150,7 +147,7 @@ def has_begun(process: int) -> bool:
 
 def attempt(command: str, sent: str, after: float, out: Path, places: dict[str, str]) -> Trial | None:
     """One trial; None if the command ended before the signal was sent."""
-    arguments = [filled(a, {**places, "OUT": str(out)}) for a in COMMANDS[command][0]]
+    arguments = [filled(a, {**places, "OUT": str(out)}) for a in COMMANDS[command]]
     log = out.with_suffix(".err")
     log.write_text("")
     process, other = start(arguments, log, sent == TERMINAL)
@@ -215,35 +212,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
+    parser.add_argument("--jobs", type=int, default=2, help="trials at a time")
     options = parser.parse_args()
-    rng, trials, began = random.Random(options.seed), [], time.monotonic()
-    plan = [(command, sent) for command in options.commands for sent in SENT for _ in range(COMMANDS[command][1])]
-    with tempfile.TemporaryDirectory() as name, bar("Stopping") as update:
+    rng, trials, began = random.Random(options.seed), list[Trial](), time.monotonic()
+    plan = [(command, sent, rng.random()) for command in options.commands for sent in SENT]
+    with tempfile.TemporaryDirectory() as name, bar("Stopping") as update, ThreadPoolExecutor(options.jobs) as pool:
         folder = Path(name)
         places = {"TRAINED": str(folder / "runs/trained"), "RUNS": str(folder / "runs")}
-        train = [filled(a, {"OUT": places["TRAINED"]}) for a in COMMANDS["train"][0]]
-        measured(train, folder / "log")
-        whole = {
-            c: measured([filled(a, {**places, "OUT": str(folder / f"whole-{c}")}) for a in COMMANDS[c][0]], folder / "log")
-            for c in options.commands
-        }
-        for i, (command, sent) in enumerate(plan):
-            trial, after, number = None, rng.uniform(0, whole[command]), 0
-            while trial is None:
-                number += 1
-                trial = attempt(command, sent, after, folder / f"trial{i}-{number}", places)
-                after *= 0.8
+
+        def length(command: str) -> float:
+            arguments = [filled(a, {**places, "OUT": str(folder / f"whole-{command}")}) for a in COMMANDS[command]]
+            return measured(arguments, folder / f"{command}.log")
+
+        def tried(number: int) -> Trial:
+            command, sent, share = plan[number]
+            for times in range(9):
+                out = folder / f"trial{number}-{times}"
+                if trial := attempt(command, sent, share * whole[command] * 0.8**times, out, places):
+                    return trial
+            raise RuntimeError(f"{command} ends before {sent} is sent")
+
+        measured([filled(a, {"OUT": places["TRAINED"]}) for a in COMMANDS["train"]], folder / "log")
+        whole = dict(zip(options.commands, pool.map(length, options.commands), strict=True))
+        for trial in pool.map(tried, range(len(plan))):
             trials.append(trial)
-            update(i + 1, len(plan))
+            update(len(trials), len(plan))
     if options.commands == list(COMMANDS):
-        text = page(trials, whole, time.monotonic() - began, options.seed)
+        text = page(trials, whole, time.monotonic() - began, options.seed, options.jobs)
         (Path(__file__).parent / "signals.md").write_text(text)
     wrong = sum(bool(faults(trial)) for trial in trials)
     print(f"{len(trials)} trials, {wrong} not right")
     sys.exit(bool(wrong))
 
 
-def page(trials: list[Trial], whole: dict[str, float], seconds: float, seed: int) -> str:
+def page(trials: list[Trial], whole: dict[str, float], seconds: float, seed: int, jobs: int) -> str:
     text = f"""# Stopped by signals at random moments
 
     python experiments/robustness/signals.py --seed {seed}
@@ -253,8 +255,9 @@ with tiny settings (`debug=default`, 60 steps). A signal goes to the command's p
 length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running command. A trial is
 right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number, says in its last line how to go on, shows
 no stack trace and leaves no half-written file, and if the command that goes on ends with status 0 and a complete result.
-Time counts from the moment when Python runs the first line of the command; before that, a signal does what it does to every Python program.
-{platform.machine()}, {len(os.sched_getaffinity(0))} cores; {seconds / 60:.0f} minutes.
+Time counts from the moment when
+Python runs the first line of the command; before that, a signal does what it does to every Python program.
+{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {jobs} trials at a time; {seconds / 60:.0f} minutes.
 
 | command | seconds, uninterrupted | trials | right | longest time to the end, s |
 |---|---|---|---|---|
