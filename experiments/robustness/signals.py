@@ -238,8 +238,8 @@ def page(trials: list[Trial], seconds: float, seed: int, jobs: int) -> str:
     python experiments/robustness/signals.py --seed {seed}
 
 Does every command end well when it is stopped, and does the next start complete it? {len(trials)} trials on the embedded carpet
-with tiny settings (`debug=default`, 10 steps). A signal goes to the command's process alone, at a moment drawn from the command's
-usual length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running command. A trial is
+with tiny settings (`debug=default`, 10 steps). A signal goes to the command's process alone, at a moment drawn from the
+command's usual length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running command. A trial is
 right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number, says in its last line how to go on, shows
 no stack trace and leaves no half-written file, and if the command that goes on ends with status 0 and a complete result.
 Time counts from the moment when
