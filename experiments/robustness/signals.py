@@ -237,13 +237,13 @@ def page(trials: list[Trial], seconds: float, seed: int, jobs: int) -> str:
 
     python experiments/robustness/signals.py --seed {seed}
 
-Does every command end well when it is stopped, and does the next start complete it? {len(trials)} trials on the embedded carpet
-with tiny settings (`debug=default`, 10 steps). A signal goes to the command's process alone, at a moment drawn from the
-command's usual length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running command. A trial is
-right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number, says in its last line how to go on, shows
-no stack trace and leaves no half-written file, and if the command that goes on ends with status 0 and a complete result.
-Time counts from the moment when
-Python runs the first line of the command; before that, a signal does what it does to every Python program.
+Does every command end well when it is stopped, and does the next start complete it? {len(trials)} trials on the embedded
+carpet with tiny settings (`debug=default`, 10 steps). A signal goes to the command's process alone, at a moment drawn from the
+command's usual length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running
+command. A trial is right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number, says in its last line
+how to go on, shows no stack trace and leaves no half-written file, and if the command that goes on ends with status 0 and a
+complete result. Time counts from the moment when Python runs the first line of the command; before that, a signal does what it
+does to every Python program.
 {platform.machine()}, {len(os.sched_getaffinity(0))} cores, {jobs} trials at a time; {seconds / 60:.0f} minutes.
 
 | command | trials | right | longest time to the end, s |
