@@ -102,7 +102,7 @@ def test_ctrl_c_ends_in_a_sentence(train: Train, monkeypatch: pytest.MonkeyPatch
 def multirun(folder: Path) -> Any:
     """As much of Hydra's configuration as the callback looks at."""
     hydra = {"sweep": {"dir": str(folder)}, "job": {"num": 0}, "runtime": {"output_dir": str(folder / "job")}}
-    return OmegaConf.create({"hydra": {**hydra, "launcher": {"_target_": BASIC}}})
+    return OmegaConf.create({"hydra": {**hydra, "launcher": {"_target_": job.BASIC}}})
 
 
 def test_records_of_other_machines_and_half_written_ones_are_left_alone(tmp_path: Path) -> None:
