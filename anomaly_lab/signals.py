@@ -33,8 +33,24 @@ def at_once(name: str) -> None:
     `name` is the module's `__name__`; where the module is imported, nothing changes.
     """
     if name == "__main__":
-        for number in _handled(ALL):
+        for number in handled(ALL):
             signal.signal(number, _leave)
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """In the block, a signal ends the program at once. For a command's first imports, which may take long."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = handled(ALL)
+    for number in before:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave(number: int, frame: FrameType | None = None) -> None:
@@ -73,7 +89,7 @@ def like_ctrl_c(stopped: str = "stopped") -> Iterator[list[int]]:
         else:  # a shell starts a program in the background with Ctrl-C ignored
             raise KeyboardInterrupt
 
-    before = _handled(ALL)
+    before = handled(ALL)
     for number in before:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else stop)
     status: Any = 1
@@ -90,7 +106,7 @@ def like_ctrl_c(stopped: str = "stopped") -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _handled(numbers: tuple[signal.Signals, ...]) -> dict[int, Any]:
+def handled(numbers: tuple[signal.Signals, ...]) -> dict[int, Any]:
     """The signals that are not ignored, and their handlers."""
     handlers = {number: signal.getsignal(number) for number in numbers}
     return {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
@@ -103,7 +119,8 @@ def _watched(stopped: str) -> Iterator[None]:
     there.setblocking(False)
     before = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)  # gets a byte for each signal, its number
     thread = threading.Thread(target=_watch, args=(here, stopped), daemon=True)
-    thread.start()
+    with _blocked():  # the thread, too, must take no signal: a multirun may wait for them in another one
+        thread.start()
     try:
         yield
     finally:
@@ -114,15 +131,26 @@ def _watched(stopped: str) -> Iterator[None]:
         there.close()
 
 
+@contextmanager
+def _blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _watch(arrived: socket.socket, stopped: str) -> None:
     while (number := arrived.recv(1)[0]) not in (0, *ALL):
         pass  # another signal, such as that of a child's end
     began = time.monotonic()
     if number and not _over(arrived, began + AGAIN):
-        if hasattr(signal, "pthread_kill"):  # also ends a wait for the system
+        interrupt_main()
+        if not _over(arrived, began + AGAIN + 0.2) and hasattr(signal, "pthread_kill"):  # also ends a wait for the system
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
-        else:
-            interrupt_main()
         if not _over(arrived, began + LAST):
             say(f"error: {stopped}")
             os._exit(128 + number)
@@ -140,7 +168,7 @@ def _over(arrived: socket.socket, until: float) -> bool:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let signals wait until the end of the block. An import that is interrupted leaves modules half made, and ends anyhow.
+    """Let signals wait until the end of the block. An exception within an import would leave modules half made.
 
     A mask of signals would not do: it holds for one thread, and another one of the process would take the signal.
     """
@@ -148,7 +176,7 @@ def deferred() -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    before = _handled(ALL)
+    before = handled(ALL)
     for number in before:
         signal.signal(number, lambda number, _: received.append(number))
     try:

@@ -25,6 +25,7 @@ from omegaconf import DictConfig
 from anomaly_lab.errors import InUse, Refused, as_sentence, end, ending_in_a_sentence, show
 from anomaly_lab.files import write_text
 from anomaly_lab.runs import command_line, directory, lock, whole
+from anomaly_lab.signals import deferred, leaving
 
 log = logging.getLogger(__name__)
 FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of another process"
@@ -91,6 +92,11 @@ def _ended(work: Callable[[], Ending], noted: bool) -> Ending:
             log.info("", exc_info=True)  # the stack trace goes to the job's log file
         show(reason)
         return Ending(FAILED, reason)
+
+
+def importing() -> contextlib.AbstractContextManager[None]:
+    """For a job's first imports: a signal ends the program, which has done nothing yet, or waits in another process's job."""
+    return deferred() if _elsewhere.get() else leaving()
 
 
 class Jobs(Callback):

@@ -1,9 +1,10 @@
 """A multirun stops as a whole, also where a launcher runs its jobs in other processes of this machine.
 
-These processes start with the signals blocked, so Ctrl-C of a terminal does not reach them. The multirun's own process takes a
-signal in a thread, passes it on to every job that runs, waits for their checkpoints and is then interrupted itself.
+A thread of the multirun's own process takes a signal, passes it on to every job that runs, waits for their checkpoints and then
+interrupts the multirun. Ctrl-C of a terminal reaches all processes; those of the jobs do not listen to it.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -14,13 +15,13 @@ from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from anomaly_lab.signals import ALL, like_ctrl_c, screens_that_last
+from anomaly_lab.signals import AGAIN, ALL, STOPPING, handled, like_ctrl_c, screens_that_last
 
 POSSIBLE = hasattr(signal, "pthread_sigmask")  # not on Windows
 STOPPED = "stopped"  # a file beside the jobs' records: no further job begins
-PATIENCE = 7.5  # seconds until a job that has not stopped is killed
 
 
 def this_process() -> list[Any]:
@@ -51,9 +52,19 @@ def stopping(folder: Path) -> Iterator[None]:
         yield
         return
     over = threading.Event()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ALL)  # the processes that start in the block inherit it
     thread = threading.Thread(target=_pass_on, args=(folder, over), daemon=True)
     thread.start()
+
+    def hand_over(number: int, frame: FrameType | None) -> None:  # joblib unblocks some signals in this thread
+        if over.is_set():
+            before[number](number, frame)
+        else:
+            signal.pthread_kill(thread.ident, number)  # type: ignore[arg-type]
+
+    before = handled(ALL)
+    for number in before:
+        signal.signal(number, hand_over)
     try:
         yield
     finally:
@@ -63,7 +74,9 @@ def stopping(folder: Path) -> Iterator[None]:
         try:
             thread.join()  # it may be passing a signal on, and then interrupts this
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _pass_on(folder: Path, over: threading.Event) -> None:
@@ -71,17 +84,23 @@ def _pass_on(folder: Path, over: threading.Event) -> None:
     if over.is_set():
         return
     (folder / STOPPED).touch()
-    until, asked = time.monotonic() + PATIENCE, set[int]()
+    until, asked = time.monotonic() + AGAIN, set[int]()
     while (left := _running(folder)) and time.monotonic() < until and signal.SIGINT not in signal.sigpending():
         for process in left - asked:
-            os.kill(process, signal.SIGTERM)
+            _send(process, signal.SIGTERM)
         asked |= left
         time.sleep(0.05)
-    for process in left:
-        os.kill(process, signal.SIGKILL)
+    for process in left:  # Ctrl-C again, or a job that would not stop with a checkpoint any more
+        _send(process, signal.SIGKILL)
     while more := signal.sigpending() & set(ALL):
         signal.sigwait(more)
+    over.set()
     interrupt_main(signal.Signals(number))
+
+
+def _send(process: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.kill(process, number)
 
 
 def _running(folder: Path) -> set[int]:
@@ -98,7 +117,8 @@ def job_elsewhere() -> Iterator[list[int]]:
         if not POSSIBLE:
             yield received
             return
-        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         try:
             yield received
         finally:

@@ -29,6 +29,7 @@ from typing import Any
 from anomaly_lab.progress import bar
 
 LIMIT = 10.0  # seconds
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin would slow down the other trials
 TINY = ["debug=default", "trainer.max_epochs=2", "data.steps_per_epoch=5", "batch_size=4", "trainer.max_time=null"]
 GRID = [*TINY, "+category=carpet", "seed=0,1"]
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
@@ -204,7 +205,8 @@ def main() -> None:
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
     parser.add_argument("--jobs", type=int, default=3, help="trials at a time")
     options = parser.parse_args()
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and the commands would inherit that
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, in the background SIGINT is, and the commands
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # would inherit that
     rng, trials, began = random.Random(options.seed), list[Trial](), time.monotonic()
     plan = [(command, sent, rng.random()) for command in options.commands for sent in SENT]
     rng.shuffle(plan)
