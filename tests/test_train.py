@@ -570,7 +570,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
 
 @pytest.mark.parametrize("stopping", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_stops_a_training_with_a_checkpoint(data_root: Path, tmp_path: Path, stopping: signal.Signals) -> None:
-    """A separate process with a worker. Ctrl-C goes to its whole group, as from a terminal."""
+    """A separate process with a worker. A terminal sends Ctrl-C to the whole group, a cluster SIGTERM."""
     arguments = [*stripes(data_root), "data.num_workers=1", "trainer.max_epochs=100", "hydra.run.dir=run"]
     code = "import sys; from anomaly_lab.train import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, *arguments]
@@ -581,7 +581,7 @@ def test_a_signal_stops_a_training_with_a_checkpoint(data_root: Path, tmp_path: 
         last, deadline = tmp_path / "run/checkpoints/last.ckpt", time.monotonic() + 90
         while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        (os.killpg if stopping is signal.SIGINT else os.kill)(process.pid, stopping)
+        (os.killpg if stopping in (signal.SIGINT, signal.SIGTERM) else os.kill)(process.pid, stopping)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,8 @@ BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # it runs t
 CUT = "stopped or killed before its end"
 # the record folders of the multiruns that a `concluded` block starts, and what ends with them
 _started: ContextVar[tuple[list[Path], contextlib.ExitStack]] = ContextVar("started")
-_elsewhere: ContextVar[Path | None] = ContextVar("elsewhere", default=None)  # the record folder, in another process's job
+# in a job of another process: the folder of its record, and what writes there that this process runs it
+_elsewhere: ContextVar[tuple[Path, Callable[[], None]] | None] = ContextVar("elsewhere", default=None)
 
 
 class Ending(NamedTuple):
@@ -58,15 +60,16 @@ def ended(work: Callable[[], Ending], noted: bool) -> Ending:
     A job of a multirun that fails does not end the multirun. A single run that fails ends the program: with a sentence, or with
     a stack trace if the error is a bug. `noted`: whether the reason is also written to the job's error.txt, for the report.
     """
-    if folder := _elsewhere.get():
-        with whole.job_elsewhere() as signals:
-            try:
-                return Ending(CUT_OFF, CUT) if whole.stopped(folder) else _ended(work, noted)
-            except (KeyboardInterrupt, SystemExit):
-                if not signals:
-                    raise
-                return Ending(CUT_OFF, CUT)
-    return _ended(work, noted)
+    if not (elsewhere := _elsewhere.get()):
+        return _ended(work, noted)
+    with whole.job_elsewhere() as signals:
+        try:
+            if not whole.stopped(elsewhere[0]):
+                return _ended(work, noted)
+        except (KeyboardInterrupt, SystemExit):
+            if not signals and not whole.stopped(elsewhere[0]):
+                raise
+        return Ending(CUT_OFF, CUT)
 
 
 def _ended(work: Callable[[], Ending], noted: bool) -> Ending:
@@ -94,9 +97,22 @@ def _ended(work: Callable[[], Ending], noted: bool) -> Ending:
         return Ending(FAILED, reason)
 
 
-def importing() -> contextlib.AbstractContextManager[None]:
-    """For a job's first imports: a signal ends the program, which has done nothing yet, or waits in another process's job."""
-    return deferred() if _elsewhere.get() else leaving()
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """For a job's first imports: a signal ends the program, which has done nothing yet.
+
+    In another process's job, which the multirun doesn't wait for so early, it is heeded afterwards.
+    """
+    if not (elsewhere := _elsewhere.get()):
+        with leaving():
+            yield
+        return
+    with deferred():
+        yield
+    folder, begin = elsewhere
+    begin()
+    if whole.stopped(folder):
+        raise KeyboardInterrupt
 
 
 class Jobs(Callback):
@@ -120,9 +136,10 @@ class Jobs(Callback):
             context.enter_context(whole.stopping(self.folder))
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        if self.process != whole.this_process():
-            _elsewhere.set(self.folder)
-        self._record(config, Ending(CUT_OFF, CUT), whole.this_process())
+        begun = Ending(CUT_OFF, CUT)
+        self._record(config, begun)
+        if self.folder and self.process != whole.this_process():
+            _elsewhere.set((self.folder, partial(self._record, config, begun, whole.this_process())))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if job_return.status is JobStatus.COMPLETED:
@@ -131,7 +148,7 @@ class Jobs(Callback):
             job_return.return_value = ending.value
 
     def _record(self, config: DictConfig, ending: Ending, process: list[Any] | None = None) -> None:
-        """Write the job's record; `process` runs the job, None when it has ended."""
+        """Write the job's record; `process` is another one that runs the job now."""
         if self.folder is not None and self.folder.is_dir():  # else the multirun has been stopped
             record = {"directory": config.hydra.runtime.output_dir, "how": ending.how, "why": ending.why, "process": process}
             write_text(self.folder / f"{config.hydra.job.num}.json", json.dumps(record))

@@ -45,9 +45,9 @@ COMMANDS = {
     "sweep, submitit": ["anomaly_lab.train", "-m", *GRID, "hydra.sweep.dir=OUT", *SUBMITIT],
 }
 LENGTH = dict(zip(COMMANDS, (12, 10, 25, 10, 16, 18, 22), strict=True))  # seconds, about
-TO_GROUP, TERMINAL = "INT to all processes", "closed terminal"
+INT_TO_ALL, TERM_TO_ALL, TERMINAL = "INT to all processes", "TERM to all processes", "closed terminal"
 SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP, "USR1": signal.SIGUSR1}
-SENT = {**SIGNALS, TO_GROUP: signal.SIGINT, TERMINAL: signal.SIGHUP}
+SENT = {**SIGNALS, INT_TO_ALL: signal.SIGINT, TERM_TO_ALL: signal.SIGTERM, TERMINAL: signal.SIGHUP}
 COMPLETE = {"search": ("trial_*/metrics.json", 2), "report": ("report.html", 1), "sweep": ("*/metrics.json", 2)}
 
 
@@ -160,7 +160,7 @@ def attempt(command: str, sent: str, after: float, out: Path, places: dict[str, 
     began = time.monotonic()
     if other is not None:
         os.close(other)
-    elif sent == TO_GROUP:
+    elif sent in (INT_TO_ALL, TERM_TO_ALL):
         os.killpg(process, SENT[sent])
     else:
         os.kill(process, SENT[sent])
@@ -241,11 +241,11 @@ def page(trials: list[Trial], seconds: float, seed: int, jobs: int) -> str:
 
 Does every command end well when it is stopped, and does the next start complete it? {len(trials)} trials on the embedded
 carpet with tiny settings (`debug=default`, 10 steps). A signal goes to the command's process alone, at a moment drawn from the
-command's usual length. "{TO_GROUP}" is Ctrl-C on a terminal. "{TERMINAL}" is one that goes away under the running
-command. A trial is right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number, says in its last line
-how to go on, shows no stack trace and leaves no half-written file, and if the command that goes on ends with status 0 and a
-complete result. Time counts from the moment when Python runs the first line of the command; before that, a signal does what it
-does to every Python program.
+command's usual length. "{INT_TO_ALL}" is Ctrl-C on a terminal; clusters send TERM so. "{TERMINAL}" is one that goes
+away under the running command. A trial is right if the command ends within {LIMIT:.0f} s with status 128 + the signal's number,
+says in its last line how to go on, shows no stack trace and leaves no half-written file, and if the command that goes on ends
+with status 0 and a complete result. Time counts from the moment when Python runs the first line of the command; before that, a
+signal does what it does to every Python program.
 {platform.machine()}, {len(os.sched_getaffinity(0))} cores, {jobs} trials at a time; {seconds / 60:.0f} minutes.
 
 | command | trials | right | longest time to the end, s |
