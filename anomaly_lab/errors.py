@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from anomaly_lab.signals import INTERRUPTED, like_ctrl_c, screens_that_last
+from anomaly_lab.signals import INTERRUPTED, asked, like_ctrl_c, screens_that_last
 
 FULL = ("could not be written", "free some space or choose another directory")
 DENIED = ("can't be read or written", "change its permissions or choose another directory")
@@ -58,12 +58,10 @@ def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
             whole.enter_context(like_ctrl_c(stopped))
         try:
             yield
-        except (UserError, OSError) as error:
-            if (sentence := as_sentence(error)) is None:
-                raise
-            end(sentence)
-        except KeyboardInterrupt:
-            if stopped is None:
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, Exception) and (sentence := as_sentence(error)):
+                end(sentence)
+            if stopped is None or (isinstance(error, Exception) and not asked()):
                 raise
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program is ending
             end(stopped, INTERRUPTED)

@@ -25,6 +25,7 @@ INTERRUPTED = 128 + signal.SIGINT
 AGAIN, LAST = 6.0, 9.0  # seconds after the first signal: what still runs is interrupted again; the program ends
 
 _status: list[int] = []  # with which the program is about to end
+_came: list[int] = []  # the signals in the block of `like_ctrl_c`
 
 
 def at_once(name: str) -> None:
@@ -79,7 +80,12 @@ def like_ctrl_c(stopped: str = "stopped") -> Iterator[list[int]]:
         yield received
         return
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _came.append(number)
+        raise KeyboardInterrupt
+
     def stop(number: int, frame: FrameType | None) -> None:
+        _came.append(number)
         received.append(number)
         handler = signal.getsignal(signal.SIGINT)
         if len(received) > 1:
@@ -91,7 +97,7 @@ def like_ctrl_c(stopped: str = "stopped") -> Iterator[list[int]]:
 
     before = handled(ALL)
     for number in before:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else stop)
+        signal.signal(number, interrupt if number == signal.SIGINT else stop)
     status: Any = 1
     try:
         with _watched(stopped):
@@ -101,9 +107,15 @@ def like_ctrl_c(stopped: str = "stopped") -> Iterator[list[int]]:
         status = 128 + received[0] if received and ended.code == INTERRUPTED else ended.code
         raise SystemExit(status) from None
     finally:
+        _came.clear()
         _status.append(int(status or 0) if isinstance(status, int | None) else 1)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def asked() -> bool:
+    """Whether a signal asks the program to stop. An error that follows may be its consequence: libraries wrap exceptions."""
+    return bool(_came)
 
 
 def handled(numbers: tuple[signal.Signals, ...]) -> dict[int, Any]:

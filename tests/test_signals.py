@@ -39,6 +39,20 @@ def test_a_program_in_the_background_ends_too(number: int) -> None:
     assert end.value.code == 128 + number
 
 
+def test_an_error_that_a_signal_has_caused_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python 3.11 wraps what is raised while a class is made, for example in an import."""
+    with pytest.raises(SystemExit) as end, ending_in_a_sentence("stopped: go on"):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 1)
+        except KeyboardInterrupt as stop:
+            raise RuntimeError("Error calling __set_name__") from stop
+    assert end.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "error: stopped: go on\n"
+    with pytest.raises(RuntimeError, match="a bug"), ending_in_a_sentence("stopped: go on"):
+        raise RuntimeError("a bug")
+
+
 def test_another_status_stays(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end, like_ctrl_c():
         with suppress(KeyboardInterrupt):

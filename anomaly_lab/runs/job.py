@@ -26,7 +26,7 @@ from omegaconf import DictConfig
 from anomaly_lab.errors import InUse, Refused, as_sentence, end, ending_in_a_sentence, show
 from anomaly_lab.files import write_text
 from anomaly_lab.runs import command_line, directory, lock, whole
-from anomaly_lab.signals import deferred, leaving
+from anomaly_lab.signals import asked, deferred, leaving
 
 log = logging.getLogger(__name__)
 FINISHED, SKIPPED, ELSEWHERE = "finished", "finished before", "in the hands of another process"
@@ -82,6 +82,8 @@ def _ended(work: Callable[[], Ending], noted: bool) -> Ending:
         return Ending(ELSEWHERE)
     except Exception as error:
         sentence = as_sentence(error)
+        if sentence is None and asked():
+            raise KeyboardInterrupt from error
         reason = " ".join((sentence or f"{type(error).__name__}: {error}").split())
         run = Path(HydraConfig.get().runtime.output_dir)
         if noted and not isinstance(error, Refused) and not lock.in_use(run):

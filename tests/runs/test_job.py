@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,23 @@ def test_ctrl_c_ends_in_a_sentence(train: Train, monkeypatch: pytest.MonkeyPatch
     assert "1 jobs, 1 cut off\n" in several.out, "the second one never started"
     assert several.err.startswith("cut off: ")
     assert several.err.endswith("before its end\nerror: stopped: start the same command again\n"), "the last line"
+
+
+@pytest.mark.parametrize("options", [[CARPET], ["-m", CARPET, "seed=0,1"]])
+def test_an_error_that_a_signal_has_caused_fails_no_job(
+    train: Train, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    def run(config: Any) -> Any:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as stop:
+            raise RuntimeError("Error calling __set_name__") from stop
+
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", run)
+    ended = train(*options)
+    assert ended.status == 128 + signal.SIGTERM
+    assert ended.err.endswith("error: stopped: start the same command again\n") and "Traceback" not in ended.err
+    assert not list(ended.directories[0].rglob("error.txt"))
 
 
 def multirun(folder: Path) -> Any:
