@@ -121,6 +121,13 @@ def test_a_signal_during_a_commands_imports_ends_it_at_once() -> None:
     assert ended.returncode == 128 + signal.SIGTERM
 
 
+def test_a_signal_during_the_first_imports_of_a_job_ends_it_at_once() -> None:
+    code = "import signal; from anomaly_lab.signals import leaving\nwith leaving(): signal.raise_signal(1)"
+    ended = program(code)
+    assert ended.communicate()[1] == "error: stopped before it began: start the same command again\n"
+    assert ended.returncode == 128 + signal.SIGHUP
+
+
 def test_an_imported_command_leaves_the_handlers() -> None:
     before = [signal.getsignal(each) for each in ALL]
     at_once("anomaly_lab.train")

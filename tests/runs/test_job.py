@@ -1,6 +1,8 @@
 """How a command starts and how its jobs end: in one sentence for what the user can mend, in a stack trace for a bug."""
 
+import contextvars
 import errno
+import json
 import os
 import pickle
 import signal
@@ -14,7 +16,7 @@ from conftest import Ended, Finished, in_process, sentence
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from anomaly_lab.runs import job
+from anomaly_lab.runs import job, whole
 
 Train = Callable[..., Ended]
 CARPET = "+category=carpet"
@@ -161,6 +163,27 @@ def test_a_job_that_never_ended_was_cut_off(tmp_path: Path, capsys: pytest.Captu
     captured = capsys.readouterr()
     assert captured.out == f"{tmp_path}: 1 jobs, 1 cut off\n"
     assert captured.err == f"cut off: {tmp_path}/job: stopped or killed before its end\n"
+
+
+def test_a_job_in_another_process_is_named_once_it_has_imported_what_it_needs(tmp_path: Path) -> None:
+    """A multirun that is stopped does not wait for imports."""
+
+    def there(jobs: job.Jobs) -> None:
+        assert jobs.folder is not None
+        jobs.process = ["elsewhere", 1]
+        jobs.on_job_start(multirun(tmp_path))
+        record = jobs.folder / "0.json"
+        with job.importing():
+            assert json.loads(record.read_text())["process"] is None
+        assert json.loads(record.read_text())["process"] == whole.this_process()
+        (jobs.folder / whole.STOPPED).touch()
+        with pytest.raises(KeyboardInterrupt), job.importing():
+            pass
+
+    with pytest.raises(SystemExit), job.concluded():
+        jobs = job.Jobs()
+        jobs.on_multirun_start(multirun(tmp_path))
+        contextvars.copy_context().run(there, jobs)
 
 
 def test_a_stopped_multirun_still_says_how_its_jobs_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
