@@ -237,7 +237,7 @@ def main() -> None:
 def page(trials: list[Trial], seconds: float, seed: int, jobs: int) -> str:
     text = f"""# Stopped by signals at random moments
 
-    python experiments/robustness/signals.py --seed {seed}
+    python experiments/robustness/signals.py --seed {seed} --jobs {jobs}
 
 Does every command end well when it is stopped, and does the next start complete it? {len(trials)} trials on the embedded
 carpet with tiny settings (`debug=default`, 10 steps). A signal goes to the command's process alone, at a moment drawn from the
