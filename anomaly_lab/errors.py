@@ -1,17 +1,18 @@
 """Errors that a user can mend. A command prints one as a sentence, without a stack trace, and exits with status 1."""
 
+import contextlib
 import errno
-import io
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from anomaly_lab.signals import INTERRUPTED, like_ctrl_c
+from anomaly_lab.signals import INTERRUPTED, asked, like_ctrl_c, screens_that_last
 
 DEBUG = "ANOMALY_LAB_DEBUG"  # environment variable: 1 shows the stack trace before each sentence
 FULL = ("could not be written", "free some space or choose another directory")
@@ -107,21 +108,21 @@ def unwritable(folder: Path, error: OSError, key: str) -> UserError:
 def ending_in_a_sentence(stopped: str | None = None) -> Iterator[None]:
     """End the program with a sentence if the block raises an error. After Ctrl-C the sentence is `stopped`, if given.
 
-    If `stopped` is given, SIGTERM, SIGHUP and SIGUSR1 do the same as Ctrl-C. Characters that the screen or file of the output
-    can't show, such as λ in cp1252, are replaced. Hydra's callbacks need this function too: Hydra turns every exception in a
-    callback into a warning, except SystemExit.
+    If `stopped` is given, SIGTERM, SIGHUP and SIGUSR1 do the same as Ctrl-C, and a closed terminal or pipe is no error. Hydra's
+    callbacks need this function too: Hydra turns every exception in a callback into a warning, except SystemExit.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    with nullcontext() if stopped is None else like_ctrl_c():
+    with contextlib.ExitStack() as whole:
+        if stopped is not None:
+            whole.enter_context(screens_that_last())
+            whole.enter_context(like_ctrl_c(stopped))
         try:
             yield
-        except Exception as error:
-            end(in_words(error))
-        except KeyboardInterrupt:
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, Exception) and (as_sentence(error) or not asked()):
+                end(in_words(error))
             if stopped is None:
-                raise
+                raise KeyboardInterrupt from error
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program is ending
             end(stopped, INTERRUPTED)
 
 

@@ -12,12 +12,15 @@ held-out normal images.
 This module imports Hydra but not torch, so that --help answers at once.
 """
 
+from anomaly_lab.signals import at_once
+
+at_once(__name__)
+
 import hydra
 from omegaconf import DictConfig
 
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.runs.job import FINISHED, Ending, command, ended
-from anomaly_lab.signals import deferred
+from anomaly_lab.runs.job import FINISHED, Ending, command, ended, importing
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
@@ -25,7 +28,7 @@ def job(config: DictConfig) -> Ending:
     """One evaluation."""
 
     def work() -> Ending:
-        with deferred():
+        with importing():
             from anomaly_lab.pipeline.evaluate import evaluate
 
         evaluate(config)

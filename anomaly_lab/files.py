@@ -15,6 +15,8 @@ from typing import Any
 
 from anomaly_lab.errors import UserError, unwritable
 
+READ = "utf-8-sig"  # UTF-8, also with the byte order mark that some editors add
+
 
 def make_folder(folder: Path, key: str) -> None:
     """Create `folder`. UserError if it can't be created or written to; `key` is the option that names another folder."""
@@ -62,7 +64,7 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The record in a file that `write_json` has written. UserError if it is damaged."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding=READ))
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy, or make its run anew") from error
     if not isinstance(record, dict):

@@ -7,7 +7,13 @@ trials= is the number of trials in the end, study= their folder. All other optio
 stopped or killed, the same command continues it, and the trial that was cut off. Several processes may share a study.
 """
 
+from anomaly_lab.signals import at_once, deferred
+
+at_once(__name__)
+
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +40,7 @@ DEFAULT_TRIALS = 20
 
 def main() -> None:
     """The command line."""
-    with ending_in_a_sentence("stopped: the same command continues the search"):
+    with ending_in_a_sentence("stopped: start the same command again"):
         if {"-h", "--help"} & set(sys.argv[1:]):
             print(__doc__)
         else:
@@ -53,13 +59,15 @@ def search(arguments: list[str]) -> None:
     if not command_line.is_installed("optuna"):
         raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'")
     require_searchable(training)
-    study = _study(folder)
+    with deferred():
+        study = _study(folder)
     for trial in study.get_trials(deepcopy=False):
         if not trial.state.is_finished():  # it was cut off, or another process works at it: _run finds out
             _run(study, trial.number, trial.params, training, folder)
     while len(study.get_trials(deepcopy=False)) < int(wanted):
-        trial = study.ask()
-        drawn = {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()}
+        with deferred():  # else the journal can stay locked
+            trial = study.ask()
+            drawn = {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()}
         _run(study, trial.number, drawn, training, folder)
     trials = study.get_trials(deepcopy=False)
     if all(trial.value is None for trial in trials):
@@ -110,13 +118,36 @@ def _run(study: Any, number: int, parameters: dict[str, float], training: list[s
             return
         print(f"trial {number}: {' '.join(overrides(parameters))}", flush=True)
         target = command_line.quoted(f"hydra.run.dir={run}")
-        ended = subprocess.run([sys.executable, "-m", "anomaly_lab.train", *training, *overrides(parameters), target])
-        if ended.returncode < 0 or (ended.returncode and not (run / directory.FAILURE).is_file()):
+        status = _train([*training, *overrides(parameters), target])
+        if status < 0 or (status and not (run / directory.FAILURE).is_file()):
             raise UserError(f"trial {number} was stopped in {run}: the same command continues it")
-        if ended.returncode:
-            study.tell(number, state=TrialState.FAIL)
+        if status:
+            with deferred():
+                study.tell(number, state=TrialState.FAIL)
             return
-    study.tell(number, json.loads((run / "metrics.json").read_text())["proxy_ap"], skip_if_finished=True)
+    with deferred():
+        study.tell(number, json.loads((run / "metrics.json").read_text())["proxy_ap"], skip_if_finished=True)
+
+
+def _train(options: list[str]) -> int:
+    """Run the training command and return its status. If the search is stopped, the training stops with a checkpoint."""
+    # in a group of its own, so that Ctrl-C of the terminal reaches the search alone: the training must get one signal, as a
+    # second one stops it without a checkpoint
+    training = None
+    try:
+        with deferred():
+            training = subprocess.Popen([sys.executable, "-m", "anomaly_lab.train", *options], process_group=0)
+        return training.wait()
+    finally:  # at once if it has ended
+        if training is not None:
+            training.terminate()
+            try:
+                training.wait()
+            except KeyboardInterrupt:  # Ctrl-C again, or it takes long
+                training.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    training.wait(2)
+            training.kill()
 
 
 if __name__ == "__main__":

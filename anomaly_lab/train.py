@@ -11,12 +11,15 @@ The same multirun started again skips the jobs that have finished, continues tho
 This module imports Hydra but not torch, so that --help and --cfg answer at once.
 """
 
+from anomaly_lab.signals import at_once
+
+at_once(__name__)
+
 import hydra
 from omegaconf import DictConfig
 
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.runs.job import FINISHED, SKIPPED, Ending, command, ended
-from anomaly_lab.signals import deferred
+from anomaly_lab.runs.job import FINISHED, SKIPPED, Ending, command, ended, importing
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -24,7 +27,7 @@ def job(config: DictConfig) -> Ending:
     """One run. The ending's value is the validation proxy."""
 
     def work() -> Ending:
-        with deferred():
+        with importing():
             from anomaly_lab.pipeline.train import run
 
         proxy, new = run(config)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,3 +97,50 @@ def test_every_setting_of_a_study_composes(study: str, monkeypatch: pytest.Monke
             config = compose("train", overrides=["+category=carpet", *overrides])
         check(config)
         build(dict(OmegaConf.to_container(config.corruption)))  # its contents too
+
+
+def signals_study() -> Any:
+    spec = importlib.util.spec_from_file_location("signals_study", EXPERIMENTS / "robustness" / "signals.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclass looks it up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({}, None),
+        ({"status": 0, "complete": True, "said": ""}, None),
+        ({"status": 1}, "status 1"),
+        ({"status": 0}, "status 0"),
+        ({"seconds": 10.1}, "10.1 s"),
+        ({"said": "error: stopped\nwarning"}, "last line: warning"),
+        ({"said": "Traceback (most recent call last)\nerror: stopped"}, "stack trace"),
+        ({"half_written": ["metrics.json is not whole"]}, "metrics.json is not whole"),
+        ({"next_status": 1}, "went on to status 1, complete"),
+        ({"next_complete": False}, "went on to status 0, not complete"),
+    ],
+)
+def test_a_trial_of_a_signal_that_is_not_right_is_found(changed: dict[str, Any], fault: str | None) -> None:
+    study = signals_study()
+    right = {"command": "train", "sent": "TERM", "after": 1.0, "status": 143, "seconds": 2.0, "said": "error: stopped: go on"}
+    trial = study.Trial(**{**right, "next_status": 0, **changed})
+    assert study.faults(trial) == ([fault] if fault else [])
+
+
+def test_files_that_are_not_whole_are_found(tmp_path: Path) -> None:
+    for name in ("whole.json", "cut.json", "cut.ckpt", "cut.png", "cut.csv", "a.part"):
+        (tmp_path / name).write_text("{}" if name == "whole.json" else "{")
+    found = signals_study().half_written(tmp_path)
+    assert sorted(found) == ["a.part is left", *(f"cut.{kind} is not whole" for kind in ("ckpt", "csv", "json", "png"))]
+
+
+def test_the_table_of_signals_is_complete_and_all_right() -> None:
+    study = signals_study()
+    lines = (EXPERIMENTS / "robustness" / "signals.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    trials = [row for row in rows if len(row) == 7 and row[0] != "command"]
+    assert {(row[0], row[1]) for row in trials} == {(command, sent) for command in study.COMMANDS for sent in study.SENT}
+    assert len(trials) >= 40 and all(row[-1] == "yes" for row in trials)

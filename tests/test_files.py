@@ -105,3 +105,8 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content, errors="surrogateescape")
     with pytest.raises(UserError, match=r"^\S+a.json is damaged \(.*\): restore it from a copy, or make its run anew$"):
         read_json(tmp_path / "a.json")
+
+
+def test_a_byte_order_mark_belongs_to_no_value(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"seed": 1}\r\n')
+    assert read_json(tmp_path / "a.json") == {"seed": 1}

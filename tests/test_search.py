@@ -1,11 +1,12 @@
 """The search over λ and the strength of the corruption: it goes by the validation proxy, and goes on after a stop."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from conftest import stripes
@@ -22,20 +23,19 @@ def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]
     monkeypatch.chdir(tmp_path)
     started: list[list[str]] = []
 
-    def run(command: list[str]) -> Any:
-        assert command[:3] == [sys.executable, "-m", "anomaly_lab.train"]
-        options = dict(option.split("=", 1) for option in command[3:])
+    def train(arguments: list[str]) -> int:
+        options = dict(option.split("=", 1) for option in arguments)
         directory = Path(options["hydra.run.dir"].strip("'"))
         directory.mkdir(parents=True, exist_ok=True)
-        started.append(command[3:])
+        started.append(arguments)
         lam = float(options["objective.lam"])
         if options["seed"] == "13":
             (directory / runs_directory.FAILURE).write_text("why\n")
-            return SimpleNamespace(returncode=1)
+            return 1
         files.write_json(directory / "metrics.json", {"proxy_ap": 1 - (lam - 0.7) ** 2, "image_auroc": lam})
-        return SimpleNamespace(returncode=0)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(search, "_train", train)
     return started
 
 
@@ -66,23 +66,44 @@ def test_a_trial_that_was_cut_off_is_made_with_the_same_parameters(
     trainings: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search.search([*COMMAND, "trials=1"])
-    whole, cut_off = subprocess.run, []
+    cut_off = []
 
-    def killed(command: list[str]) -> Any:
-        cut_off.append(command[3:])
-        return SimpleNamespace(returncode=-9)
+    def killed(arguments: list[str]) -> int:
+        cut_off.append(arguments)
+        return -9
 
     with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "run", killed)
+        patch.setattr(search, "_train", killed)
         with pytest.raises(UserError, match="trial 1 was stopped in study/trial_001: the same command continues it"):
             search.search([*COMMAND, "trials=3"])
-    assert subprocess.run is whole
     search.search([*COMMAND, "trials=3"])
     assert trainings[1] == cut_off[0]
     assert len(trainings) == 3
     # the search was killed after the trial ended and before the study recorded it: the trial is not repeated
-    monkeypatch.setattr(subprocess, "run", killed)
+    monkeypatch.setattr(search, "_train", killed)
     search.search([*COMMAND, "trials=3"])
+
+
+def test_a_signal_to_the_search_alone_reaches_the_training_once(tmp_path: Path) -> None:
+    """The search waits until the training has ended: it may be writing its checkpoint."""
+    (tmp_path / "anomaly_lab").mkdir()
+    (tmp_path / "anomaly_lab" / "__init__.py").touch()
+    (tmp_path / "anomaly_lab" / "train.py").write_text(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('got one', flush=True))\n"
+        "print('training', sys.argv[1:], flush=True)\n"
+        "signal.pause(); time.sleep(1); print('saved', flush=True)\n"
+    )
+    code = "from anomaly_lab import search; from anomaly_lab.errors import ending_in_a_sentence\n"
+    code += f"import os; os.environ['PYTHONPATH'] = {str(tmp_path)!r}; os.chdir({str(tmp_path)!r})\n"
+    code += "with ending_in_a_sentence('stopped'):\n    search._train(['seed=1'])"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "training ['seed=1']\n"
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert (out, err, process.returncode) == ("got one\nsaved\n", "error: stopped\n", 128 + signal.SIGTERM)
 
 
 def test_trials_that_fail_do_not_end_the_search(trainings: list[list[str]]) -> None:

@@ -294,7 +294,7 @@ def test_images_of_different_sizes_are_scored_at_their_own_size(train: Train, tm
         (["+trainer.strategy=ddp"], r"trainer.strategy can't be used here: one run trains on one device"),
         (["callbacks.early_stopping.patience=some"], r"callbacks.early_stopping.patience is some"),
         (["optimizer=null"], r"optimizer is null: it must have the keys that conf/ gives it"),
-        (["~corruption"], r"corruption is null: it must have the keys"),
+        (["~corruption"], r"~corruption takes away an option that is needed"),
         (["test=3"], r"test is 3: it must have the keys"),
         (["data.cache=3"], r"data.cache is 3: it must have the keys"),
         (["test.save_heatmaps=some"], r"test.save_heatmaps is some: it must be true or false"),
@@ -389,7 +389,7 @@ def test_divergence_ends_the_run_names_the_step_and_keeps_the_last_good_checkpoi
 
 def test_an_absurd_learning_rate_ends_in_a_sentence_too(train: Train, data_root: Path) -> None:
     """The loss of the last step is finite, so only the validation shows that the weights are useless."""
-    said = sentence(train(*stripes(data_root), "optimizer.lr=1e30", "data.steps_per_epoch=1", "optimizer.warmup=0"))
+    said = sentence(train(*stripes(data_root), "optimizer.lr=1e18", "data.steps_per_epoch=1", "optimizer.warmup=0"))
     assert re.search(r"the .* is (nan|inf) at step \d+: training has diverged, try a smaller optimizer.lr", said)
 
 
@@ -592,7 +592,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
 
 @pytest.mark.parametrize("stopping", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_stops_a_training_with_a_checkpoint(data_root: Path, tmp_path: Path, stopping: signal.Signals) -> None:
-    """A separate process with a worker. Ctrl-C goes to its whole group, as from a terminal."""
+    """A separate process with a worker. A terminal sends Ctrl-C to the whole group, a cluster SIGTERM."""
     arguments = [*stripes(data_root), "data.num_workers=1", "trainer.max_epochs=100", "hydra.run.dir=run"]
     code = "import sys; from anomaly_lab.train import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, *arguments]
@@ -603,7 +603,7 @@ def test_a_signal_stops_a_training_with_a_checkpoint(data_root: Path, tmp_path: 
         last, deadline = tmp_path / "run/checkpoints/last.ckpt", time.monotonic() + 90
         while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        (os.killpg if stopping is signal.SIGINT else os.kill)(process.pid, stopping)
+        (os.killpg if stopping in (signal.SIGINT, signal.SIGTERM) else os.kill)(process.pid, stopping)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()

@@ -1,6 +1,9 @@
 """Worker processes that decode and corrupt images: how many, and how they end."""
 
 import signal
+from types import FrameType
+
+from anomaly_lab.signals import AGAIN
 
 
 def default_workers(cores: int, gpu: bool) -> int:
@@ -9,7 +12,14 @@ def default_workers(cores: int, gpu: bool) -> int:
 
 
 def ignore_interrupt(worker: int) -> None:
-    """Let pass what stops a program: it reaches every process of a terminal, and the main one needs its workers to the end."""
+    """Let pass what stops a program: it reaches every process of a terminal or of a cluster's job, and the main one needs its
+    workers to the end. SIGTERM, with which the main process may end a worker, is heeded when the main one has had its time."""
     for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
         if hasattr(signal, name):  # Windows lacks some
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(number: int, frame: FrameType | None) -> None:
+    signal.alarm(int(AGAIN))  # SIGALRM ends the process

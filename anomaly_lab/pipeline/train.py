@@ -1,5 +1,7 @@
 """A training run, from its configuration to metrics.json: data → training → calibration → test."""
 
+import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,8 +78,12 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         try:
             return train_and_test(config, data, directory, state is State.CUT_OFF), True
         except (KeyboardInterrupt, SystemExit):
-            print(f"error: stopped; continue with: python -m anomaly_lab.train resume={directory}", file=sys.stderr)
-            raise SystemExit(INTERRUPTED) from None  # this ends a multirun too
+            if runs_directory.in_multirun():
+                raise KeyboardInterrupt from None  # this ends the multirun too, which says how to go on
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program is ending
+            resume_here = shlex.quote(f"resume={directory}")
+            print(f"error: stopped; continue with: python -m anomaly_lab.train {resume_here}", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
 
 
 def train_and_test(config: DictConfig, data: AnomalyDataModule, directory: Path, resuming: bool) -> float | None:

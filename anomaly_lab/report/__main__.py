@@ -12,6 +12,10 @@ tables=MODULE  a module of your own with a function tables(records); may be give
 Writes report.html, tables/*.md, *.tex, *.csv and figures/*.png, *.svg. They contain the test images: mind their licence.
 """
 
+from anomaly_lab.signals import at_once
+
+at_once(__name__)
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path

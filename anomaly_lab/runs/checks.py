@@ -11,6 +11,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.runs.choices import names, record
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; with fewer, a patch has no context
+LARGEST = 2**63  # what libraries take as a size
 
 
 class Numbers(NamedTuple):
@@ -32,18 +33,20 @@ class Numbers(NamedTuple):
             return True
         if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
             return False
-        if not abs(value) < 2**63:  # not a number, infinite, or more than any library takes
+        if not abs(value) < LARGEST:  # not a number, infinite, or too large
             return False
         return self.low < value < self.high if self.inside else self.low <= value <= self.high
 
-    def sentence(self) -> str:
-        """What the value must be, as the second half of an error's sentence."""
+    def sentence(self, value: Any) -> str:
+        """What `value` must be instead, as the second half of an error's sentence."""
         words = [_shown(other) for other in self.besides]
         kind = "a whole number" if self.whole else "a number"
+        large = isinstance(value, int | float) and LARGEST <= value < math.inf
+        high = min(self.high, LARGEST) if large else self.high
         if self.inside:
-            bounds = f"above {self.low:g}" + ("" if math.isinf(self.high) else f" and below {self.high:g}")
+            bounds = f"above {self.low:g}" + ("" if math.isinf(high) else f" and below {high:g}")
         else:
-            bounds = f"of at least {self.low:g}" if math.isinf(self.high) else f"in [{self.low:g}, {self.high:.10g}]"
+            bounds = f"of at least {self.low:g}" if math.isinf(high) else f"in [{self.low:g}, {high:.10g}]"
         return f"it must be {' or '.join([*words, f'{kind} {bounds}'])}" + (f", {self.why}" if self.why else "")
 
 
@@ -114,7 +117,7 @@ def check(config: DictConfig) -> None:
     for name, numbers in NUMBERS.items():
         value = OmegaConf.select(config, name, default=numbers)
         if value is not numbers and not numbers.hold(value):
-            raise UserError(f"{name} is {_shown(value)}: {numbers.sentence()}")
+            raise UserError(f"{name} is {_shown(value)}: {numbers.sentence(value)}")
     from anomaly_lab.data.preprocessing import CONTRASTS  # here, since --help needs neither NumPy nor torch
     from anomaly_lab.objectives import NORMS
 

@@ -28,7 +28,8 @@ PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # 
 TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
 VALUED = frozenset(("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"))
-OPTIONAL = ("callbacks", "logger", "metrics", "hydra")  # groups whose parts may be taken away with ~
+SOURCE = re.compile(r"file://([^,\]'\"]+)")  # a folder in hydra.searchpath
+OPTIONAL = ("callbacks", "logger", "metrics", "debug", "hydra")  # groups of parts that may be taken away, with ~ or =null
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
@@ -41,6 +42,7 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     require_rule(arguments)
     require_choice(arguments)
     require_kept(arguments)
+    require_readable(arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
     before = ("", *arguments)  # the value of an option such as --config-dir is no key=value
     return placed([a if option in VALUED else quoted(a, several) for option, a in zip(before, arguments, strict=False)])
@@ -118,6 +120,23 @@ def placed(arguments: list[str]) -> list[str]:
     return [*arguments, f"hydra.run.dir=runs/{datetime.now():%Y-%m-%d_%H-%M-%S-%f}_again"]
 
 
+def require_readable(arguments: Sequence[str]) -> None:
+    """UserError for a file of settings that Hydra would misread: with other bytes than UTF-8, or with a byte order mark.
+
+    After such a mark Hydra does not see `# @package _global_`, and the file would change nothing.
+    """
+    options = [*pairwise(arguments), *(argument.partition("=")[::2] for argument in arguments)]
+    folders = [Path(value) for option, value in options if option in ("--config-dir", "-cd")]
+    folders += [Path(found) for option, value in options if "searchpath" in option for found in SOURCE.findall(value)]
+    for path in (path for folder in folders for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}.yaml")):
+        try:
+            marked = path.read_text(encoding="utf-8").startswith("\ufeff")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is no text in UTF-8: save it as UTF-8") from error
+        if marked:
+            raise UserError(f"{path} begins with a byte order mark: save it as UTF-8 without one")
+
+
 def require_launcher(arguments: Sequence[str]) -> None:
     """UserError if a launcher is not installed: Hydra's own message doesn't say how to install it."""
     for argument in arguments:
@@ -151,7 +170,8 @@ def require_choice(arguments: Sequence[str]) -> None:
         if equals and not group:
             raise UserError(f"{argument} has no option before the sign: write option=value")
         number = r"null|true|false|nan|inf|[\d.e_+-]*"
-        if equals and (CONF / group).is_dir() and re.fullmatch(number, value, re.IGNORECASE):
+        none = value == "null" and group in OPTIONAL
+        if equals and not none and (CONF / group).is_dir() and re.fullmatch(number, value, re.IGNORECASE):
             known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
             raise UserError(f"{argument} chooses nothing: name one of {known}, or your own")
 

@@ -172,7 +172,7 @@ def held_out_levels(run: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding=files.READ) as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == "validation"]
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row is not whole")

@@ -25,7 +25,7 @@ UNCOUNTED = (
     "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
     "report", "search", "evaluate", "detector",              # other ways in, which no training uses
     "pipeline/evaluate", "runs/changes",                     # what only these need
-    "train", "errors", "signals", "runs/job",                # they catch and report errors
+    "train", "errors", "signals", "runs/job", "runs/whole",  # they catch and report errors, and stop a run
     "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it
     "runs/command_line", "runs/directory",                   # they make the configuration, which has its own digest
     "runs/lock", "runs/environment", "runs/fingerprint",     # they protect and record a run

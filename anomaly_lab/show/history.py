@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.files import write_text
+from anomaly_lab.files import READ, write_text
 
 
 class History(Logger):
@@ -27,7 +27,7 @@ class History(Logger):
         self.rows: dict[int, dict[str, Any]] = {}
         if self.path.is_file():
             try:
-                with self.path.open(newline="", encoding="utf-8") as file:
+                with self.path.open(newline="", encoding=READ) as file:
                     self.rows = {int(row["step"]): {k: v for k, v in row.items() if v} for row in csv.DictReader(file)}
             except (ValueError, KeyError, TypeError, csv.Error) as error:
                 raise UserError(f"{path} is damaged ({error}): restore it from a copy, or remove it") from error

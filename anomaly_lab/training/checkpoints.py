@@ -3,7 +3,6 @@
 checkpoints/last.ckpt is the newest. previous.ckpt is the one before it, in case the newest is damaged.
 """
 
-import contextlib
 import logging
 import os
 import pickle
@@ -20,6 +19,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import replacing
+from anomaly_lab.signals import say
 
 log = logging.getLogger(__name__)
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -129,8 +129,7 @@ class SaveOnInterrupt(L.Callback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        with contextlib.suppress(OSError):  # the terminal may be closed
-            print("stopping after this step or validation; Ctrl-C again stops at once, without a checkpoint")
+        say("stopping after this step or validation; Ctrl-C again stops at once, without a checkpoint")
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if self.asked:

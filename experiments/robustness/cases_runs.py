@@ -193,11 +193,20 @@ FILES = [
         "nerfstudio 2202",
     ),
     Case(
-        "own settings with a BOM", _experiment(b"\xef\xbb\xbf" + YAML), OWN_SETTINGS, "read", accepted(seed=7), "espanso 2512"
+        "own settings with a BOM",
+        _experiment(b"\xef\xbb\xbf" + YAML),
+        OWN_SETTINGS,
+        "refused",
+        refused("byte order mark"),
+        "espanso 2512",
     ),
     Case("own settings with CRLF", _experiment(YAML.replace(b"\n", b"\r\n")), OWN_SETTINGS, "read", accepted(seed=7)),
     Case(
-        "own settings in latin1", _experiment(YAML + b"# gr\xf6\xdfe\n"), OWN_SETTINGS, "refused", refused(r"mine|utf-8|UTF-8")
+        "own settings in latin1",
+        _experiment(YAML + b"# gr\xf6\xdfe\n"),
+        OWN_SETTINGS,
+        "refused",
+        refused(r"mine\.yaml is no text in UTF-8"),
     ),
     Case("own settings with a tab", _experiment(YAML + b"a:\n\tb: 1\n"), OWN_SETTINGS, "refused", refused(r"mine")),
 ]
@@ -211,7 +220,7 @@ REPORTS = [
         "said",
         unreadable,
     ),
-    reported("report, scores.csv lacks columns", text("scores.csv", "score", "value"), "reported", page),
+    reported("report, scores.csv lacks columns", text("scores.csv", "score", "value"), "said", unreadable),
     reported("report, metrics.csv is binary", content("metrics.csv", lambda d: bytes(range(256)) * 8), "reported", page),
     Case("report of nothing", lambda h: None, (Command("report", ("runs=DIR",)),), "refused", refused("holds no run")),
     Case(

@@ -11,6 +11,7 @@ input.
 
 import argparse
 import json
+import logging
 import os
 import resource
 import signal
@@ -117,6 +118,7 @@ def fuzz(kinds: Sequence[Kind], folder: Path, share: float, seed: int) -> list[O
         if (pid := os.fork()) == 0:
             try:
                 warnings.simplefilter("ignore")
+                logging.disable(logging.WARNING)
                 work(kind, place, count, seed, record)
             except BaseException:
                 traceback.print_exc()

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import io
 import json
-import logging
 import os
 import shutil
 import struct
@@ -337,7 +336,6 @@ def overrides(folder: Path, count: int, seed: int, one: One) -> None:
     hypothesis(given_, count, seed, use)
 
 
-logging.disable(logging.WARNING)
 KINDS = (
     Kind("images and masks", 1000, bytes_of_images),
     Kind("names of files and folders", 200, names),

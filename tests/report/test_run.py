@@ -102,3 +102,12 @@ def test_a_value_of_another_kind_makes_a_run_unreadable(tmp_path: Path, name: st
 def test_scores_without_one_of_their_columns_make_a_run_unreadable(tmp_path: Path) -> None:
     (fake_run(tmp_path / "run") / "scores.csv").write_text("path,label,score,predicted\na.png,0,1,0\n")
     assert read(tmp_path / "run").note == "scores.csv is damaged"
+
+
+def test_records_may_have_passed_through_another_editor(tmp_path: Path) -> None:
+    run = fake_run(tmp_path / "run")
+    for name in ("metrics.json", "scores.csv", "config.yaml"):
+        path = run / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert read(run).state == "finished"
+    assert read(run).scores

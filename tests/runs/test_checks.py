@@ -26,6 +26,8 @@ def checked(*overrides: str) -> None:
         (["corruption=proxy"], "corruption=proxy is kept for the validation"),
         (["trainer.devices=2"], "several runs use several: -m"),
         (["trainer.compile=true", "model.checkpointing=true"], "use trainer.compile or model.checkpointing, not both"),
+        (["optimizer.lr=1e30"], r"optimizer.lr is 1e\+30: it must be a number in \[0, 9.22\d*e\+18\]"),
+        (["trainer.devices=10000000000000000000"], r"it must be a whole number in \[1, 1\]"),
         (["scoring.pooling=3"], "scoring.pooling is 3: it must be one of max, mean_top"),
         (["scoring.scorer={a: 1}"], "it must be one of features, reconstruction"),
         (["data.contrast=null"], "data.contrast is null: it must be one of none, category, image"),

@@ -184,6 +184,11 @@ def test_an_option_that_is_needed_stays(argument: str) -> None:
     assert command_line.prepared(["~callbacks.early_stopping"]) == ["~callbacks.early_stopping"]
 
 
+@pytest.mark.parametrize("argument", ["logger=null", "callbacks=null", "debug=null", "+metrics=null"])
+def test_parts_that_add_something_may_be_left_out(argument: str) -> None:
+    assert command_line.prepared([argument]) == [argument]
+
+
 def test_a_multirun_may_name_several_categories() -> None:
     assert command_line.quoted("category.name=a,b", several=True) == "category.name=a,b"
     assert command_line.quoted("category.name=ä,b", several=True) == "category.name='ä','b'"
@@ -254,3 +259,23 @@ def test_a_grid_without_m_is_a_mistake(arguments: list[str]) -> None:
     with pytest.raises(UserError, match=r"\+?sweep=\w+ is a grid of several runs: add -m"):
         command_line.require_multirun(arguments)
     command_line.require_multirun(["seed=1", "category.name=sweep=x"])
+
+
+@pytest.mark.parametrize("depth", ["", "experiment", "scoring/error"])
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\xef\xbb\xbfseed: 7", "begins with a byte order mark"), (b"# \xf6", "is no text")]
+)
+def test_settings_that_hydra_would_misread_are_named(tmp_path: Path, depth: str, content: bytes, said: str) -> None:
+    (tmp_path / depth).mkdir(parents=True, exist_ok=True)
+    (tmp_path / depth / "mine.yaml").write_bytes(content)
+    folder = str(tmp_path)
+    for options in (
+        ["--config-dir", folder],
+        [f"--config-dir={folder}"],
+        ["-cd", folder],
+        [f"hydra.searchpath=[file://{folder}]"],
+    ):
+        with pytest.raises(UserError, match=f"mine.yaml {said}"):
+            command_line.prepared(options)
+    (tmp_path / depth / "mine.yaml").write_bytes("# größe\r\nseed: 7".encode())
+    assert command_line.prepared(["--config-dir", folder])

@@ -190,3 +190,8 @@ def test_damaged_levels_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "levels.csv").write_text(content, errors="surrogateescape")
     with pytest.raises(UserError, match=r"^\S+levels.csv is damaged \(.*\): restore it"):
         directory.held_out_levels(tmp_path)
+
+
+def test_levels_may_have_passed_through_another_editor(tmp_path: Path) -> None:
+    (tmp_path / "levels.csv").write_bytes(b"\xef\xbb\xbfsplit,level\r\nvalidation,1\r\n")
+    assert directory.held_out_levels(tmp_path) == [{"split": "validation", "level": "1"}]

@@ -1,8 +1,11 @@
 """How a command starts and how its jobs end: in one sentence, with a stack trace for developers."""
 
+import contextvars
 import errno
+import json
 import os
 import pickle
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +17,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.runs import job
+from anomaly_lab.runs import job, whole
 
 Train = Callable[..., Ended]
 CARPET = "+category=carpet"
@@ -160,13 +163,31 @@ def test_ctrl_c_ends_in_a_sentence(train: Train, monkeypatch: pytest.MonkeyPatch
     several = train("-m", CARPET, "seed=0,1")
     assert several.status == 130
     assert "1 jobs, 1 cut off\n" in several.out, "the second one never started"
-    assert several.err.startswith("error: stopped: start the same command again\ncut off: ")
+    assert several.err.startswith("cut off: ")
+    assert several.err.endswith("before its end\nerror: stopped: start the same command again\n"), "the last line"
+
+
+@pytest.mark.parametrize("options", [[CARPET], ["-m", CARPET, "seed=0,1"]])
+def test_an_error_that_a_signal_has_caused_fails_no_job(
+    train: Train, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    def run(config: Any) -> Any:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as stop:
+            raise RuntimeError("Error calling __set_name__") from stop
+
+    monkeypatch.setattr("anomaly_lab.pipeline.train.run", run)
+    ended = train(*options)
+    assert ended.status == 128 + signal.SIGTERM
+    assert ended.err.endswith("error: stopped: start the same command again\n") and "Traceback" not in ended.err
+    assert not list(ended.directories[0].rglob("error.txt"))
 
 
 def multirun(folder: Path) -> Any:
     """As much of Hydra's configuration as the callback looks at."""
     hydra = {"sweep": {"dir": str(folder)}, "job": {"num": 0}, "runtime": {"output_dir": str(folder / "job")}}
-    return OmegaConf.create({"hydra": hydra})
+    return OmegaConf.create({"hydra": {**hydra, "launcher": {"_target_": job.BASIC}}})
 
 
 def test_records_of_other_machines_and_half_written_ones_are_left_alone(tmp_path: Path) -> None:
@@ -207,6 +228,27 @@ def test_a_job_that_never_ended_was_cut_off(tmp_path: Path, capsys: pytest.Captu
     captured = capsys.readouterr()
     assert captured.out == f"{tmp_path}: 1 jobs, 1 cut off\n"
     assert captured.err == f"cut off: {tmp_path}/job: stopped or killed before its end\n"
+
+
+def test_a_job_in_another_process_is_named_once_it_has_imported_what_it_needs(tmp_path: Path) -> None:
+    """A multirun that is stopped does not wait for imports."""
+
+    def there(jobs: job.Jobs) -> None:
+        assert jobs.folder is not None
+        jobs.process = ["elsewhere", 1]
+        jobs.on_job_start(multirun(tmp_path))
+        record = jobs.folder / "0.json"
+        with job.importing():
+            assert json.loads(record.read_text())["process"] is None
+        assert json.loads(record.read_text())["process"] == whole.this_process()
+        (jobs.folder / whole.STOPPED).touch()
+        with pytest.raises(KeyboardInterrupt), job.importing():
+            pass
+
+    with pytest.raises(SystemExit), job.concluded():
+        jobs = job.Jobs()
+        jobs.on_multirun_start(multirun(tmp_path))
+        contextvars.copy_context().run(there, jobs)
 
 
 def test_a_stopped_multirun_still_says_how_its_jobs_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,3 +67,8 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "metrics.csv").write_bytes(content)
     with pytest.raises(UserError, match=r"metrics.csv is damaged \(.*\): restore it from a copy, or remove it"):
         History(tmp_path / "metrics.csv")
+
+
+def test_a_byte_order_mark_belongs_to_no_column(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_bytes(b"\xef\xbb\xbfstep,a\r\n3,2\r\n")
+    assert History(tmp_path / "metrics.csv").rows == {3: {"step": "3", "a": "2"}}

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from anomaly_lab.files import READ
 from anomaly_lab.runs.directory import FAILURE
 from anomaly_lab.runs.lock import in_use
 
@@ -120,7 +121,7 @@ def read(path: Path) -> Run:
 def _metrics(path: Path) -> dict[str, Any]:
     """metrics.json. ValueError if it is damaged, lacks one of NEEDED, or has a value of another kind."""
     try:
-        record = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+        record = json.loads((path / "metrics.json").read_text(encoding=READ))
     except (OSError, ValueError) as error:
         raise ValueError(f"metrics.json is damaged ({error})") from error
     if not isinstance(record, dict) or (missing := [name for name in NEEDED if name not in record]):
@@ -148,7 +149,7 @@ def _config(path: Path) -> dict[str, Any]:
 def _read(path: Path, parse: Callable[[str], Any], missing: Any) -> Any:
     """What `parse` makes of a file's text; `missing` if there is no such file or it is damaged."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding=READ) as file:
             return parse(file.read())
     except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError):
         return missing
