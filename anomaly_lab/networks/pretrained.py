@@ -1,14 +1,12 @@
 """Initial weights for an encoder. A run loads them once, at its beginning; its checkpoints are complete without them."""
 
-import pickle
 from importlib.util import find_spec
 from pathlib import Path
-from zipfile import BadZipFile
 
-import torch
 from torch import Tensor
 
 from anomaly_lab.errors import UserError
+from anomaly_lab.networks import stored
 from anomaly_lab.networks.efficientnet_lite import Encoder, adapted
 
 SOURCES = ("lite0", "random", "file")
@@ -49,13 +47,10 @@ def wheel_file() -> Path:
 def read(path: Path) -> dict[str, Tensor]:
     """The state dict in `path`, or its entry "state_dict"; no code in it is executed. UserError if the file holds none."""
     try:
-        if not path.is_file():  # to read a pipe could take for ever
-            raise ValueError("there is no such file")
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = stored.load(path)
         found = found.get("state_dict", found)
         if not found or not all(isinstance(value, Tensor) for value in found.values()):
             raise ValueError("its values are not all tensors")
-    except (OSError, RuntimeError, EOFError, ValueError, AttributeError, BadZipFile, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path} is no state dict ({reason}): write one with torch.save(network.state_dict(), FILE)") from error
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path} is no state dict ({error}): write one with torch.save(network.state_dict(), FILE)") from error
     return dict(found)

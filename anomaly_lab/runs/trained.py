@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.networks import stored
 from anomaly_lab.runs.checks import not_by_error
 from anomaly_lab.runs.choices import resolved
 from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
@@ -88,12 +88,14 @@ def _checkpoint(run: Path) -> dict[str, Any]:
     """The content of checkpoints/best.ckpt. UserError for a damaged file, or one that holds code."""
     path = best_checkpoint(run)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = stored.load(path)
         if not (isinstance(found["state_dict"], dict) and isinstance(found["hyper_parameters"], dict)):
             raise TypeError
         return {name: found[name] for name in ("state_dict", "hyper_parameters", "epoch", "global_step")}
-    except Exception as error:  # torch raises errors of many types
-        raise UserError(f"{path} is damaged or no checkpoint of a run ({type(error).__name__}): copy it again") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(
+            f"{path} is damaged or no checkpoint of a run ({error or type(error).__name__}): copy it again"
+        ) from error
 
 
 def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection[str]) -> AnomalyModule:

@@ -5,13 +5,11 @@ checkpoints/last.ckpt is the newest. previous.ckpt is the one before it, in case
 
 import logging
 import os
-import pickle
 import signal
 import threading
 import time
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import lightning as L
 import torch
@@ -19,6 +17,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import replacing
+from anomaly_lab.networks import stored
 from anomaly_lab.signals import say
 
 log = logging.getLogger(__name__)
@@ -53,10 +52,10 @@ def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         if not path.is_file():
             continue
         try:
-            return path, torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile, pickle.UnpicklingError) as error:
+            return path, stored.load(path)
+        except ValueError as error:
             damaged.append(path)
-            log.warning("%s cannot be read (%s): the checkpoint before it is used", path, " ".join(str(error).split())[:200])
+            log.warning("%s cannot be read (%s): the checkpoint before it is used", path, error)
     if damaged:
         raise UserError(f"{' and '.join(map(str, damaged))} cannot be read: remove {folder} to train again from the start")
     return None
