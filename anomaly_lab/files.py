@@ -64,12 +64,16 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The record in a file that `write_json` has written. UserError if it is damaged."""
     try:
-        record = json.loads(path.read_text(encoding=READ))
+        record = json.loads(path.read_text(encoding=READ), parse_constant=_refused)
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy, or make its run anew") from error
     if not isinstance(record, dict):
         raise UserError(f"{path} is damaged (it holds no record): restore it from a copy, or make its run anew")
     return record
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no value of JSON")
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -290,6 +290,14 @@ def test_a_run_without_or_with_a_damaged_checkpoint(evaluate: Evaluate, finished
     assert "best.ckpt is damaged" in sentence(evaluate(f"run={run}"))
 
 
+def test_a_configuration_that_lacks_a_part_is_named(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    shutil.copytree(finished.directory, tmp_path / "run")
+    config = OmegaConf.load(tmp_path / "run/config.yaml")
+    del config["data"]
+    OmegaConf.save(config, tmp_path / "run/config.yaml")
+    assert "run/config.yaml: data is null: it must have the keys" in sentence(evaluate(f"run={tmp_path / 'run'}"))
+
+
 def test_an_evaluation_that_was_cut_off_is_started_again_by_the_same_command_only(
     evaluate: Evaluate, finished: Finished, tmp_path: Path
 ) -> None:

@@ -100,7 +100,7 @@ def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:
         assert (tmp_path / f"{letter * count}.npy").read_text() == "whole"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "null", "\udcff"])
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null", "\udcff", '{"seed": NaN}', '{"seed": -Infinity}'])
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content, errors="surrogateescape")
     with pytest.raises(UserError, match=r"^\S+a.json is damaged \(.*\): restore it from a copy, or make its run anew$"):

@@ -387,6 +387,11 @@ def test_divergence_ends_the_run_names_the_step_and_keeps_the_last_good_checkpoi
         assert all(torch.isfinite(value).all() for name, value in kept["state_dict"].items() if name != "threshold")
 
 
+@pytest.mark.parametrize("parts", ["~logger", "~callbacks"])
+def test_a_run_needs_no_part_that_adds_something(train: Train, data_root: Path, parts: str) -> None:
+    assert (train(*stripes(data_root), parts).directory / "metrics.json").is_file()
+
+
 def test_an_absurd_learning_rate_ends_in_a_sentence_too(train: Train, data_root: Path) -> None:
     """The loss of the last step is finite, so only the validation shows that the weights are useless."""
     said = sentence(train(*stripes(data_root), "optimizer.lr=1e18", "data.steps_per_epoch=1", "optimizer.warmup=0"))

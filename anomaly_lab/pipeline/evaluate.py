@@ -34,7 +34,12 @@ def evaluate(given: DictConfig) -> None:
     hydra = HydraConfig.get()
     directory, source = Path(hydra.runtime.output_dir), require_run(given.run).resolve()
     changed = changes.changes(hydra.overrides.task)
-    config = changes.overlaid(config_of(source), given, changed)
+    stored = config_of(source)
+    try:
+        check(stored)
+    except UserError as error:
+        raise UserError(f"{source / 'config.yaml'}: {error}") from error
+    config = changes.overlaid(stored, given, changed)
     check(config)
     changes.require_new(directory, source, changed)  # again, since Hydra calls the guard once for a whole multirun
     with lock.held(directory):

@@ -29,7 +29,8 @@ TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|p
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
 VALUED = frozenset(("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"))
 SOURCE = re.compile(r"file://([^,\]'\"]+)")  # a folder in hydra.searchpath
-OPTIONAL = ("callbacks", "logger", "metrics", "debug", "hydra")  # groups of parts that may be taken away, with ~ or =null
+OPTIONAL = ("callbacks", "logger", "metrics", "hydra")  # groups whose parts may be taken away with ~
+NO_NAME = re.compile(r"null|true|false|nan|inf|[\d.e_+-]*|\[[\d., ]*\]", re.IGNORECASE)  # what names no choice
 NO_SINGLE_RUN = ("-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help")  # they ask for several runs, or for none
 STORED = {(option, name) for option in ("--config-name", "-cn") for name in ("config", "config.yaml")}
 
@@ -169,11 +170,16 @@ def require_choice(arguments: Sequence[str]) -> None:
         group, equals, value = argument.lstrip("+~").partition("=")
         if equals and not group:
             raise UserError(f"{argument} has no option before the sign: write option=value")
-        number = r"null|true|false|nan|inf|[\d.e_+-]*"
-        none = value == "null" and group in OPTIONAL
-        if equals and not none and (CONF / group).is_dir() and re.fullmatch(number, value, re.IGNORECASE):
-            known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
-            raise UserError(f"{argument} chooses nothing: name one of {known}, or your own")
+        if group == "hydra/job_logging" and value in ("disabled", "none", "stdout"):
+            raise UserError(f"{argument} can't be used: a run keeps its log; hydra.job_logging.root.level=ERROR says less")
+        if not equals or not NO_NAME.fullmatch(value) or not (group == "hydra" or (CONF / group).is_dir()):
+            continue
+        known = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+        if group in OPTIONAL and value == "null" and group != "hydra":
+            raise UserError(f"{argument} can't be used: write ~{group} to leave it out")
+        if not (group == "debug" and value == "null"):  # the default
+            choose = f"name one of {known}, or your own" if known else f"set one of its parts, {group}.PART=VALUE"
+            raise UserError(f"{argument} chooses nothing: {choose}")
 
 
 def require_kept(arguments: Sequence[str]) -> None:

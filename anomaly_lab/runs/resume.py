@@ -92,6 +92,9 @@ def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
 def require_same_data(run: Path, prints: Mapping[str, str]) -> None:
     """For resume=: raises Refused if the images have changed since the run began, and warns if the code has."""
     differing = changed(run, prints)
+    if "data" in differing and not _stored(run):
+        path = run / "environment.json"
+        raise Refused(f"{path} is missing or damaged, and tells which images {run} began with: restore it, or start a new run")
     if "data" in differing:
         raise Refused(f"{run} began with other images than there are now: restore them, or start a new run")
     if differing:

@@ -25,7 +25,7 @@ WANDB_ID = "wandb_id"  # file in the run's directory with the id of its W&B run,
 
 def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
     """metrics.csv, and the loggers of the group `logger`. UserError if one is not installed."""
-    added = config.logger or {}
+    added = config.get("logger") or {}
     try:
         made = (instantiate(options, **identity(config, name, directory)) for name, options in added.items())
         return [History(directory / "metrics.csv"), *made]

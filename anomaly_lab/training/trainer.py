@@ -35,7 +35,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     saving = SaveRegularly(config.checkpoint_minutes)
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), saving, SaveOnInterrupt(saving)]
     try:
-        callbacks = [instantiate(c) for c in (config.callbacks or {}).values() if c is not None]
+        callbacks = [instantiate(c) for c in (config.get("callbacks") or {}).values() if c is not None]
     except InstantiationException as error:
         raise UserError(f"callbacks: {' '.join(str(error.__cause__ or error).split())}") from error
     if options["max_time"] is None:

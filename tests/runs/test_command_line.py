@@ -158,7 +158,9 @@ def test_a_current_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch:
         command_line.prepared(["seed=1"])
 
 
-@pytest.mark.parametrize("argument", ["trainer=null", "+category=3", "objective=", "data=1.5", "model=true", "data=6.3e+16"])
+@pytest.mark.parametrize(
+    "argument", ["trainer=null", "+category=3", "objective=", "data=1.5", "model=true", "data=6.3e+16", "category=[1]"]
+)
 def test_choosing_nothing_lists_what_there_is(argument: str) -> None:
     with pytest.raises(UserError, match=rf"{re.escape(argument)} chooses nothing: name one of \w+(, \w+)*, or your own"):
         command_line.prepared([argument])
@@ -184,9 +186,24 @@ def test_an_option_that_is_needed_stays(argument: str) -> None:
     assert command_line.prepared(["~callbacks.early_stopping"]) == ["~callbacks.early_stopping"]
 
 
-@pytest.mark.parametrize("argument", ["logger=null", "callbacks=null", "debug=null", "+metrics=null"])
-def test_parts_that_add_something_may_be_left_out(argument: str) -> None:
-    assert command_line.prepared([argument]) == [argument]
+@pytest.mark.parametrize("argument", ["logger=null", "callbacks=null", "+metrics=null"])
+def test_parts_that_add_something_are_left_out_in_hydra_s_way(argument: str) -> None:
+    group = argument.lstrip("+").split("=")[0]
+    with pytest.raises(UserError, match=f"can't be used: write ~{group} to leave it out"):
+        command_line.prepared([argument])
+    assert command_line.prepared([f"~{group}", "debug=null"]) == [f"~{group}", "debug=null"]
+
+
+def test_a_run_keeps_its_log() -> None:
+    with pytest.raises(UserError, match="a run keeps its log"):
+        command_line.prepared(["hydra/job_logging=disabled"])
+    assert command_line.prepared(["hydra/job_logging=colorlog"]) == ["hydra/job_logging=colorlog"]
+
+
+@pytest.mark.parametrize("argument", ["scoring=null", "hydra=3", "scoring=true"])
+def test_groups_that_hold_only_parts_say_so(argument: str) -> None:
+    with pytest.raises(UserError, match=r"chooses nothing: set one of its parts, \w+.PART=VALUE"):
+        command_line.prepared([argument])
 
 
 def test_a_multirun_may_name_several_categories() -> None:

@@ -131,6 +131,9 @@ def test_resume_with_other_images_is_refused_and_with_other_code_warned_of(
     assert "other code" in caplog.text
     with pytest.raises(Refused, match="began with other images"):
         resume.require_same_data(tmp_path, prints | {"data": "x"})
+    (tmp_path / "environment.json").write_text("{")
+    with pytest.raises(Refused, match=r"environment\.json is missing or damaged"):
+        resume.require_same_data(tmp_path, prints)
 
 
 def job(folder: Path, digest: str, finished: bool = True) -> Path:
