@@ -29,7 +29,7 @@ class AnomalyModule(L.LightningModule):
       `reconstructs`, False if its output is no image; and the methods that `Forward` needs of a network of features.
     - `optimizer`: lr, weight_decay, and warmup as a share of the training.
     - `scoring`: `scorer` and `pooling`, records; `tile`, in pixels, 0 for whole images; `train_size`, the size of the training
-      crops in pixels, kept for evaluations. The scorer takes the other entries: `error`, `sigma` and, for features, `detector`.
+      crops in pixels, kept for evaluations. The scorer takes the others: `evidence`, `sigma` and, for features, `detector`.
     - `preprocessing`: arguments of `Preprocessing`, kept for new images.
     - `mean_color`: (R, G, B) in [0, 1], the mean of the preprocessed training images, for the flat grey baseline.
     - `profile`: what the training images look like, as in `data.likeness`, to tell new images that are unlike them.
@@ -63,21 +63,21 @@ class AnomalyModule(L.LightningModule):
         self.scorer = build(scoring["scorer"] | {k: v for k, v in scoring.items() if k not in NOT_SCORER})
         self.pooling = build(scoring["pooling"])
         self.precision, self._folded = "32-true", ForInference()  # whoever trains or loads sets the precision
-        self._require_fit(objective.get("name"), scoring["error"])
+        self._require_fit(objective.get("name"), scoring["evidence"])
         self.register_buffer("threshold", torch.tensor(math.nan))  # `calibrate` sets it
         self.register_buffer("last_proxy", torch.tensor(math.nan))  # a buffer, for resumed runs
         self.proxy = PixelMetrics()
         self.squares = torch.zeros(3, dtype=torch.float64)
         self.clean: tuple[Tensor, Tensor] | None = None  # the last validation image and its F(X)
 
-    def _require_fit(self, objective: str | None, error: Any) -> None:
+    def _require_fit(self, objective: str | None, evidence: Any) -> None:
         """ValueError if network, objective and scorer don't fit each other."""
         if self.trainable and self.objective is None:
             raise ValueError(f"objective is {objective}, but the model has weights to train: leave objective= out")
         if self.objective is not None and not self.trainable:
             raise ValueError(f"objective is {objective}, but the model has nothing to train: leave objective= out")
         if not self.reconstructs and not hasattr(self.scorer, "detector"):
-            raise ValueError(f"scoring.error is {error}: the network reconstructs nothing, use scoring.scorer=features")
+            raise ValueError(f"scoring.evidence is {evidence}: the network reconstructs nothing, use scoring.scorer=features")
 
     def forward(self, X: Tensor) -> Tensor:
         """F(X) in training: (B, 3, H, W) in [0, 1] → the same shape and range."""

@@ -85,7 +85,7 @@ class Results:
     def _flat(self, scored: Scored) -> torch.Tensor:
         """The heatmap (H, W) of the flat grey baseline, with the smoothing and the size of the network's heatmap."""
         scoring, color = self.module.hparams["scoring"], torch.tensor(self.module.hparams["mean_color"])
-        flat = flat_grey(scored.X[None], color, getattr(self.module.scorer, "error", None), scoring["sigma"])
+        flat = flat_grey(scored.X[None], color, scoring["sigma"])
         return resize_heatmap(flat[0], scored.heatmap.shape)
 
     def conclude(self) -> None:
@@ -170,6 +170,7 @@ def metrics_record(
     calibration rule becomes calibration_<parameter>.
     """
     hparams, rule, scoring = module.hparams, module.hparams["calibration"], module.hparams["scoring"]
+    evidence = scoring["evidence"]
     return {
         "data": config.data.name,
         "category": config.category.name,
@@ -188,7 +189,7 @@ def metrics_record(
         **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", "levels")},
         "score_pooling": scoring["pooling"]["name"],
         "scorer": scoring["scorer"]["name"],
-        "error": scoring["error"] if isinstance(scoring["error"], str) else scoring["error"]["name"],
+        "evidence": evidence if isinstance(evidence, str) else "+".join(each["name"] for each in evidence),
         "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),

@@ -255,12 +255,12 @@ CUTOUT = {
 }
 
 
-def scoring(error: str, sigma: float = 2, **changes: Any) -> dict[str, Any]:
-    """A module's scoring by an error map: squared, absolute or mahalanobis."""
+def scoring(evidence: str, sigma: float = 2, **changes: Any) -> dict[str, Any]:
+    """A module's scoring by evidence: squared, absolute or mahalanobis, or several of them with "+" between."""
     maps = {"mahalanobis": "normal_error.NormalError", "squared": "errors.squared", "absolute": "errors.absolute"}
     found = {
-        "scorer": {"_target_": "anomaly_lab.scoring.scorers.ErrorScorer", "name": "reconstruction"},
-        "error": {"_target_": f"anomaly_lab.scoring.{maps[error]}", "name": error},
+        "scorer": {"_target_": "anomaly_lab.scoring.scorers.ReconstructionScorer", "name": "reconstruction"},
+        "evidence": [{"_target_": f"anomaly_lab.scoring.{maps[name]}", "name": name} for name in evidence.split("+")],
         "pooling": {"_target_": "anomaly_lab.scoring.poolings.maximum", "name": "max"},
     }
     return found | {"sigma": sigma, "tile": 0} | changes

@@ -40,7 +40,7 @@ CHOSEN = {
     "metrics": "+metrics={}",
     "model": "model={}",
     "objective": "objective={}",
-    "scoring/error": "scoring.error={}",
+    "scoring/evidence": "scoring.evidence={}",
     "scoring/pooling": "scoring.pooling={}",
     "scoring/scorer": "scoring.scorer={}",
     "sweep": "+sweep={}",
@@ -182,10 +182,10 @@ def _metrics(config: DictConfig, name: str, folder: Path) -> None:
         assert set(build(OmegaConf.to_container(options)).compute().values()) == {None}, "without images no metric is defined"
 
 
-def _error(config: DictConfig, name: str, folder: Path) -> None:
-    found = build(record("scoring.error", name))
+def _evidence(config: DictConfig, name: str, folder: Path) -> None:
+    found = build(record("scoring.evidence", name))
     X = torch.rand(1, 3, 16, 16)
-    assert hasattr(found, "learn") or found(X, X).abs().max() == 0
+    assert hasattr(found, "learn") or found(X, X, 1.0).abs().max() == 0
 
 
 def _pooling(config: DictConfig, name: str, folder: Path) -> None:
@@ -214,7 +214,7 @@ OBJECTS: dict[str, Any] = {
     "model": _model,
     "metrics": _metrics,
     "objective": _objective,
-    "scoring/error": _error,
+    "scoring/evidence": _evidence,
     "scoring/pooling": _pooling,
     "scoring/scorer": _scorer,
     "sweep": _sweep,

@@ -90,7 +90,7 @@ def test_without_a_change_the_numbers_are_the_run_s_own_and_its_files_stay_as_th
 def test_a_changed_scoring_calibrates_a_new_threshold_and_is_stored_in_the_checkpoint(
     evaluate: Evaluate, finished: Finished
 ) -> None:
-    changes = ["scoring.sigma=1", "scoring.pooling=mean_top", "scoring.error=absolute", "test.save_heatmaps=true"]
+    changes = ["scoring.sigma=1", "scoring.pooling=mean_top", "scoring.evidence=absolute", "test.save_heatmaps=true"]
     ended = evaluate(f"run={finished.directory}", *changes)
     new = ended.directory
     metrics = metrics_of(new)
@@ -112,7 +112,7 @@ def test_a_changed_scoring_calibrates_a_new_threshold_and_is_stored_in_the_check
         assert scores[f"test/{path.parent.name}/{path.stem}.png"] == pytest.approx(float(top), rel=1e-5)
     module = AnomalyModule.load_from_checkpoint(new / "checkpoints/best.ckpt", map_location="cpu", weights_only=True)
     scoring = module.hparams["scoring"]
-    assert (scoring["error"]["name"], scoring["pooling"]["name"], scoring["pooling"]["share"]) == (
+    assert (scoring["evidence"][0]["name"], scoring["pooling"]["name"], scoring["pooling"]["share"]) == (
         "absolute",
         "mean_top",
         0.001,
@@ -137,12 +137,12 @@ def test_tile_train_size_is_the_size_of_the_training_crops(finished: Finished, t
 
 def test_after_a_plain_error_the_normal_error_is_learnt_again(evaluate: Evaluate, finished: Finished) -> None:
     """The plain error has no weights. A later change back to mahalanobis learns the same weights again."""
-    plain = evaluate(f"run={finished.directory}", "scoring.error=squared").directory
+    plain = evaluate(f"run={finished.directory}", "scoring.evidence=squared").directory
     weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
-    assert not [name for name in weights if name.startswith("scorer.error.")]
-    back = metrics_of(evaluate(f"run={plain}", "scoring.error=mahalanobis").directory)
+    assert not [name for name in weights if name.startswith("scorer.fusion.learnt")]
+    back = metrics_of(evaluate(f"run={plain}", "scoring.evidence=[squared,mahalanobis]").directory)
     once = metrics_of(finished.directory)
-    assert once["error"] == back["error"] == "mahalanobis"
+    assert once["evidence"] == back["evidence"] == "squared+mahalanobis"
     for name in ("threshold", "pixel_auroc", "image_auroc", "aupro"):
         assert back[name] == pytest.approx(once[name], rel=1e-5)
     assert metrics_of(plain)["pixel_auroc"] != once["pixel_auroc"]

@@ -48,7 +48,7 @@ def test_the_default_heatmap_is_the_distance_of_the_normal_error() -> None:
     module = small_module(scoring=scoring("mahalanobis", 1.5))
     module.network = MeanColour()
     images = [image(seed) for seed in range(3)]
-    model = module.scorer.error
+    model = module.scorer.fusion.maps[0]
     model.fit([observed(X, MeanColour()(X[None])[0]) for X in images])
     found = look(module, images[0], (32, 32))
     expected = model(images[0][None], MeanColour()(images[0][None]), 1.5)[0]

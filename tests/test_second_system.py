@@ -45,7 +45,7 @@ def patch_ae(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
 
 def test_an_untrained_detector_leaves_a_complete_run_of_no_steps(knn: Finished) -> None:
     metrics = metrics_of(knn.directory)
-    expected = {"model": "knn", "objective": "none", "lam": None, "corruption": "none", "error": "neighbours"}
+    expected = {"model": "knn", "objective": "none", "lam": None, "corruption": "none", "evidence": "neighbours"}
     expected |= {"steps": 0}
     assert {name: metrics[name] for name in expected} == expected
     assert metrics["proxy_ap"] > 0
@@ -119,8 +119,8 @@ def test_an_evaluation_needs_only_the_run_s_weights_and_gives_the_same_scores(
     assert metrics_of(other)["sigma"] == 1
     assert scores_of(other) != scores_of(run)
     for error in ("squared", "cubic"):
-        said = sentence(in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", f"scoring.error={error}"))
-        assert f"scoring.error is {error}" in said and "scored by its features" in said
+        said = sentence(in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", f"scoring.evidence={error}"))
+        assert f"scoring.evidence is {error}" in said and "scored by its features" in said
 
 
 def test_a_run_that_was_cut_off_continues_exactly(
@@ -165,11 +165,11 @@ def test_an_untrained_run_that_was_cut_off_is_repeated(
     ("options", "says"),
     [
         (["objective=patch_reconstruction"], "model=patch_ae"),
-        (["scoring.error=neighbours"], "model=knn"),
+        (["scoring.evidence=neighbours"], "model=knn"),
         (["model=knn", "objective=restore"], "nothing to train"),
         (["model=patch_ae", "objective=none"], "has weights to train"),
         (["model=patch_ae", "model.decoder=none"], "model.decoder is none"),
-        (["model=knn", "scoring.error=squared"], "scored by its features"),
+        (["model=knn", "scoring.evidence=squared"], "scored by its features"),
         (["model=knn", "model.encoder=imagenet"], "model.encoder is imagenet"),
         (["model=knn", "scoring.detector.reduction=pca"], "scoring.detector.reduction is pca"),
         (["model=knn", "model.encoder=file"], "model.encoder_file=FILE"),
@@ -198,9 +198,9 @@ def test_the_objective_follows_the_model_in_a_sweep_over_both_systems(
     ended = train_in_process(tmp_path, *command)
     assert ended.status == 0, ended.err + ended.out
     runs = [path.parent for path in sorted(tmp_path.glob("runs/sweep/*/metrics.json"))]
-    found = {m["model"]: (m["objective"], m["corruption"], m["error"]) for m in map(metrics_of, runs)}
+    found = {m["model"]: (m["objective"], m["corruption"], m["evidence"]) for m in map(metrics_of, runs)}
     assert found == {
-        "tiny": ("restore", "elastic", "mahalanobis"),
+        "tiny": ("restore", "elastic", "squared+mahalanobis"),
         "knn": ("none", "none", "neighbours"),
         "patch_ae": ("patch_reconstruction", "defects", "neighbours"),
     }

@@ -35,7 +35,7 @@ def agree(output, X, X_hat, M):
 
 
 class Deviation(nn.Module):
-    error = "deviation"
+    evidence = "deviation"
 
     def __init__(self, width):
         super().__init__()
@@ -56,7 +56,7 @@ model: {name: student, _target_: anomaly_lab.third_system.Student, width: 8}
 objective: {name: agree, _target_: anomaly_lab.third_system.agree}
 scoring:
   scorer: features
-  error: deviation
+  evidence: deviation
   detector: {_target_: anomaly_lab.third_system.Deviation, width: "${model.width}"}
   sigma: 2
   tile: 0
@@ -77,7 +77,7 @@ def test_a_file_and_a_yaml_are_trained_scored_scored_again_and_reported(
     exec(FILE, vars(module))
     run = train_in_process(tmp_path, "--config-dir", str(tmp_path / "conf"), *stripes(data_root), "model=student").directory
     metrics = metrics_of(run)
-    expected = {"model": "student", "objective": "agree", "corruption": "none", "error": "deviation", "steps": 10}
+    expected = {"model": "student", "objective": "agree", "corruption": "none", "evidence": "deviation", "steps": 10}
     assert {name: metrics[name] for name in expected} == expected
     assert metrics["pixel_auroc"] > 0.8
     again = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}").directory

@@ -263,7 +263,7 @@ def test_images_of_different_sizes_are_scored_at_their_own_size(train: Train, tm
         (["checkpoint_minutes=-1"], r"checkpoint_minutes is -1: it must be a number of at least 0"),
         (["data.contrast=vivid"], r"data.contrast is vivid: .*none, category, image"),
         (["objective.norm=l3"], r"objective.norm is l3"),
-        (["scoring.error=cubic"], r"scoring.error is cubic"),
+        (["scoring.evidence=cubic"], r"scoring.evidence is cubic"),
         (["scoring.pooling=min"], r"scoring.pooling is min"),
         (["scoring.tile=small"], r"scoring.tile is small"),
         (["corruption.size=[0.9,0.1]"], r"corruption: size is \[0.9, 0.1\]: it must be a pair"),

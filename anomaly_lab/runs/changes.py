@@ -16,8 +16,8 @@ RECORD = "source.json"  # file in an evaluation's directory that names the run
 KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
 # keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
-    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring.error", "scoring.sigma", "scoring.tile",
-    "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
+    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring.evidence", "scoring.sigma",
+    "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
 

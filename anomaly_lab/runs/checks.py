@@ -171,23 +171,24 @@ def _shown(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def not_by_error(error: str, model: str) -> str:
-    """The sentence for an error map with a model that is scored by its features."""
-    return f"scoring.error is {error}: model={model} is scored by its features, leave scoring.error out"
+def not_by_evidence(evidence: Any, model: str) -> str:
+    """The sentence for evidence from F(X) with a model that is scored by its features."""
+    return f"scoring.evidence is {evidence}: model={model} is scored by its features, leave scoring.evidence out"
 
 
 def check_system(config: DictConfig) -> None:
     """Check that model, objective, corruption and scoring fit each other."""
-    model, objective, error = config.model.name, config.objective, config.scoring.error
+    model, objective, evidence = config.model.name, config.objective, config.scoring.evidence
     kinds, kept = (OmegaConf.select(config, f"{key}.name") for key in ("corruption", "validation_corruption"))
     if kinds is not None and kinds == kept:
         raise UserError(f"corruption={kinds} is kept for the validation, so no training may use it: choose another one")
-    by_features, maps = bool(config.scoring.get("detector")), names("scoring.error")
-    if not by_features and isinstance(error, str) and error not in maps:
+    by_features, maps = bool(config.scoring.get("detector")), names("scoring.evidence")
+    asked = [evidence] if isinstance(evidence, str) else list(evidence or ())
+    if not by_features and (not asked or any(isinstance(each, str) and each not in maps for each in asked)):
         why = f"because model={model} has no features to compare; model=knn and model=patch_ae have features"
-        raise UserError(f"scoring.error is {error}: it must be one of {', '.join(maps)}, {why}")
-    if by_features and error in maps:
-        raise UserError(not_by_error(error, model))
+        raise UserError(f"scoring.evidence is {evidence}: it must be one or several of {', '.join(maps)}, {why}")
+    if by_features and set(asked) & set(maps):
+        raise UserError(not_by_evidence(evidence, model))
     if objective.get("target") == "X_hat" and not by_features:
         remedy = f"use model=patch_ae, which is scored by its features, instead of model={model}"
         raise UserError(

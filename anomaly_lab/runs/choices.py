@@ -1,11 +1,11 @@
-"""Choices by name: scoring.error=NAME means the record in conf/scoring/error/NAME.yaml, or in another folder of Hydra's."""
+"""Choices by name: scoring.evidence=NAME means the record in conf/scoring/evidence/NAME.yaml, or another folder of Hydra's."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.command_line import CONF
@@ -19,7 +19,7 @@ def folders() -> list[Path]:
 
 
 def names(key: str) -> list[str]:
-    """The possible values of `key`, sorted: "scoring.error" → ["absolute", "mahalanobis", "squared"]."""
+    """The possible values of `key`, sorted: "scoring.evidence" → ["absolute", "mahalanobis", "signed", "squared"]."""
     return sorted({path.stem for folder in folders() for path in (folder / key.replace(".", "/")).glob("*.yaml")})
 
 
@@ -36,8 +36,10 @@ def record(key: str, value: Any) -> Any:
 def resolved(name: str, value: Any, scoring: Mapping[str, Any]) -> Any:
     """The value of scoring.NAME as a module needs it: records for names, pixels for tile=train_size.
 
-    `scoring`: the module's other values. If they have a detector, `error` names its distances and is no record.
+    `scoring`: the module's other values. If they have a detector, `evidence` names its distances and is no record.
     """
-    if name in ("scorer", "error", "pooling") and not (name == "error" and "detector" in scoring):
+    if name == "evidence" and "detector" not in scoring:
+        return [record("scoring.evidence", each) for each in (value if isinstance(value, list | ListConfig) else [value])]
+    if name in ("scorer", "pooling"):
         return record(f"scoring.{name}", value)
     return scoring["train_size"] if value == "train_size" else value

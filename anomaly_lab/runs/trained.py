@@ -13,7 +13,7 @@ from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.networks import stored
-from anomaly_lab.runs.checks import not_by_error
+from anomaly_lab.runs.checks import not_by_evidence
 from anomaly_lab.runs.choices import resolved
 from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
 from anomaly_lab.scored import preprocessing_of
@@ -21,7 +21,7 @@ from anomaly_lab.training.checkpoints import AtomicCheckpointIO
 from anomaly_lab.training.trainer import device_of, precision_of
 
 log = logging.getLogger(__name__)
-ERROR = "scorer.error."  # prefix of the error map in the module's state
+FUSION = "scorer.fusion."  # prefix of the evidence in the module's state
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,17 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     """The module of a checkpoint with the changed scoring, min_area and calibration. UserError if they don't fit the model."""
     hparams = dict(checkpoint["hyper_parameters"])
     scoring = hparams["scoring"] = dict(hparams["scoring"])
-    for name in (n for n in ("error", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
+    for name in (n for n in ("evidence", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
         value = config.scoring[name]
-        if name == "error" and "detector" in scoring and value != scoring["error"]:
-            raise UserError(not_by_error(value, config.model.name))
+        if name == "evidence" and "detector" in scoring and value != scoring["evidence"]:
+            raise UserError(not_by_evidence(value, config.model.name))
         scoring[name] = resolved(name, value, scoring)
     weights = checkpoint["state_dict"]
     try:
         module = AnomalyModule(**hparams)
-        if "scoring.error" in changed:  # a new error map has no weights yet: it learns with the threshold
-            weights = {k: v for k, v in weights.items() if not k.startswith(ERROR)}
-            weights |= {k: v for k, v in module.state_dict().items() if k.startswith(ERROR)}
+        if "scoring.evidence" in changed:  # new evidence has no weights yet: it learns with the threshold
+            weights = {k: v for k, v in weights.items() if not k.startswith(FUSION)}
+            weights |= {k: v for k, v in module.state_dict().items() if k.startswith(FUSION)}
         module.load_state_dict(weights)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -28,7 +28,7 @@ class MemoryBank(nn.Module):
     ValueError for arguments outside their range.
     """
 
-    error = "neighbours"  # the name of its distances in scoring.error
+    evidence = "neighbours"  # the name of its distances in scoring.evidence
     vectors: Tensor
     whitening: Tensor | None
 

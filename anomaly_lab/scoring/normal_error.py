@@ -1,4 +1,4 @@
-"""scoring.error=mahalanobis: how unusual a reconstruction error is, compared with held-out normal images.
+"""scoring.evidence=mahalanobis: how unusual a reconstruction error is, compared with held-out normal images.
 
 A normal image has errors too: along edges and in fine structure, but hardly in flat places. In a plain squared error, these
 hide smaller errors elsewhere. So the error is split into octave bands. The local energy of each band is compared, on a

@@ -1,8 +1,9 @@
-"""Scorers: from an image to its heatmap, by the error of a reconstruction or by features. Choose one with scoring.scorer=NAME.
+"""Scorers: from an image to its heatmap, by evidence from X and F(X) or by features. Choose one with scoring.scorer=NAME.
 
 A scorer learns what is normal with `learn`: briefly before each validation, fully after the training.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from anomaly_lab.scoring.coreset import Progress
 from anomaly_lab.scoring.forward import Forward, NormalImages
+from anomaly_lab.scoring.fusion import Fusion
 from anomaly_lab.scoring.heatmap import enlarged, smooth
 
 BRIEF = 32  # training images for a fit before a validation; more would only cost time
@@ -24,51 +26,56 @@ class Look(NamedTuple):
     weights: Tensor | None
 
 
-class ErrorScorer(nn.Module):
-    """The heatmap is the error of F(X).
+class ReconstructionScorer(nn.Module):
+    """The heatmap is made of `evidence` from X and F(X).
 
-    `error`: an error map, see `errors`; otherwise ValueError. `sigma`: of the smoothing, in pixels at the working scale.
+    `evidence`: a list of maps, see `errors` and `fusion`; otherwise ValueError. `sigma`: of the smoothing, in pixels at the
+    working scale.
     """
 
-    def __init__(self, error: Any, sigma: float) -> None:
+    def __init__(self, evidence: Any, sigma: float) -> None:
         super().__init__()
-        if not callable(error):
-            raise ValueError(f"scoring.error is {error}: a reconstruction is scored by an error map")
-        self.error, self.sigma = error, sigma
+        if not isinstance(evidence, Sequence) or not all(map(callable, evidence)):
+            raise ValueError(f"scoring.evidence is {evidence}: a reconstruction is scored by maps of X and F(X)")
+        self.fusion, self.sigma = Fusion(evidence), sigma
+
+    @classmethod
+    def of(cls, fusion: Fusion, sigma: float) -> "ReconstructionScorer":
+        """The scorer of a fusion that exists already."""
+        scorer = cls(fusion.maps, sigma)
+        scorer.fusion = fusion
+        return scorer
 
     def learn(
         self, F: Forward, normal: NormalImages, brief: bool = False, progress: Progress | None = None
-    ) -> list["ErrorScorer"]:
-        """Let the error map learn from held-out images. Returns for each of them a scorer that has not learnt from it.
+    ) -> list["ReconstructionScorer"]:
+        """Let the maps learn from held-out images. Returns for each of them a scorer that has not learnt from it.
 
-        If `brief`, the list is empty. A plain error map learns nothing.
+        If `brief`, the list is empty. A single plain error learns nothing.
         """
-        if not hasattr(self.error, "learn"):
-            return [] if brief else [self] * len(normal.held_out)
-        return [ErrorScorer(error, self.sigma) for error in self.error.learn(F, normal, brief)]
+        others = self.fusion.learn(F, normal, self.sigma, brief)
+        return [self if fusion is self.fusion else self.of(fusion, self.sigma) for fusion in others]
 
     def forward(self, F: Forward, X: Tensor) -> Look:
         """X (B, 3, h, w) in [0, 1] → F(X) and the heatmap."""
         output = F(X)
         with torch.autocast(X.device.type, enabled=False):  # bf16 would round the heatmap
-            if isinstance(self.error, nn.Module):  # it smooths its map itself
-                return Look(output, self.error(X, output, self.sigma), None)
-            return Look(output, smooth(self.error(X, output), self.sigma), None)
+            return Look(output, self.fusion(X, output, self.sigma), None)
 
 
 class FeatureScorer(nn.Module):
     """The heatmap shows a detector's distances of the network's features, one vector per patch.
 
     - `detector`: a module with `fit(features (1, C, h', w') of each image, number of images, progress)`. Then it maps features
-      to distances (B, h', w') and factors on the image scores (B,). Its attribute `error` is the name of the distances.
-    - `error`: must be that name, otherwise ValueError.
+      to distances (B, h', w') and factors on the image scores (B,). Its attribute `evidence` is the name of the distances.
+    - `evidence`: must be that name, otherwise ValueError.
     - `sigma`: of the smoothing, in pixels at the working scale.
     """
 
-    def __init__(self, detector: Any, error: str, sigma: float) -> None:
+    def __init__(self, detector: Any, evidence: str, sigma: float) -> None:
         super().__init__()
-        if error != detector.error:
-            raise ValueError(f"scoring.error is {error}: the model's detector gives {detector.error}")
+        if evidence != detector.evidence:
+            raise ValueError(f"scoring.evidence is {evidence}: the model's detector gives {detector.evidence}")
         self.detector, self.sigma = detector, sigma
 
     def learn(

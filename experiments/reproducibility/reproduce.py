@@ -33,7 +33,7 @@ FEATURES = ["model.encoder=random", "scoring.detector.size=200"]
 TRAININGS: dict[str, list[str]] = {
     "amplify": ["+category=carpet", "objective=amplify", *TINY],
     "bf16": ["+category=wood", "objective=restore", *TINY, "trainer.precision=bf16-mixed", "data.train_size=32"],
-    "plain": ["+category=bottle", "objective=amplify_mask", "scoring.error=squared", "scoring.pooling=mean_top", *TINY],
+    "plain": ["+category=bottle", "objective=amplify_mask", "scoring.evidence=squared", "scoring.pooling=mean_top", *TINY],
     "patch_ae": ["+category=carpet", "model=patch_ae", *TINY, "model=patch_ae", *FEATURES],
     "knn": ["+category=grid", "model=knn", *TINY, "model=knn", *FEATURES, "scoring.detector.whiten=0.01"],
 }
@@ -44,7 +44,7 @@ ON_REAL: dict[str, list[str]] = {
 }
 EVALUATIONS: dict[str, list[str]] = {
     "sigma": ["run={runs}/amplify", "scoring.sigma=2", "scoring.pooling=mean_top", "test.save_heatmaps=true"],
-    "error": ["run={runs}/bf16", "scoring.error=absolute", "category.min_area=9"],
+    "error": ["run={runs}/bf16", "scoring.evidence=absolute", "category.min_area=9"],
     "rule": ["run={runs}/knn", "calibration=conformal", "calibration.alpha=0.3"],
 }
 SWEEP = ["-m", "+category=tile", "objective=l2,ssim", "corruption=cutout", "validation_corruption.contents.0.opacity=[0.5,1.0]"]

@@ -59,11 +59,11 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
     """Each image is scored by a model of the normal error that was fitted on the other one."""
     data, module = calibrated
     assert len(data.held_out) == 2
-    of_all, images, heatmaps = module.scorer.error, seen(module, data), []
+    of_all, images, heatmaps = module.scorer.fusion.maps[0], seen(module, data), []
     for i in range(2):
-        module.scorer.error = fitted(images[1 - i])
+        module.scorer.fusion.maps[0] = fitted(images[1 - i])
         heatmaps.append(heatmaps_of(module, data)[i])
-    module.scorer.error = of_all
+    module.scorer.fusion.maps[0] = of_all
     threshold, min_area = float(module.threshold), module.hparams["min_area"]
     assert all(largest_component_area(h, threshold) < min_area for h in heatmaps)
     values = np.unique(np.concatenate([h.ravel() for h in heatmaps]).astype(np.float64))
@@ -76,7 +76,7 @@ def test_the_threshold_is_the_lowest_that_leaves_no_component_on_held_out_normal
 def test_the_model_that_is_kept_has_seen_all_held_out_images(calibrated: Any) -> None:
     data, module = calibrated
     expected = fitted([image for images in seen(module, data) for image in images]).state_dict()
-    for name, value in module.scorer.error.state_dict().items():
+    for name, value in module.scorer.fusion.maps[0].state_dict().items():
         torch.testing.assert_close(value, expected[name])
 
 
@@ -99,12 +99,12 @@ def test_no_image_is_scored_by_a_model_that_has_seen_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(NormalError, "fit", fit)
     F: Any = lambda X: X  # noqa: E731
     normal: Any = Pretended()
-    models = [scorer.error for scorer in module.scorer.learn(F, normal)]
+    models = [scorer.fusion.maps[0] for scorer in module.scorer.learn(F, normal)]
     chosen = set(evenly(7, 5))
-    assert len(models) == 7 and fits[id(module.scorer.error)] == chosen
+    assert len(models) == 7 and fits[id(module.scorer.fusion.maps[0])] == chosen
     for place, model in enumerate(models):
         assert place not in fits[id(model)] or place not in chosen
-        assert (model is module.scorer.error) == (place not in chosen)
+        assert (model is module.scorer.fusion.maps[0]) == (place not in chosen)
         assert fits[id(model)] < chosen or place not in chosen
         assert len(fits[id(model)]) >= 3
     assert set.union(*(chosen - fits[id(m)] for m in models)) == chosen

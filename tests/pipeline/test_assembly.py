@@ -33,10 +33,10 @@ def test_the_network_is_compiled_in_place_on_request(data_root: Path, monkeypatc
 
 def test_a_name_in_the_configuration_becomes_a_record_in_the_module(data_root: Path) -> None:
     """So a checkpoint needs no configuration."""
-    config = composed(data_root, "scoring.error=squared", "scoring.pooling=mean_top")
+    config = composed(data_root, "scoring.evidence=squared", "scoring.pooling=mean_top")
     data = assembly.datamodule(config)
     data.setup()
     scoring = assembly.lightning_module(config, data).hparams["scoring"]
-    assert scoring["error"] == {"name": "squared", "_target_": "anomaly_lab.scoring.errors.squared"}
+    assert scoring["evidence"] == [{"name": "squared", "_target_": "anomaly_lab.scoring.errors.squared"}]
     assert scoring["pooling"]["share"] == 0.001
     assert (scoring["tile"], scoring["train_size"]) == (64, 64)

@@ -18,10 +18,13 @@ def checked(*overrides: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["scoring.error=cubic"], "scoring.error is cubic: it must be one of absolute, mahalanobis, squared"),
+        (
+            ["scoring.evidence=cubic"],
+            "scoring.evidence is cubic: it must be one or several of absolute, mahalanobis, signed, squared",
+        ),
         (["scoring.pooling=min"], "scoring.pooling is min: it must be one of max, mean_top"),
         (["scoring.scorer=guess"], "scoring.scorer is guess: it must be one of features, reconstruction"),
-        (["model=knn", "scoring.error=squared"], "model=knn is scored by its features"),
+        (["model=knn", "scoring.evidence=squared"], "model=knn is scored by its features"),
         (["objective=patch_reconstruction"], "use model=patch_ae"),
         (["corruption=proxy"], "corruption=proxy is kept for the validation"),
         (["trainer.devices=2"], "several runs use several: -m"),

@@ -16,13 +16,15 @@ def test_a_name_is_the_record_in_its_file() -> None:
 
 
 def test_another_folder_adds_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "scoring/error").mkdir(parents=True)
-    (tmp_path / "scoring/error/cubed.yaml").write_text("_target_: mine.cubed\n")
+    (tmp_path / "scoring/evidence").mkdir(parents=True)
+    (tmp_path / "scoring/evidence/cubed.yaml").write_text("_target_: mine.cubed\n")
     monkeypatch.setattr(choices, "folders", lambda: [CONF, tmp_path])
-    assert choices.names("scoring.error") == ["absolute", "cubed", "mahalanobis", "squared"]
-    assert choices.record("scoring.error", "cubed") == {"name": "cubed", "_target_": "mine.cubed"}
+    assert choices.names("scoring.evidence") == ["absolute", "cubed", "mahalanobis", "signed", "squared"]
+    assert choices.record("scoring.evidence", "cubed") == {"name": "cubed", "_target_": "mine.cubed"}
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(UserError, match=r"scoring\.error is cubic: it must be one of absolute, mahalanobis, squared"):
-        choices.record("scoring.error", "cubic")
+    with pytest.raises(
+        UserError, match=r"scoring\.evidence is cubic: it must be one of absolute, mahalanobis, signed, squared"
+    ):
+        choices.record("scoring.evidence", "cubic")

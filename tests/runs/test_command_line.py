@@ -278,7 +278,7 @@ def test_a_grid_without_m_is_a_mistake(arguments: list[str]) -> None:
     command_line.require_multirun(["seed=1", "category.name=sweep=x"])
 
 
-@pytest.mark.parametrize("depth", ["", "experiment", "scoring/error"])
+@pytest.mark.parametrize("depth", ["", "experiment", "scoring/evidence"])
 @pytest.mark.parametrize(
     ("content", "said"), [(b"\xef\xbb\xbfseed: 7", "begins with a byte order mark"), (b"# \xf6", "is no text")]
 )

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_lab.scoring.errors import squared
-from anomaly_lab.scoring.heatmap import smooth
 from anomaly_lab.scoring.normal_error import NormalError
-from anomaly_lab.scoring.scorers import BRIEF, ErrorScorer, FeatureScorer
+from anomaly_lab.scoring.scorers import BRIEF, FeatureScorer, ReconstructionScorer
 
 
 class Normal:
@@ -55,7 +54,7 @@ class Encoding:
 class Detector(nn.Module):
     """The distance from the mean vector."""
 
-    error = "distance"
+    evidence = "distance"
 
     def fit(self, features: Any, images: int, progress: Any) -> None:
         seen = list(features)
@@ -68,21 +67,21 @@ class Detector(nn.Module):
 
 def test_an_error_is_smoothed() -> None:
     X, F = torch.rand(2, 3, 16, 16), Blurred()
-    output, heatmap, weights = ErrorScorer(squared, 2.0)(F, X)  # type: ignore[arg-type]
+    output, heatmap, weights = ReconstructionScorer([squared], 2.0)(F, X)  # type: ignore[arg-type]
     assert torch.equal(output, F(X)) and weights is None
-    assert torch.equal(heatmap, smooth(squared(X, F(X)), 2.0))
+    assert torch.equal(heatmap, squared(X, F(X), 2.0))
 
 
 def test_a_plain_error_learns_nothing_and_scores_every_held_out_image() -> None:
-    scorer = ErrorScorer(squared, 2.0)
+    scorer = ReconstructionScorer([squared], 2.0)
     assert scorer.learn(Blurred(), Normal()) == [scorer] * 3  # type: ignore[arg-type]
 
 
 def test_a_learnt_error_gives_each_held_out_image_another_scorer() -> None:
-    scorer = ErrorScorer(NormalError(), 2.0)
+    scorer = ReconstructionScorer([NormalError()], 2.0)
     others = scorer.learn(Blurred(), Normal())  # type: ignore[arg-type]
-    assert len({id(other.error) for other in others}) == 3
-    assert all(other.error is not scorer.error for other in others)
+    assert len({id(other.fusion.maps[0]) for other in others}) == 3
+    assert all(other.fusion.maps[0] is not scorer.fusion.maps[0] for other in others)
     assert scorer.learn(Blurred(), Normal(), brief=True) == []  # type: ignore[arg-type]
 
 
@@ -95,8 +94,11 @@ def test_a_detector_learns_from_training_images_and_gives_factors() -> None:
     assert weights.tolist() == [2.0, 2.0]
 
 
-def test_an_error_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"scoring\.error is neighbours: a reconstruction is scored by an error map"):
-        ErrorScorer("neighbours", 2.0)
-    with pytest.raises(ValueError, match=r"scoring\.error is squared: the model's detector gives distance"):
+def test_evidence_that_does_not_fit_is_refused() -> None:
+    for other in ("neighbours", ["neighbours"], None, [None]):
+        with pytest.raises(ValueError, match=r"scoring\.evidence is .*: a reconstruction is scored by maps of X and F"):
+            ReconstructionScorer(other, 2.0)
+    with pytest.raises(ValueError, match=r"scoring\.evidence is empty"):
+        ReconstructionScorer([], 2.0)
+    with pytest.raises(ValueError, match=r"scoring\.evidence is squared: the model's detector gives distance"):
         FeatureScorer(Detector(), "squared", 2.0)

@@ -84,18 +84,18 @@ def steps(run: Rescored) -> Figure:
     """Figure 3: X, F(X), the error, the heatmap, {heatmap > t} and the result of the defective image with the highest score."""
     s = max((s for s in run.shown if s.sample.label), key=lambda s: s.score, default=run.shown[0])
     assert s.output is not None  # only networks that reconstruct are shown here
-    error = run["error"]
-    plain = absolute if error == "absolute" else squared  # every other distance starts from the squared error
+    evidence = run["evidence"]
+    plain = absolute if evidence == "absolute" else squared  # all other evidence starts from the squared error
     figure, axes = cells.grid(1, 6, run.title)
     row = axes[0]
     row[0].imshow(to_image(s.X))
     cells.reconstruction(row[1], s)
-    raw = row[2].imshow(plain(s.X[None], s.output[None])[0].numpy(), cmap="magma")
+    raw = row[2].imshow(plain(s.X[None], s.output[None], 0)[0].numpy(), cmap="magma")
     shown = row[3].imshow(s.heatmap, cmap="magma", vmin=0, vmax=run.top)
     row[4].imshow(s.heatmap > run.threshold, cmap="gray", vmin=0, vmax=1)
     cells.result(row[5], s, run.mask(s))
     symbol = "|F(X) − X|" if plain is absolute else "|F(X) − X|²"
-    heatmap = "heatmap: smoothed" if error in ("squared", "absolute") else f"heatmap: {error}\ndistance, smoothed"
+    heatmap = "heatmap: smoothed" if evidence in ("squared", "absolute") else f"heatmap: {evidence},\nsmoothed"
     names = ("X", "F(X)", f"{symbol}, mean\nof the channels", heatmap, "over the threshold")
     cells.heads(row, (*names, f"result: at least\n{run.min_area} px"))
     cells.label(row[0], s)

@@ -1,0 +1,88 @@
+"""Several maps of evidence in one heatmap.
+
+Maps have units of their own: squared brightness, a Mahalanobis distance. So each is put on a logarithmic scale, which makes
+their distributions alike, and measured in units of its spread on held-out normal images. The heatmap is the mean:
+
+    heatmap = 1/K Σₖ (log(hₖ / aₖ + FLOOR) − mₖ) / sₖ
+
+aₖ is the mean of the map hₖ over pixels of held-out normal images, mₖ and sₖ are mean and standard deviation of its logarithm.
+On a normal pixel the heatmap is about 0; a pixel that is unusual in every map by three deviations has 3.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anomaly_lab.scoring.forward import Forward, NormalImages
+
+IMAGES = 16  # held-out images from which the units come; with more, they change by less than a hundredth
+BRIEF = 4  # during training; more would only cost time
+FLOOR = 0.01  # of a map's mean: smaller differences mean nothing, and the logarithm of 0 is infinite
+NARROWEST = 1e-3  # smallest spread of a logarithm: a map that is constant on normal images must not decide alone
+
+
+class Fusion(nn.Module):
+    """The mean of `maps` in their units. A single map stays as it is: units would not change the order of its values.
+
+    `maps`: functions or modules (X, F(X), sigma) → (B, h, w) ≥ 0, see `errors`. ValueError if there is none.
+    """
+
+    units: Tensor
+
+    def __init__(self, maps: Sequence[Any]) -> None:
+        super().__init__()
+        if not maps:
+            raise ValueError("scoring.evidence is empty: a heatmap needs at least one map")
+        self.maps = list(maps)
+        self.learnt = nn.ModuleList(m for m in maps if isinstance(m, nn.Module))  # so that checkpoints hold their weights
+        self.register_buffer("units", torch.full((3, len(self.maps)), torch.nan))  # rows: aₖ, mₖ, sₖ
+
+    @torch.no_grad()
+    def learn(self, F: Forward, normal: NormalImages, sigma: float, brief: bool) -> list["Fusion"]:
+        """Let the maps learn, then take the units from held-out images.
+
+        Returns for each held-out image a fusion whose maps have not learnt from it; the list is empty if `brief`. The units
+        come from maps that have not seen the image either, and all fusions share them.
+        """
+        known = [m.learn(F, normal, brief) if hasattr(m, "learn") else None for m in self.maps]
+        count = 0 if brief else len(normal.held_out)
+        others = [self._with([k[i] if k else m for m, k in zip(self.maps, known, strict=True)]) for i in range(count)]
+        if len(self.maps) > 1:
+            seen = normal.held_out_images(BRIEF if brief else IMAGES)
+            levels = [(self if brief else others[i])._levels(F, X, sigma) for i, X in seen]
+            self.units.copy_(_units([torch.cat(of_map) for of_map in zip(*levels, strict=True)]))
+        for other in others:
+            other.units = self.units
+        return others
+
+    def _with(self, maps: Sequence[Any]) -> "Fusion":
+        """This fusion with other maps, if they are others."""
+        return self if all(a is b for a, b in zip(maps, self.maps, strict=True)) else Fusion(maps)
+
+    def _levels(self, F: Forward, X: Tensor, sigma: float) -> list[Tensor]:
+        """The values (n,) of each map on X (3, h, w)."""
+        X = X[None].to(self.units.device)
+        output = F(X)
+        return [m(X, output, sigma).flatten().cpu() for m in self.maps]
+
+    def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
+        """X and F(X), (B, 3, h, w) in [0, 1] → (B, h, w)."""
+        if len(self.maps) == 1:
+            return self.maps[0](X, output, sigma)  # type: ignore[no-any-return]
+        z = [
+            (torch.log(m(X, output, sigma) / a + FLOOR) - middle) / spread
+            for m, (a, middle, spread) in zip(self.maps, self.units.T, strict=True)
+        ]
+        return torch.stack(z).mean(0)
+
+
+def _units(levels: Sequence[Tensor]) -> Tensor:
+    """aₖ, mₖ and sₖ of maps with these values on normal pixels: (3, K)."""
+    found = []
+    for values in levels:
+        a = values.double().mean().clamp_min(torch.finfo(torch.float32).tiny)
+        logs = torch.log(values.double() / a + FLOOR)
+        found.append(torch.stack([a, logs.mean(), logs.std(correction=0).clamp_min(NARROWEST)]))
+    return torch.stack(found, 1).float()
