@@ -42,6 +42,7 @@ class AnomalyModule(L.LightningModule):
 
     threshold: Tensor
     last_proxy: Tensor
+    relative_error: Tensor
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class AnomalyModule(L.LightningModule):
         self._require_fit(objective.get("name"), scoring["evidence"])
         self.register_buffer("threshold", torch.tensor(math.nan))  # `calibrate` sets it
         self.register_buffer("last_proxy", torch.tensor(math.nan))  # a buffer, for resumed runs
+        self.register_buffer("relative_error", torch.tensor(math.nan))  # of held-out images; `calibrate` sets it too
         self.proxy = PixelMetrics()
         self.squares = torch.zeros(3, dtype=torch.float64)
         self.clean: tuple[Tensor, Tensor] | None = None  # the last validation image and its F(X)

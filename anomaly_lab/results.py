@@ -21,13 +21,16 @@ from anomaly_lab.files import replacing, write_csv
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scored import Scored
-from anomaly_lab.scoring.heatmap import resize_heatmap
-from anomaly_lab.scoring.trivial import flat_grey
+from anomaly_lab.scoring.trivial import HEATMAPS, References
 
 log = logging.getLogger(__name__)
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value", "unlike")  # columns of scores.csv
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
-FLAT = ("image_auroc", "pixel_auroc", "aupro")  # metrics of the flat grey baseline, with the prefix flat_
+OF_PIXELS = (
+    "pixel",
+    "aupro",
+    *(f"{name}_{kind}" for name in (*HEATMAPS, "trivial") for kind in ("pixel", "aupro")),
+)  # first parts of names
 
 
 class Results:
@@ -37,7 +40,7 @@ class Results:
 
     - `rows`: the rows of scores.csv.
     - `levels`: the test images' rows of levels.csv.
-    - `metrics`, after `conclude`: all metrics, those of the flat grey baseline and those of `more`; None if undefined.
+    - `metrics`, after `conclude`: all metrics, those of the trivial references and those of `more`; None if undefined.
     """
 
     def __init__(self, module: AnomalyModule, samples: Sequence[Sample], root: Path, more: Iterable[Any] = ()) -> None:
@@ -46,7 +49,8 @@ class Results:
         kinds = sorted({sample.defect for sample in samples})
         self.image = {kind: ImageMetrics() for kind in kinds}
         self.pixel = {kind: PixelMetrics() for kind in kinds}
-        self.flat_image, self.flat_pixel = ImageMetrics(), PixelMetrics()
+        hparams = module.hparams
+        self.references = References(hparams["mean_color"], hparams["scoring"]["sigma"], module.pooling)
         self.rows: list[dict[str, Any]] = []
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
@@ -59,14 +63,12 @@ class Results:
         sample, heatmap = scored.sample, torch.from_numpy(scored.heatmap)
         mask = detect(scored.heatmap, self.threshold, self.min_area)
         predicted = int(mask.any())
-        flat = self._flat(scored)
         self.image[sample.defect].update(torch.tensor(scored.score), sample.label, predicted)
-        self.flat_image.update(self.module.pooling(flat), sample.label, 0)
-        if scored.truth is not None:
-            truth = torch.from_numpy(scored.truth)
+        truth = None if scored.truth is None else torch.from_numpy(scored.truth)
+        self.references.update(scored.X, scored.heatmap.shape, sample.label, truth)
+        if truth is not None:
             self.pixel[sample.defect].update(heatmap, truth, torch.from_numpy(mask))
-            self.flat_pixel.update(flat, truth, torch.zeros_like(truth))
-            if sample.mask is not None and scored.truth.mean() > 0.5:
+            if sample.mask is not None and truth.float().mean() > 0.5:
                 self.covered.append(sample.mask)
         self.unmasked += int(scored.truth is None)
         self.unlike.update(scored.unlike)
@@ -82,19 +84,12 @@ class Results:
         self.levels += levels
         return mask
 
-    def _flat(self, scored: Scored) -> torch.Tensor:
-        """The heatmap (H, W) of the flat grey baseline, with the smoothing and the size of the network's heatmap."""
-        scoring, color = self.module.hparams["scoring"], torch.tensor(self.module.hparams["mean_color"])
-        flat = flat_grey(scored.X[None], color, scoring["sigma"])
-        return resize_heatmap(flat[0], scored.heatmap.shape)
-
     def conclude(self) -> None:
         """Compute the metrics, and log a warning for each that is undefined."""
         for of_kind in self.pixel.values():
             of_kind.fold()  # counts pixels once; `by_defect` would count normal ones again for each kind of defect
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
-        flat = {**self.flat_image.compute(), **self.flat_pixel.compute()}
-        self.metrics = {**image.compute(), **pixel.compute()} | {f"flat_{name}": flat[name] for name in FLAT}
+        self.metrics = {**image.compute(), **pixel.compute()} | self.references.compute()
         for metric in self.more:
             self.metrics |= metric.compute()
         for name, value in self.metrics.items():
@@ -146,7 +141,7 @@ class Results:
         labels = {sample.label for sample in self.samples}
         if 1 not in labels:
             return "a defective one"
-        if name.startswith(("pixel", "aupro", "flat_pixel", "flat_aupro")) and all(s.mask is None for s in self.samples):
+        if name.startswith(OF_PIXELS) and all(s.mask is None for s in self.samples):
             return "ground-truth masks"
         return "a normal one"
 
@@ -183,6 +178,7 @@ def metrics_record(
         "stored_size": round(data.image_size / hparams["preprocessing"]["scale"]),  # longer side of the median image
         **training,
         **results.metrics,
+        "relative_error": float(module.relative_error) if torch.isfinite(module.relative_error) else None,
         "threshold": float(module.threshold),
         "min_area": hparams["min_area"],
         "calibration": rule["name"],

@@ -40,6 +40,7 @@ CHOSEN = {
     "metrics": "+metrics={}",
     "model": "model={}",
     "objective": "objective={}",
+    "scoring": "scoring={}",
     "scoring/evidence": "scoring.evidence={}",
     "scoring/pooling": "scoring.pooling={}",
     "scoring/scorer": "scoring.scorer={}",
@@ -182,6 +183,12 @@ def _metrics(config: DictConfig, name: str, folder: Path) -> None:
         assert set(build(OmegaConf.to_container(options)).compute().values()) == {None}, "without images no metric is defined"
 
 
+def _scoring(config: DictConfig, name: str, folder: Path) -> None:
+    if name == "paper":
+        assert (config.scoring.evidence, config.calibration.name, config.scoring.pooling) == ("squared", "area", "max")
+    assert set(config.scoring) == {"scorer", "evidence", "sigma", "tile", "pooling"}
+
+
 def _evidence(config: DictConfig, name: str, folder: Path) -> None:
     found = build(record("scoring.evidence", name))
     X = torch.rand(1, 3, 16, 16)
@@ -214,6 +221,7 @@ OBJECTS: dict[str, Any] = {
     "model": _model,
     "metrics": _metrics,
     "objective": _objective,
+    "scoring": _scoring,
     "scoring/evidence": _evidence,
     "scoring/pooling": _pooling,
     "scoring/scorer": _scorer,

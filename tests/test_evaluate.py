@@ -123,6 +123,13 @@ def test_a_changed_scoring_calibrates_a_new_threshold_and_is_stored_in_the_check
     assert json.loads((new / "source.json").read_text())["changed"] == changes
 
 
+def test_the_paper_s_protocol_is_one_override_away(evaluate: Evaluate, finished: Finished) -> None:
+    metrics = metrics_of(evaluate(f"run={finished.directory}", "scoring=paper").directory)
+    keys = ("evidence", "calibration", "score_pooling", "sigma")
+    assert [metrics[key] for key in keys] == ["squared", "area", "max", 8]
+    assert metrics["relative_error"] == pytest.approx(metrics_of(finished.directory)["relative_error"], rel=1e-5)
+
+
 def test_tile_train_size_is_the_size_of_the_training_crops(finished: Finished, tmp_path: Path) -> None:
     run = shutil.copytree(finished.directory, tmp_path / "whole")
     checkpoint = torch.load(run / "checkpoints/best.ckpt", weights_only=True)

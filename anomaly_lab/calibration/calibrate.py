@@ -12,7 +12,7 @@ import numpy as np
 
 from anomaly_lab.build import build
 from anomaly_lab.calibration.levels import quiet_levels
-from anomaly_lab.calibration.rules import areas_around
+from anomaly_lab.calibration.rules import FLAT_GREY, areas_around
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import UserError
@@ -33,6 +33,8 @@ def calibrate(
 ) -> list[dict[str, Any]]:
     """Let the scorer learn, and set `module.threshold` by the module's rule. Returns the held-out images' rows of levels.csv.
 
+    Also sets `module.relative_error`: Σ ‖F(X) − X‖² / Σ ‖X − mean(X)‖² over the held-out images, 1 for a flat grey.
+
     An image's level comes from a scorer that has not learnt from it: its own level would be lower than that of a new image.
     `progress` follows the learning, `watch` the scoring. UserError where min_area is larger than the held-out images, so that
     nothing could be detected.
@@ -44,9 +46,20 @@ def calibrate(
         )
     module.eval()
     scorers = module.scorer.learn(module.F, data, progress=progress)
-    min_area, rows = module.hparams["min_area"], []
+    min_area, rows, error, spread = module.hparams["min_area"], [], 0.0, 0.0
     for scored in watch(score(module, data.held_out, workers, scorers), len(data.held_out)):
         rows += level_rows("validation", scored.sample, data.found.root, scored.heatmap, min_area)
+        if scored.output is not None:
+            error += float((scored.output - scored.X).double().square().sum())
+            spread += float((scored.X - scored.X.mean((-2, -1), keepdim=True)).double().square().sum())
+    if module.reconstructs:
+        module.relative_error.fill_(error / max(spread, 1e-12))
+    if module.relative_error > FLAT_GREY:
+        log.warning(
+            "F(X) is hardly better than a flat grey: its relative error on held-out images is %.2f. Its heatmap does not "
+            "rest on a reconstruction; train longer, or raise objective.lam.",
+            float(module.relative_error),
+        )
     normal = sorted(row["level"] for row in rows if row["min_area"] == min_area)
     rule = {k: v for k, v in module.hparams["calibration"].items() if k != "levels"}
     threshold = build(rule)(normal)

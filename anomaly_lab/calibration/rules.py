@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 EXACT = 1e-9  # tolerance for rounding, so that (1 − 0.1) · 10 counts as 9
+FLAT_GREY = 0.5  # relative error above which a network hardly reconstructs: a flat grey has 1, trained ones have .02 to .15
 FACTORS = (0.25, 0.5, 1, 2, 4)  # of min_area, for which the paper gives no value: the report shows how much it matters
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 AUPRO_LIMIT = 0.3  # MVTec AD integrates the PRO curve up to this false-positive rate
+STRICT_LIMIT = 0.05  # with a third of all pixels marked, nobody could work; this limit tells good maps apart
 
 
 class Turns(NamedTuple):

@@ -66,7 +66,9 @@ class ImageMetrics(_Counted):
 
 
 class PixelMetrics(_Counted):
-    """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3) and pixel_f1 over the pixels of all images; None if a class has no pixels.
+    """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3), aupro_05 (FPR ≤ 0.05) and pixel_f1 over the pixels of all images.
+
+    A metric is None if a class has no pixels.
 
     The metric keeps two histograms in main memory, of the normal and of the defective pixels' scores: at most `bins` entries of
     12 bytes and 2 · `bins` entries of 20 bytes, and up to `PENDING` pixels that wait to be counted. With at most `bins`
@@ -121,21 +123,23 @@ class PixelMetrics(_Counted):
             self.fold()
 
     def compute(self) -> dict[str, float | None]:
-        """The four metrics over all pixels so far, and `pixel_bound`. ValueError for NaN in a heatmap."""
+        """The five metrics over all pixels so far, and `pixel_bound`. ValueError for NaN in a heatmap."""
         if int(self.nan):
             raise ValueError(f"{int(self.nan)} scores are NaN")
         (negative, count), (positive, found, weight) = self.fold()
         tp, fp, defective = int(self.tp), int(self.fp), int(found.sum())
-        metrics: dict[str, float | None] = {"pixel_auroc": None, "pixel_ap": None, "aupro": None}
+        metrics: dict[str, float | None] = dict.fromkeys(("pixel_auroc", "pixel_ap", "aupro", "aupro_05"))
         bound = 0.0
         if negative.size and positive.size:
             pixels, overlap = (curves.turns(negative, count, positive, column) for column in (found, weight))
             metrics["pixel_auroc"] = curves.auroc(pixels)
             metrics["pixel_ap"] = curves.average_precision(pixels)
             metrics["aupro"] = curves.aupro(overlap, curves.AUPRO_LIMIT)
+            metrics["aupro_05"] = curves.aupro(overlap, curves.STRICT_LIMIT)
             if int(self.shift):  # without a shift, all ties are true ties
                 bounds = curves.auroc_bound(pixels), curves.average_precision_bound(pixels)
-                bound = max(*bounds, curves.aupro_bound(overlap, curves.AUPRO_LIMIT))
+                limits = curves.AUPRO_LIMIT, curves.STRICT_LIMIT
+                bound = max(*bounds, *(curves.aupro_bound(overlap, limit) for limit in limits))
         return metrics | {"pixel_f1": curves.f1(tp, fp, defective - tp), "pixel_bound": bound}
 
     def _append(self, names: tuple[str, ...], *columns: NDArray[Any]) -> None:

@@ -60,7 +60,7 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapp
     if anew:
         require_normal_images(data, source)
         check_calibration(config, len(data.held_out))
-    origin = record(source, list(changed.values()))
+    origin = record(source, changes.told(changed))
     write_json(directory / changes.RECORD, origin)  # first, to recognise an evaluation that is cut off
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     write_json(directory / "environment.json", environment.environment())

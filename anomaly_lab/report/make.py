@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from anomaly_lab.calibration.rules import FLAT_GREY
 from anomaly_lab.errors import UserError
 from anomaly_lab.progress import watched
 from anomaly_lab.report.read.collect import collect
@@ -92,6 +93,9 @@ def _doubts(found: Sequence[Run]) -> Iterator[str]:
     for (data, category, images, how), count in unlike.items():
         yield f"{category} ({data}): of {images} test images, some are unlike the training images in {how}; {count} runs."
     for run in found:
+        if (run.metrics.get("relative_error") or 0) > FLAT_GREY:
+            error = f"relative error {run.metrics['relative_error']:.2f} on held-out images"
+            yield f"{run.path.name}: F(X) is hardly better than a flat grey ({error}); its heatmap rests on no reconstruction."
         if masks := run.metrics.get("n_covered"):
             yield f"{run.path.name}: {masks} masks mark over half of their image; they may be inverted."
 

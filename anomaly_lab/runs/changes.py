@@ -16,7 +16,7 @@ RECORD = "source.json"  # file in an evaluation's directory that names the run
 KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
 # keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
-    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring.evidence", "scoring.sigma",
+    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring", "scoring.evidence", "scoring.sigma",
     "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
@@ -53,21 +53,32 @@ def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
         raise Refused(f"{new} lies in the run itself, which is only read: choose another directory with out=")
     if (new / RECORD).is_file() and not (new / "metrics.json").is_file():
         record = read_json(new / RECORD)
-        if (record.get("run"), record.get("changed")) == (str(source), list(changed.values())):
+        if (record.get("run"), record.get("changed")) == (str(source), told(changed)):
             return
     if (new / "config.yaml").exists():
         raise Refused(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
 
 
 def changes(overrides: Sequence[str]) -> dict[str, str]:
-    """The changes of a command line: key → override. UserError for a key that belongs to the training."""
+    """The changes of a command line: key → override. UserError for a key that belongs to the training.
+
+    scoring=NAME stands for its four keys and the calibration, which get this override.
+    """
     given = ((override.lstrip("+~").split("=", 1)[0], override) for override in overrides)
     changed = {key: override for key, override in given if key not in KEEPING}
     for key in changed:
         if key not in CHANGEABLE and not key.startswith("calibration."):
             remedy = f"an evaluation can change {', '.join(CHANGEABLE)}"
             raise UserError(f"{key} belongs to the training, and the weights depend on it: {remedy}")
+    if protocol := changed.pop("scoring", None):
+        own = [key for key in CHANGEABLE if key.startswith("scoring.")]
+        changed = dict.fromkeys([*own, "calibration"], protocol) | changed
     return changed
+
+
+def told(changed: Mapping[str, str]) -> list[str]:
+    """The overrides of the changes, each once."""
+    return list(dict.fromkeys(changed.values()))
 
 
 def overlaid(stored: Any, given: DictConfig, keys: Collection[str]) -> Any:

@@ -18,6 +18,7 @@ SHOWN = {
     "pixel_auroc": "pixel AUROC",
     "pixel_ap": "pixel AP",
     "aupro": "AUPRO (FPR ≤ 0.3)",
+    "aupro_05": "AUPRO (FPR ≤ 0.05)",
     "image_f1": "image F1",
     "pixel_f1": "pixel F1",
     "tpr": "TPR",
@@ -77,14 +78,19 @@ def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: boo
 
 
 def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
-    """Print the test metrics beside those of flat grey, and where the results are. `metrics`: the content of metrics.json."""
+    """Print the test metrics beside those of trivial references, and where the results are.
+
+    `metrics`: the content of metrics.json.
+    """
     what = metrics["model"] if metrics["objective"] == "none" else metrics["objective"]
     table = Table(title=f"{metrics['category']} ({metrics['data']}), {what}, {metrics['n_test']} test images")
     table.add_column("")
     table.add_column("this run", justify="right")
-    table.add_column("flat grey", justify="right", style="dim")
+    table.add_column("trivial", justify="right", style="dim")
     for name, label in SHOWN.items():
-        table.add_row(label, _number(metrics[name]), _number(metrics[f"flat_{name}"]) if f"flat_{name}" in metrics else "")
+        table.add_row(
+            label, _number(metrics[name]), _number(metrics[f"trivial_{name}"]) if f"trivial_{name}" in metrics else ""
+        )
     console = Console()
     console.print(table)
     parameters = {k.removeprefix("calibration_"): v for k, v in metrics.items() if k.startswith("calibration_")}
@@ -94,8 +100,8 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     weights = f"weights of step {metrics['steps']}{minutes}" if metrics["objective"] != "none" else "nothing is trained"
     console.print(
         f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), smallest "
-        f"defect {metrics['min_area']} px; {weights}\n[dim]flat grey: the distance from the training images' mean colour, a "
-        "baseline without training[/dim]",
+        f"defect {metrics['min_area']} px; {weights}\n[dim]trivial: the best of flat grey, blurred gradient, local "
+        "spread and brightness, which need no training[/dim]",
         highlight=False,
     )
     _print("results", {"pictures": f"{directory}/figures", "checkpoint": f"{directory}/checkpoints/best.ckpt"})

@@ -158,3 +158,30 @@ def test_no_test_image_chooses_anything(tmp_path: Path) -> None:
         calibrate(module, data.images)
         thresholds.append(float(module.threshold))
     assert thresholds[0] == thresholds[1] == thresholds[2]
+
+
+class Shifted(torch.nn.Module):
+    """F(X) is X, darker by .1."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return X - 0.1
+
+
+class Flat(torch.nn.Module):
+    """F(X) is the mean colour of X."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return X.mean((-2, -1), keepdim=True).expand_as(X)
+
+
+def test_the_relative_error_is_that_of_held_out_images(data_root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, module = ready(data_root, validation_share=0.34).images, small_module()
+    module.network = Shifted()
+    calibrate(module, data)
+    spread = sum(float(X.var((-2, -1), correction=0).mean()) for _, X in data.held_out_images(9))
+    assert float(module.relative_error) == pytest.approx(0.01 * len(data.held_out) / spread, rel=1e-4)
+    assert "flat grey" not in caplog.text
+    module.network = Flat()
+    calibrate(module, data)
+    assert float(module.relative_error) == pytest.approx(1, rel=1e-4)
+    assert "F(X) is hardly better than a flat grey: its relative error on held-out images is 1.00" in caplog.text

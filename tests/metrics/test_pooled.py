@@ -11,7 +11,7 @@ from anomaly_lab.metrics import curves
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics
 from metrics.examples import all_pixels, brute_force_aupro, localised, unhurried
 
-NOTHING = {"pixel_auroc": None, "pixel_ap": None, "aupro": None, "pixel_f1": None, "pixel_bound": 0.0}
+NOTHING = {"pixel_auroc": None, "pixel_ap": None, "aupro": None, "aupro_05": None, "pixel_f1": None, "pixel_bound": 0.0}
 
 
 def updated(metric, examples):
@@ -32,18 +32,20 @@ def test_pixel_metrics_equal_the_functions_on_all_pixels(images):
     tp, fp = (positive > 3).sum(), (negative > 3).sum()
     precision_recall = tp / max(1, tp + fp), tp / positive.size
     harmonic = 2 * np.prod(precision_recall) / max(sum(precision_recall), 1e-9)
-    expected = exact(images) | {"aupro": brute_force_aupro(images, 0.3), "pixel_f1": harmonic, "pixel_bound": 0}
+    areas = {"aupro": brute_force_aupro(images, 0.3), "aupro_05": brute_force_aupro(images, 0.05)}
+    expected = exact(images) | areas | {"pixel_f1": harmonic, "pixel_bound": 0}
     assert found == pytest.approx(expected, abs=1e-9)
 
 
 def exact(images):
-    """The three metrics from the unrounded scores of all pixels."""
+    """The four metrics from the unrounded scores of all pixels."""
     negative, positive, area = all_pixels(images)
     turns = curves.turns_of_scores(negative, positive)
     return {
         "pixel_auroc": curves.auroc(turns),
         "pixel_ap": curves.average_precision(turns),
         "aupro": curves.aupro(curves.turns_of_scores(negative, positive, 1 / area), 0.3),
+        "aupro_05": curves.aupro(curves.turns_of_scores(negative, positive, 1 / area), 0.05),
     }
 
 

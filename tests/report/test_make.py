@@ -23,6 +23,19 @@ def test_a_folder_of_failures_only_gives_a_page_that_lists_them(tmp_path: Path) 
     assert json.loads(json.dumps(report.notes))[0].startswith("0 of 1 runs have finished; 1 stopped")
 
 
+def test_doubts_about_a_run_are_told(tmp_path: Path) -> None:
+    fake_run(tmp_path / "good", n_covered=0, n_unlike=0, relative_error=0.05)
+    fake_run(tmp_path / "bad", seed=1, n_covered=2, n_unlike=3, unlike="size (3)", n_test=9, relative_error=0.99)
+    notes = build_report(Options([tmp_path], tmp_path / "out", "none", False, [])).notes
+    assert [note for note in notes if note.startswith(("bad", "good"))] == [
+        "bad: F(X) is hardly better than a flat grey (relative error 0.99 on held-out images); its heatmap rests on no "
+        "reconstruction.",
+        "bad: 2 masks mark over half of their image; they may be inverted.",
+    ]
+    (unlike,) = [note for note in notes if "unlike" in note]
+    assert unlike.endswith("of 9 test images, some are unlike the training images in size (3); 1 runs.")
+
+
 def tables(folder: Path) -> dict[str, Table]:
     records = records_of(folder)
     return {table.name: table for made in TABLES for table in made(records)}

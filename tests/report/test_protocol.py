@@ -5,7 +5,7 @@ from pathlib import Path
 from fake_runs import METRICS as RECORDED
 from fake_runs import fake_run
 
-from anomaly_lab.report.read.protocol import COMPARED, FLAT, METRICS, SWEPT, choices
+from anomaly_lab.report.read.protocol import COMPARED, METRICS, SWEPT, TRIVIAL, choices
 from anomaly_lab.report.read.run import read
 
 
@@ -21,9 +21,9 @@ def test_the_rule_and_its_parameters_come_from_the_runs_records(tmp_path: Path) 
 
 
 def test_no_two_columns_have_the_same_heading() -> None:
-    labels = [*METRICS.values(), *FLAT.values()]
+    labels = [*METRICS.values(), *TRIVIAL.values()]
     assert len(set(labels)) == len(labels) and len(set(SWEPT.values())) == len(SWEPT)
 
 
 def test_every_label_names_a_value_of_metrics_json() -> None:
-    assert {*METRICS, *FLAT, *COMPARED, *SWEPT} <= set(RECORDED)
+    assert {*METRICS, *TRIVIAL, *COMPARED, *SWEPT} <= set(RECORDED)

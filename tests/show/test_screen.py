@@ -15,13 +15,13 @@ def test_a_heading_names_data_category_and_objective_or_the_model() -> None:
     assert heading(OmegaConf.merge(config, {"objective": {"name": "none"}})) == "mvtec grid, knn"  # type: ignore[arg-type]
 
 
-def test_metrics_are_printed_beside_flat_grey_with_rule_and_places(
+def test_metrics_are_printed_beside_trivial_references_with_rule_and_places(
     finished: Finished, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metrics = metrics_of(finished.directory)
     print_metrics(metrics | {"aupro": None, "calibration": "conformal", "calibration_alpha": 0.25}, Path("/here"))
     out = capsys.readouterr().out
-    assert f"{metrics['flat_pixel_auroc']:.3f}" in out and "flat grey" in out
+    assert f"{metrics['trivial_pixel_auroc']:.3f}" in out and "trivial" in out
     assert "conformal alpha=0.25" in " ".join(out.split())
     assert "–" in out, "a metric that can't be computed"
     assert "/here/checkpoints/best.ckpt" in out

@@ -9,22 +9,23 @@ METRICS = {
     "pixel_auroc": "pixel AUROC",
     "pixel_ap": "pixel AP",
     "aupro": "AUPRO",
+    "aupro_05": "AUPRO at .05",
     "tpr_tnr_mean": "mean of TPR and TNR",
     "tpr": "TPR",
     "tnr": "TNR",
     "image_f1": "image F1",
     "pixel_f1": "pixel F1",
 }
-FLAT = {"flat_image_auroc": "flat grey: image AUROC", "flat_pixel_auroc": "flat grey: pixel AUROC"}
+TRIVIAL = {f"trivial_{name}": f"trivial: {METRICS[name]}" for name in ("image_auroc", "pixel_auroc", "pixel_ap", "aupro")}
 COMPARED = ("image_auroc", "pixel_auroc", "aupro", "tpr_tnr_mean")
 SWEPT = {name: METRICS[name] for name in COMPARED} | {"proxy_ap": "proxy AP (validation)"}
 MINUTES = "minutes of training"
 PROXY = "Proxy AP: pixel AP on held-out normal images with synthetic corruptions."
 MEASURES = (
-    "Pixel metrics are computed at the resolution of the ground truth, AUPRO up to a false-positive rate of 0.3. Flat grey is "
-    "the trivial baseline: each pixel's distance from the mean colour of the training images. It uses the setting's contrast, "
-    "error (squared error if the setting's own is neither squared nor absolute) and smoothing, so it differs between settings. "
-    "Numbers on synthetic data say nothing about real images."
+    "Pixel metrics are computed at the resolution of the ground truth, AUPRO up to a false-positive rate of 0.3 or 0.05. "
+    "Trivial: the best of four references that need no training, with the setting's contrast and smoothing: each pixel's "
+    "distance from the mean colour of the training images (flat grey), the blurred gradient, the local standard deviation, and "
+    "for images their mean brightness. Numbers on synthetic data say nothing about real images."
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from anomaly_lab.report.read.official import source
-from anomaly_lab.report.read.protocol import FLAT, MEASURES, METRICS, MINUTES, PROXY, choices
+from anomaly_lab.report.read.protocol import MEASURES, METRICS, MINUTES, PROXY, TRIVIAL, choices
 from anomaly_lab.report.read.records import Group, Records, statistic
 from anomaly_lab.report.read.run import FINISHED, Run
 from anomaly_lab.report.tables.table import GAP, Cell, Table, averaged, measured, number, plain
@@ -15,7 +15,7 @@ def results(records: Records) -> list[Table]:
     groups = records.groups
     if not groups:
         return []
-    measures = (*METRICS.values(), *FLAT.values(), MINUTES)
+    measures = (*METRICS.values(), *TRIVIAL.values(), MINUTES)
     columns = ["data", "category", "setting", "n", "seeds", *measures, "steps", "px"]
     parts = {c: ("standard deviation",) for c in measures}
     protocol = f"{choices(run for g in groups for run in g.runs)} {MEASURES}"
@@ -45,7 +45,7 @@ def runs(records: Records) -> list[Table]:
     found = [(g, run) for g in records.groups for run in (*g.runs, *g.earlier)]
     if not found:
         return []
-    columns = ["data", "category", "setting", "seed", *METRICS.values(), *FLAT.values(), "proxy AP", MINUTES, "steps"]
+    columns = ["data", "category", "setting", "seed", *METRICS.values(), *TRIVIAL.values(), "proxy AP", MINUTES, "steps"]
     columns += ["device", "train/validation/test", "code", "run", "note"]
     note = f"The values of each run's metrics.json. {choices(run for _, run in found)} {MEASURES} {PROXY}"
     return [Table("runs", "Single runs", columns, [_of_run(g, run) for g, run in found], [note])]
@@ -71,7 +71,7 @@ def _of_group(g: Group) -> list[Cell]:
     return [
         *map(plain, (g.source, g["category"], g.name, len(g.runs))),
         Cell(", ".join(str(run.metrics["seed"]) for run in g.runs)),
-        *(averaged(g.statistic(m)) for m in (*METRICS, *FLAT)),
+        *(averaged(g.statistic(m)) for m in (*METRICS, *TRIVIAL)),
         averaged(statistic(run.minutes for run in g.runs), 1),
         Cell(number(steps, 0), (steps,)),
         Cell(", ".join(sizes) or GAP),
@@ -94,7 +94,7 @@ def _of_run(g: Group, run: Run) -> list[Cell]:
     notes += ["repeated later, counts nowhere"] if run in g.earlier else []
     return [
         *map(plain, (source(run), m["category"], g.name, m["seed"])),
-        *(measured(m.get(name)) for name in (*METRICS, *FLAT, "proxy_ap")),
+        *(measured(m.get(name)) for name in (*METRICS, *TRIVIAL, "proxy_ap")),
         measured(run.minutes, 1),
         *map(plain, (m.get("steps"), m.get("device"))),
         *(Cell(counts), Cell(run.commit), plain(run.place), Cell(" ".join(notes))),
