@@ -104,13 +104,17 @@ class AnomalyModule(L.LightningModule):
         with torch.autocast(X.device.type, enabled=False):
             loss = self.objective(output.float(), X, X_hat, M)  # type: ignore[misc]
         self.log("train/loss", loss)
-        return loss
+        evidence = self.scorer.loss(X) if hasattr(self.scorer, "loss") else None
+        if evidence is None:
+            return loss
+        self.log("train/evidence", evidence)
+        return loss + evidence  # they share no weight
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with the schedule of `warmup_cosine`. Normalisation and biases have no weight decay."""
         options = self.hparams["optimizer"]
         rate = getattr(self.network, "learning_rate", lambda name: 1.0)
-        named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
+        named = [(n, p) for part in (self.network, self.scorer) for n, p in part.named_parameters() if p.requires_grad]
         groups = []
         for factor in sorted({rate(name) for name, _ in named}):
             own, lr = [p for name, p in named if rate(name) == factor], factor * options["lr"]

@@ -36,7 +36,10 @@ class Fusion(nn.Module):
         if not maps:
             raise ValueError("scoring.evidence is empty: a heatmap needs at least one map")
         self.maps = list(maps)
-        self.learnt = nn.ModuleList(m for m in maps if isinstance(m, nn.Module))  # so that checkpoints hold their weights
+        learnt = {type(m).__name__: m for m in maps if isinstance(m, nn.Module)}
+        if len(learnt) < sum(isinstance(m, nn.Module) for m in maps):
+            raise ValueError(f"scoring.evidence has {', '.join(learnt)} twice: name each once")
+        self.learnt = nn.ModuleDict(learnt)  # so that checkpoints hold their weights, by the name of the class
         self.register_buffer("units", torch.full((3, len(self.maps)), torch.nan))  # rows: aₖ, mₖ, sₖ
 
     @torch.no_grad()
@@ -56,6 +59,11 @@ class Fusion(nn.Module):
         for other in others:
             other.units = self.units
         return others
+
+    def loss(self, X: Tensor) -> Tensor | None:
+        """The sum of the losses of maps that learn by gradient, on normal crops X (B, 3, h, w); None if none does."""
+        losses = [m.loss(X) for m in self.maps if hasattr(m, "loss")]
+        return torch.stack(losses).sum() if losses else None
 
     def _with(self, maps: Sequence[Any]) -> "Fusion":
         """This fusion with other maps, if they are others."""

@@ -56,6 +56,10 @@ class ReconstructionScorer(nn.Module):
         others = self.fusion.learn(F, normal, self.sigma, brief)
         return [self if fusion is self.fusion else self.of(fusion, self.sigma) for fusion in others]
 
+    def loss(self, X: Tensor) -> Tensor | None:
+        """The loss of evidence that learns by gradient on normal crops X (B, 3, h, w), beside F; None if none does."""
+        return self.fusion.loss(X)
+
     def forward(self, F: Forward, X: Tensor) -> Look:
         """X (B, 3, h, w) in [0, 1] → F(X) and the heatmap."""
         output = F(X)
