@@ -3,6 +3,7 @@
 A closed terminal or pipe belongs here too: the first sends SIGHUP, and writing to either fails.
 """
 
+import atexit
 import contextlib
 import errno
 import io
@@ -36,6 +37,13 @@ def at_once(name: str) -> None:
     if name == "__main__":
         for number in handled():
             signal.signal(number, _leave)
+        # registered first, called last: after it Python gives signals back to the system, which would change the status
+        atexit.register(_listen_no_more)
+
+
+def _listen_no_more() -> None:
+    for number in handled():
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -129,6 +129,19 @@ def test_a_signal_during_the_first_imports_of_a_job_ends_it_at_once() -> None:
     assert ended.returncode == 128 + signal.SIGHUP
 
 
+def test_a_signal_while_python_ends_changes_no_status() -> None:
+    code = """if True:
+        import os, sys
+        from anomaly_lab.signals import at_once
+        at_once("__main__")
+        class Late:
+            def __del__(self, kill=os.kill, process=os.getpid()):
+                kill(process, 15)
+        sys.late = Late()"""
+    ended = program(code)
+    assert (ended.communicate()[1], ended.returncode) == ("", 0)
+
+
 def test_an_imported_command_leaves_the_handlers() -> None:
     before = [signal.getsignal(each) for each in ALL]
     at_once("anomaly_lab.train")
