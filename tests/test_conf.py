@@ -191,8 +191,11 @@ def _scoring(config: DictConfig, name: str, folder: Path) -> None:
 
 def _evidence(config: DictConfig, name: str, folder: Path) -> None:
     found = build(record("scoring.evidence", name))
-    X = torch.rand(1, 3, 16, 16)
-    assert hasattr(found, "learn") or found(X, X, 1.0).abs().max() == 0
+    X = torch.rand(1, 3, 32, 32)
+    if isinstance(found, torch.nn.Module):
+        assert hasattr(found, "learn") or found.eval()(X, X, 1.0).shape == (1, 32, 32)
+    else:
+        assert found(X, X, 1.0).abs().max() == 0
 
 
 def _pooling(config: DictConfig, name: str, folder: Path) -> None:
