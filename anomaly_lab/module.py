@@ -146,8 +146,8 @@ class AnomalyModule(L.LightningModule):
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         """Add one corrupted image to the sums. Returns the mean of its heatmap, which must be finite."""
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
-        restored, heatmaps, _ = self.scorer(self.F, X_hat)
-        heatmap, truth = heatmaps[0], M[0, 0] > 0
+        found = self.scorer(self.F, X_hat)
+        restored, heatmap, truth = found.output, found.heatmap[0], M[0, 0] > 0
         self.proxy.update(heatmap, truth, torch.zeros_like(truth))
         if restored is not None:
             if not (self.clean is not None and torch.equal(X, self.clean[0])):  # corruptions of one image follow each other

@@ -21,16 +21,12 @@ from anomaly_lab.files import replacing, write_csv
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scored import Scored
-from anomaly_lab.scoring.trivial import HEATMAPS, References
+from anomaly_lab.scoring.trivial import References
+from anomaly_lab.scoring.worth import Worth
 
 log = logging.getLogger(__name__)
 SCORES = ("path", "defect", "label", "score", "predicted", "level", "p_value", "unlike")  # columns of scores.csv
 BY_DEFECT = ("defect", "n", "n_normal", "image_auroc", "tpr", "pixel_auroc", "pixel_ap", "aupro")
-OF_PIXELS = (
-    "pixel",
-    "aupro",
-    *(f"{name}_{kind}" for name in (*HEATMAPS, "trivial") for kind in ("pixel", "aupro")),
-)  # first parts of names
 
 
 class Results:
@@ -51,6 +47,8 @@ class Results:
         self.pixel = {kind: PixelMetrics() for kind in kinds}
         hparams = module.hparams
         self.references = References(hparams["mean_color"], hparams["scoring"]["sigma"], module.pooling)
+        maps = maps_of(hparams["scoring"])
+        self.worth = Worth(maps, module.pooling) if len(maps) > 1 else None
         self.rows: list[dict[str, Any]] = []
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
@@ -66,6 +64,8 @@ class Results:
         self.image[sample.defect].update(torch.tensor(scored.score), sample.label, predicted)
         truth = None if scored.truth is None else torch.from_numpy(scored.truth)
         self.references.update(scored.X, scored.heatmap.shape, sample.label, truth)
+        if self.worth is not None and scored.parts is not None:
+            self.worth.update(scored.parts, scored.heatmap.shape, sample.label, truth)
         if truth is not None:
             self.pixel[sample.defect].update(heatmap, truth, torch.from_numpy(mask))
             if sample.mask is not None and truth.float().mean() > 0.5:
@@ -89,12 +89,14 @@ class Results:
         for of_kind in self.pixel.values():
             of_kind.fold()  # counts pixels once; `by_defect` would count normal ones again for each kind of defect
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
-        self.metrics = {**image.compute(), **pixel.compute()} | self.references.compute()
+        self.metrics = {**image.compute(), **pixel.compute()}
         for metric in self.more:
             self.metrics |= metric.compute()
         for name, value in self.metrics.items():
             if value is None:
                 log.warning("%s cannot be computed: the test images lack %s", name, self._lacking(name))
+        self.metrics |= self.references.compute()
+        self.metrics |= {} if self.worth is None else self.worth.compute()
         self.metrics["pixel_bound"] = self.metrics.pop("pixel_bound")  # the last column: it is no result
         defective = sum(sample.label for sample in self.samples)
         if 0 < self.unmasked < defective:
@@ -141,9 +143,15 @@ class Results:
         labels = {sample.label for sample in self.samples}
         if 1 not in labels:
             return "a defective one"
-        if name.startswith(OF_PIXELS) and all(s.mask is None for s in self.samples):
+        if name.startswith(("pixel", "aupro")) and all(s.mask is None for s in self.samples):
             return "ground-truth masks"
         return "a normal one"
+
+
+def maps_of(scoring: Mapping[str, Any]) -> list[str]:
+    """The names of the maps that the heatmap is made of."""
+    evidence = scoring["evidence"]
+    return [evidence] if isinstance(evidence, str) else [each.get("name") or each[TARGET] for each in evidence]
 
 
 def write_heatmap(scored: Scored, directory: Path) -> None:
@@ -165,7 +173,6 @@ def metrics_record(
     calibration rule becomes calibration_<parameter>.
     """
     hparams, rule, scoring = module.hparams, module.hparams["calibration"], module.hparams["scoring"]
-    evidence = scoring["evidence"]
     return {
         "data": config.data.name,
         "category": config.category.name,
@@ -185,7 +192,7 @@ def metrics_record(
         **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", "levels")},
         "score_pooling": scoring["pooling"]["name"],
         "scorer": scoring["scorer"]["name"],
-        "evidence": evidence if isinstance(evidence, str) else "+".join(each["name"] for each in evidence),
+        "evidence": "+".join(maps_of(scoring)),
         "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),

@@ -24,12 +24,14 @@ from anomaly_lab.scoring.heatmap import resize_heatmap
 
 @dataclass(frozen=True)
 class Look:
-    """The result for one image: `heatmap` (H, W) float32 at the stored size, `score` of the image, and `output`, F(X) (3, h, w)
-    in [0, 1] at the working scale, None if the network does not reconstruct."""
+    """The result for one image: `heatmap` (H, W) float32 at the stored size, and `score` of the image. At the working scale:
+    `output`, F(X) (3, h, w) in [0, 1], None if the network does not reconstruct; `parts`, the maps (K, h, w) that the heatmap
+    is the mean of, None if it is made of features."""
 
     heatmap: NDArray[np.float32]
     score: float
     output: Tensor | None
+    parts: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,19 @@ def score(
         found = look(module, item["X"], item["size"], module.scorer if scorers is None else scorers[i])
         truth = None if item["truth"] is None else item["truth"].numpy()
         odd = unlike(item["seen"], module.hparams["profile"])
-        yield Scored(found.heatmap, found.score, found.output, samples[i], item["X"], truth, odd)
+        yield Scored(found.heatmap, found.score, found.output, found.parts, samples[i], item["X"], truth, odd)
 
 
 def look(module: AnomalyModule, X: Tensor, size: Sequence[int], scorer: Any = None) -> Look:
     """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's."""
     with torch.inference_mode():
-        output, heatmaps, weights = (scorer or module.scorer)(module.F, X[None].to(module.device))
-        heatmap = resize_heatmap(heatmaps[0], size)
+        found = (scorer or module.scorer)(module.F, X[None].to(module.device))
+        heatmap = resize_heatmap(found.heatmap[0], size)
         score = module.pooling(heatmap)
-        if weights is not None:
-            score = score * weights[0]
-    shown = None if output is None else output[0].float().cpu()
-    return Look(heatmap.float().cpu().numpy(), float(score.float()), shown)
+        if found.weights is not None:
+            score = score * found.weights[0]
+    output, parts = (None if each is None else each[0].float().cpu() for each in (found.output, found.parts))
+    return Look(heatmap.float().cpu().numpy(), float(score.float()), output, parts)
 
 
 def preprocessing_of(module: AnomalyModule) -> Preprocessing:

@@ -22,6 +22,7 @@ STROKES = 0.12  # share of thin lines, like cracks and scratches
 POISSON = 0.4  # share of the patches that are blended by Poisson's equation
 FAINTEST = 0.25  # smallest opacity of the others
 MEDIAN = 5  # pixels: a lone pixel's change is no defect
+THINNEST = 2  # pixels between the first and the last row or column of a cloned patch: OpenCV fails on thinner ones
 SOFT = 0.18  # in standard deviations of the image: a change of this size has the label ½
 LEAST = 4 / 255  # but at least this one
 
@@ -101,7 +102,7 @@ def _clone(Y: np.ndarray, patch: np.ndarray, box: tuple[slice, slice], shape: np
     mask = np.pad(shape, 1).astype(np.uint8) * 255
     mask[:2], mask[-2:], mask[:, :2], mask[:, -2:] = 0, 0, 0, 0  # OpenCV wants a margin
     rows, columns = np.nonzero(mask)
-    if rows.size < 16:
+    if rows.size < 16 or min(np.ptp(rows), np.ptp(columns)) < THINNEST:
         return
     centre = (box[1].start - 1 + (columns.min() + columns.max()) // 2, box[0].start - 1 + (rows.min() + rows.max()) // 2)
     source, target = ((255 * image).astype(np.uint8) for image in (np.pad(patch, ((1, 1), (1, 1), (0, 0)), "edge"), Y))

@@ -70,6 +70,13 @@ class Preprocessing:
             return values
         return np.clip(0.5 + self.spread / levels[1] * (values - levels[0]), 0, 1, dtype=np.float32)
 
+    @property
+    def light(self) -> tuple[float, float]:
+        """(a, b): a stored value in [0, 1] is a + b · prepared value; (0, 1) with contrast "image", where each has its own."""
+        if self.contrast != "category":
+            return 0.0, 1.0
+        return self.mean - 0.5 * self.std / self.spread, self.std / self.spread
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """A stored image, (H, W, C) uint8 or uint16 → the network's input, (h, w, 3) float32 in [0, 1]."""
         small = self.resized(image)

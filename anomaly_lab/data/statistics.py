@@ -14,6 +14,8 @@ LOOK_AT = 16  # images: with more of them, the statistics of a category hardly c
 SIZES = (256, 320, 384, 448, 512)  # multiples of 64: three poolings of whole images and of half-size crops leave no remainder
 FINEST_PERIOD = 10.0  # pixels: a little more than the network's stride of 8; textures with periods of 4 to 5 px were not learnt
 ANY_DIRECTION = 15.0  # degrees: if images are turned further against each other, new ones may lie in any direction
+RARE = 0.001  # share of an image's values that may be clipped: a glint may, a texture may not
+REACH = 3.5  # standard deviations that fit into the range of a stretched image, see `Preprocessing`
 ENERGY = 0.8  # share of a texture's energy that must have periods above FINEST_PERIOD
 
 
@@ -28,6 +30,8 @@ class Seen(NamedTuple):
     pixel_bytes: int  # bytes per stored pixel
     mean: float  # of all its values, in [0, 1]
     std: float
+    low: float  # all but `RARE` of the values lie between these two
+    high: float
     power: np.ndarray  # (n, m), energy spectrum of its grey centre, n × n pixels; m = n//2 + 1, since the spectrum is symmetric
     rows: np.ndarray  # (n, 1), frequencies in cycles per stored pixel
     columns: np.ndarray  # (1, m), likewise
@@ -46,12 +50,18 @@ def _seen(stored: np.ndarray) -> Seen:
     window = np.hanning(side)
     power = np.abs(np.fft.rfft2((grey - grey.mean()) * window[:, None] * window[None, :])) ** 2
     rows, columns = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
-    return Seen(stored.shape[2] * stored.dtype.itemsize, image.mean(), image.std(), power, rows, columns)
+    low, high = np.quantile(image, (RARE / 2, 1 - RARE / 2))
+    return Seen(stored.shape[2] * stored.dtype.itemsize, image.mean(), image.std(), low, high, power, rows, columns)
 
 
 def mean_and_std(seen: Sequence[Seen]) -> tuple[float, float]:
-    """(mean of the images' means, mean of their standard deviations, at least 0.001), in [0, 1]."""
-    return float(np.mean([image.mean for image in seen])), max(float(np.mean([image.std for image in seen])), 1e-3)
+    """The mean of the images' means, and the mean of their standard deviations, in [0, 1].
+
+    The second is at least 0.001, and so large that `REACH` of it cover the values of all images: what is normal is not clipped.
+    """
+    mean = float(np.mean([image.mean for image in seen]))
+    widest = max(max(image.high - mean, mean - image.low) for image in seen)
+    return mean, max(float(np.mean([image.std for image in seen])), float(widest) / REACH, 1e-3)
 
 
 def mean_color(images: DecodedImages) -> list[float]:

@@ -58,6 +58,8 @@ def lightning_module(config: DictConfig, data: AnomalyDataModule) -> AnomalyModu
     module.precision = precision_of(config.trainer.precision, config.trainer.accelerator)
     if hasattr(module.network, "begin"):
         module.network.begin(data.images.training_images(BEGIN)[0])
+    if hasattr(module.scorer, "begin"):
+        module.scorer.begin(data.preprocessing.light)
     if config.trainer.get("compile"):
         module.network.compile(dynamic=True)  # in place: names in checkpoints stay. Dynamic: crops grow
     return module

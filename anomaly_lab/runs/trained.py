@@ -98,6 +98,35 @@ def _checkpoint(run: Path) -> dict[str, Any]:
         ) from error
 
 
+def _as_trained(records: Any, known: Any) -> Any:
+    """The records, but those of evidence that the run has already as the run has them: a trained map keeps its arguments."""
+    if not isinstance(records, list) or not isinstance(known, list):
+        return records
+    own = {record.get("name"): record for record in known}
+    return [own.get(record.get("name"), record) for record in records]
+
+
+def _evidence(module: AnomalyModule, stored: dict[str, Any]) -> dict[str, Any]:
+    """The state of the module's evidence: as stored, and for maps that the run did not have, as they begin.
+
+    UserError for a map that only a training can make: untrained weights would give a heatmap of noise.
+    """
+    known: dict[str, Any] = {}
+    for name, evidence in module.scorer.fusion.learnt.items():
+        prefix = f"{FUSION}learnt.{name}."
+        own = {key: value for key, value in stored.items() if key.startswith(prefix)}
+        if not own and hasattr(evidence, "loss"):
+            name = name.lower()
+            raise UserError(
+                f"scoring.evidence={name} learns in the training, but this run was trained without it: train again with "
+                f"{name} in scoring.evidence"
+            )
+        if not own and hasattr(evidence, "begin"):
+            evidence.begin(preprocessing_of(module).light)
+        known |= own
+    return {key: value for key, value in module.state_dict().items() if key.startswith(FUSION)} | known
+
+
 def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection[str]) -> AnomalyModule:
     """The module of a checkpoint with the changed scoring, min_area and calibration. UserError if they don't fit the model."""
     hparams = dict(checkpoint["hyper_parameters"])
@@ -106,13 +135,14 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
         value = config.scoring[name]
         if name == "evidence" and "detector" in scoring and value != scoring["evidence"]:
             raise UserError(not_by_evidence(value, config.model.name))
-        scoring[name] = resolved(name, value, scoring)
+        found = resolved(name, value, scoring)
+        scoring[name] = _as_trained(found, scoring[name]) if name == "evidence" else found
     weights = checkpoint["state_dict"]
     try:
         module = AnomalyModule(**hparams)
-        if "scoring.evidence" in changed:  # new evidence has no weights yet: it learns with the threshold
+        if "scoring.evidence" in changed:  # units, and what learns from held-out images, are learnt with the threshold
             weights = {k: v for k, v in weights.items() if not k.startswith(FUSION)}
-            weights |= {k: v for k, v in module.state_dict().items() if k.startswith(FUSION)}
+            weights |= _evidence(module, checkpoint["state_dict"])
         module.load_state_dict(weights)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -42,6 +42,12 @@ class Fusion(nn.Module):
         self.learnt = nn.ModuleDict(learnt)  # so that checkpoints hold their weights, by the name of the class
         self.register_buffer("units", torch.full((3, len(self.maps)), torch.nan))  # rows: aₖ, mₖ, sₖ
 
+    def begin(self, light: Sequence[float]) -> None:
+        """Let maps with initial weights load them. `light`: see `Preprocessing.light`."""
+        for each in self.maps:
+            if hasattr(each, "begin"):
+                each.begin(light)
+
     @torch.no_grad()
     def learn(self, F: Forward, normal: NormalImages, sigma: float, brief: bool) -> list["Fusion"]:
         """Let the maps learn, then take the units from held-out images.
@@ -75,15 +81,17 @@ class Fusion(nn.Module):
         output = F(X)
         return [m(X, output, sigma).flatten().cpu() for m in self.maps]
 
-    def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
-        """X and F(X), (B, 3, h, w) in [0, 1] → (B, h, w)."""
+    def forward(self, X: Tensor, output: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        """X and F(X), (B, 3, h, w) in [0, 1] → the heatmap (B, h, w), and the maps in their units, (B, K, h, w)."""
         if len(self.maps) == 1:
-            return self.maps[0](X, output, sigma)  # type: ignore[no-any-return]
+            heatmap = self.maps[0](X, output, sigma)
+            return heatmap, heatmap[:, None]
         z = [
             (torch.log(m(X, output, sigma) / a + FLOOR) - middle) / spread
             for m, (a, middle, spread) in zip(self.maps, self.units.T, strict=True)
         ]
-        return torch.stack(z).mean(0)
+        parts = torch.stack(z, 1)
+        return parts.mean(1), parts
 
 
 def _units(levels: Sequence[Tensor]) -> Tensor:

@@ -27,7 +27,7 @@ class Head(nn.Module):
 
     def __init__(self, width: int, scale: int, clean: float, gain: float, offset: float) -> None:
         super().__init__()
-        self.network = Segmenter(width).to(memory_format=torch.channels_last)
+        self.network = Segmenter(width)
         self.scale, self.clean, self.gain, self.offset = scale, clean, gain, offset
 
     def loss(self, X: Tensor) -> Tensor:

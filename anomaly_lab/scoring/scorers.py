@@ -19,11 +19,13 @@ BRIEF = 32  # training images for a fit before a validation; more would only cos
 
 class Look(NamedTuple):
     """The result for a batch: `output`, F(X) (B, 3, h, w), None if the network does not reconstruct; the smoothed `heatmap`
-    (B, h, w); `weights`, factors on the image scores (B,), or None."""
+    (B, h, w); `weights`, factors on the image scores (B,), or None; `parts`, the maps that the heatmap is the mean of,
+    (B, K, h, w), or None."""
 
     output: Tensor | None
     heatmap: Tensor
-    weights: Tensor | None
+    weights: Tensor | None = None
+    parts: Tensor | None = None
 
 
 class ReconstructionScorer(nn.Module):
@@ -46,6 +48,10 @@ class ReconstructionScorer(nn.Module):
         scorer.fusion = fusion
         return scorer
 
+    def begin(self, light: Sequence[float]) -> None:
+        """Let maps with initial weights load them. `light`: see `Preprocessing.light`."""
+        self.fusion.begin(light)
+
     def learn(
         self, F: Forward, normal: NormalImages, brief: bool = False, progress: Progress | None = None
     ) -> list["ReconstructionScorer"]:
@@ -64,7 +70,8 @@ class ReconstructionScorer(nn.Module):
         """X (B, 3, h, w) in [0, 1] → F(X) and the heatmap."""
         output = F(X)
         with torch.autocast(X.device.type, enabled=False):  # bf16 would round the heatmap
-            return Look(output, self.fusion(X, output, self.sigma), None)
+            heatmap, parts = self.fusion(X, output, self.sigma)
+        return Look(output, heatmap, parts=parts)
 
 
 class FeatureScorer(nn.Module):

@@ -43,7 +43,7 @@ class Panels(L.Callback):
         for i in range(min(PAIRS, len(pairs))):
             X_hat = pairs[i]["X_hat"][None].to(module.device)
             with torch.no_grad():
-                output, heatmap, _ = module.scorer(module.F, X_hat)
+                output, heatmap, *_ = module.scorer(module.F, X_hat)
             shown = None if output is None else output[0]
             examples.append(row(X_hat[0], shown, f"pair {i}", heatmap=heatmap[0].float(), truth=pairs[i]["M"][0]))
         return examples
