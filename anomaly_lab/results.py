@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomaly_lab.build import TARGET
 from anomaly_lab.calibration.calibrate import LEVELS, level_rows
 from anomaly_lab.calibration.levels import detect
-from anomaly_lab.calibration.rules import p_value
+from anomaly_lab.calibration.rules import p_value, promised
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import replacing, write_csv
@@ -48,7 +48,7 @@ class Results:
         hparams = module.hparams
         self.references = References(hparams["mean_color"], hparams["scoring"]["sigma"], module.pooling)
         maps = maps_of(hparams["scoring"])
-        self.worth = Worth(maps, module.pooling) if len(maps) > 1 else None
+        self.worth = Worth(maps, module.scorer.fusion.weights, module.pooling) if len(maps) > 1 else None
         self.rows: list[dict[str, Any]] = []
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
@@ -187,12 +187,14 @@ def metrics_record(
         **results.metrics,
         "relative_error": float(module.relative_error) if torch.isfinite(module.relative_error) else None,
         "threshold": float(module.threshold),
+        "false_alarm_rate": promised(float(module.threshold), rule["levels"]) if rule.get("levels") else None,
         "min_area": hparams["min_area"],
         "calibration": rule["name"],
         **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", "levels")},
         "score_pooling": scoring["pooling"]["name"],
         "scorer": scoring["scorer"]["name"],
         "evidence": "+".join(maps_of(scoring)),
+        "evidence_weights": scoring.get("weights"),
         "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),

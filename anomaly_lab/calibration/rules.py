@@ -5,9 +5,10 @@ An image is predicted anomalous if its quiet level is above the threshold. With 
     area:       t = level(n)                        no normal image is detected (the paper's rule)
     quantile:   t = level(⌈q n⌉)                    at least a share q of the normal images is not detected
     conformal:  t = level(⌈(1 − α)(n + 1)⌉)         a new normal image is detected with a probability of at most α
+    rate:       conformal, or area for n < 1/α − 1  the same with a probability of at most max(α, 1/(n + 1)); the default
 
-The last rule is split conformal prediction. If the held-out normal images and a new one are exchangeable, the new image's level
-takes each of the n + 1 ranks with equal probability. The probability includes the draw of the held-out images: for one
+The last two rules are split conformal prediction. If the held-out normal images and a new one are exchangeable, the new image's
+level takes each of the n + 1 ranks with equal probability. The probability includes the draw of the held-out images: for one
 particular draw, the rate can be higher or lower. With n images α cannot be below 1/(n + 1), where the rule equals the paper's.
 Two facts weaken the assumption. The scorer learns from the held-out images as well: each of them is scored by what the others
 taught, but a new image by what all of them taught. And test images of another day or in other light are not exchangeable.
@@ -50,6 +51,24 @@ def conformal(levels: ArrayLike, alpha: float) -> float:
             "raise alpha, or raise data.validation_share in a new training"
         )
     return float(levels[place - 1])
+
+
+def rate(levels: ArrayLike, alpha: float) -> float:
+    """`conformal` at the rate α, or at 1/(n + 1), the lowest that n levels can promise. ValueError unless 0 < α < 1."""
+    levels = _known(levels)
+    if isinstance(alpha, float | int) and 0 < alpha < 1:
+        alpha = max(alpha, 1 / (levels.size + 1))
+    return conformal(levels, alpha)
+
+
+def promised(threshold: float, levels: ArrayLike) -> float:
+    """The rate of false alarms at a threshold: (1 + number of normal `levels` (n,) above it) / (n + 1).
+
+    A new normal image that is exchangeable with the n others is detected with at most this probability, whichever of the levels
+    the threshold is.
+    """
+    levels = _known(levels)
+    return float((1 + (levels > threshold).sum()) / (levels.size + 1))
 
 
 def p_value(level: ArrayLike, levels: ArrayLike) -> NDArray[np.float64]:

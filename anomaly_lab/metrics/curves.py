@@ -86,6 +86,11 @@ def aupro(turns: Turns, limit: float) -> float:
     return float(np.trapezoid(np.append(pro[:end], at_limit), np.append(fpr[:end], limit)) / limit)
 
 
+def f1_max(turns: Turns) -> float:
+    """The highest 2 tp / (2 tp + fp + fn) of all thresholds, which only the ground truth can tell. Positives have weight 1."""
+    return float((2 * turns.true / (turns.true + turns.false + turns.true[-1])).max())
+
+
 def f1(tp: int, fp: int, fn: int) -> float | None:
     """2 tp / (2 tp + fp + fn), from counts; None without positives, because there is nothing to find."""
     return 2 * tp / (2 * tp + fp + fn) if tp + fn else None

@@ -43,7 +43,7 @@ class _Counted(Metric):
 
 
 class ImageMetrics(_Counted):
-    """image_auroc, image_f1, tpr, tnr and tpr_tnr_mean over images; None if a class has no images."""
+    """image_auroc, image_f1, image_f1_max, tpr, tnr and tpr_tnr_mean over images; None if a class has no images."""
 
     negative: list[Tensor]
     positive: list[Tensor]
@@ -58,15 +58,16 @@ class ImageMetrics(_Counted):
         self.fp += int(bool(predicted) and not label)
 
     def compute(self) -> dict[str, float | None]:
-        """The five metrics over all images so far. ValueError for NaN scores."""
+        """The metrics over all images so far. ValueError for NaN scores."""
         negative, positive = self._pool("negative"), self._pool("positive")
         turns = curves.turns_of_scores(negative, positive)
         decisions = curves.decisions(int(self.tp), int(self.fp), positive.size, negative.size)
-        return {"image_auroc": None if turns is None else curves.auroc(turns), **decisions}
+        auroc, best = (None, None) if turns is None else (curves.auroc(turns), curves.f1_max(turns))
+        return {"image_auroc": auroc, **decisions, "image_f1_max": best}
 
 
 class PixelMetrics(_Counted):
-    """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3), aupro_05 (FPR ≤ 0.05) and pixel_f1 over the pixels of all images.
+    """pixel_auroc, pixel_ap, aupro (FPR ≤ 0.3), aupro_05 (FPR ≤ 0.05), pixel_f1 and pixel_f1_max over the pixels of all images.
 
     A metric is None if a class has no pixels.
 
@@ -123,17 +124,18 @@ class PixelMetrics(_Counted):
             self.fold()
 
     def compute(self) -> dict[str, float | None]:
-        """The five metrics over all pixels so far, and `pixel_bound`. ValueError for NaN in a heatmap."""
+        """The metrics over all pixels so far, and `pixel_bound`. ValueError for NaN in a heatmap."""
         if int(self.nan):
             raise ValueError(f"{int(self.nan)} scores are NaN")
         (negative, count), (positive, found, weight) = self.fold()
         tp, fp, defective = int(self.tp), int(self.fp), int(found.sum())
-        metrics: dict[str, float | None] = dict.fromkeys(("pixel_auroc", "pixel_ap", "aupro", "aupro_05"))
+        metrics: dict[str, float | None] = dict.fromkeys(("pixel_auroc", "pixel_ap", "aupro", "aupro_05", "pixel_f1_max"))
         bound = 0.0
         if negative.size and positive.size:
             pixels, overlap = (curves.turns(negative, count, positive, column) for column in (found, weight))
             metrics["pixel_auroc"] = curves.auroc(pixels)
             metrics["pixel_ap"] = curves.average_precision(pixels)
+            metrics["pixel_f1_max"] = curves.f1_max(pixels)
             metrics["aupro"] = curves.aupro(overlap, curves.AUPRO_LIMIT)
             metrics["aupro_05"] = curves.aupro(overlap, curves.STRICT_LIMIT)
             if int(self.shift):  # without a shift, all ties are true ties

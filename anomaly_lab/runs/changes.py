@@ -16,8 +16,9 @@ RECORD = "source.json"  # file in an evaluation's directory that names the run
 KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
 # keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
-    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring", "scoring.evidence", "scoring.sigma",
-    "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision", "test.save_heatmaps",
+    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring", "scoring.evidence", "scoring.weights",
+    "scoring.sigma", "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision",
+    "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
 
@@ -62,7 +63,7 @@ def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
 def changes(overrides: Sequence[str]) -> dict[str, str]:
     """The changes of a command line: key → override. UserError for a key that belongs to the training.
 
-    scoring=NAME stands for its four keys and the calibration, which get this override.
+    scoring=NAME stands for its keys and the calibration, which get this override. Other evidence brings other weights.
     """
     given = ((override.lstrip("+~").split("=", 1)[0], override) for override in overrides)
     changed = {key: override for key, override in given if key not in KEEPING}
@@ -73,6 +74,8 @@ def changes(overrides: Sequence[str]) -> dict[str, str]:
     if protocol := changed.pop("scoring", None):
         own = [key for key in CHANGEABLE if key.startswith("scoring.")]
         changed = dict.fromkeys([*own, "calibration"], protocol) | changed
+    if "scoring.evidence" in changed:
+        changed.setdefault("scoring.weights", changed["scoring.evidence"])
     return changed
 
 

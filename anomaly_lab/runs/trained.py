@@ -131,7 +131,7 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     """The module of a checkpoint with the changed scoring, min_area and calibration. UserError if they don't fit the model."""
     hparams = dict(checkpoint["hyper_parameters"])
     scoring = hparams["scoring"] = dict(hparams["scoring"])
-    for name in (n for n in ("evidence", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
+    for name in (n for n in ("evidence", "weights", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
         value = config.scoring[name]
         if name == "evidence" and "detector" in scoring and value != scoring["evidence"]:
             raise UserError(not_by_evidence(value, config.model.name))

@@ -1,11 +1,12 @@
 """Several maps of evidence in one heatmap.
 
 Maps have units of their own: squared brightness, a Mahalanobis distance. So each is put on a logarithmic scale, which makes
-their distributions alike, and measured in units of its spread on held-out normal images. The heatmap is the mean:
+their distributions alike, and measured in units of its spread on held-out normal images. The heatmap is the weighted mean:
 
-    heatmap = 1/K Σₖ (log(hₖ / aₖ + FLOOR) − mₖ) / sₖ
+    heatmap = Σₖ wₖ (log(hₖ / aₖ + FLOOR) − mₖ) / sₖ  /  Σₖ wₖ
 
 aₖ is the mean of the map hₖ over pixels of held-out normal images, mₖ and sₖ are mean and standard deviation of its logarithm.
+The weights wₖ are equal, or given.
 On a normal pixel the heatmap is about 0; a pixel that is unusual in every map by three deviations has 3.
 """
 
@@ -26,16 +27,21 @@ NARROWEST = 1e-3  # smallest spread of a logarithm: a map that is constant on no
 class Fusion(nn.Module):
     """The mean of `maps` in their units. A single map stays as it is: units would not change the order of its values.
 
-    `maps`: functions or modules (X, F(X), sigma) → (B, h, w) ≥ 0, see `errors`. ValueError if there is none.
+    `maps`: functions or modules (X, F(X), sigma) → (B, h, w) ≥ 0, see `errors`. `weights`: one positive number for each; None
+    for equal ones. ValueError if there is no map, or the weights don't fit.
     """
 
     units: Tensor
 
-    def __init__(self, maps: Sequence[Any]) -> None:
+    def __init__(self, maps: Sequence[Any], weights: Sequence[float] | None = None) -> None:
         super().__init__()
         if not maps:
             raise ValueError("scoring.evidence is empty: a heatmap needs at least one map")
-        self.maps = list(maps)
+        self.maps, self.weights = list(maps), [1.0] * len(maps) if weights is None else list(weights)
+        if len(self.weights) != len(maps) or min(self.weights) <= 0:
+            raise ValueError(
+                f"scoring.weights is {weights}: give null, or a positive number for each of the {len(maps)} maps of evidence"
+            )
         learnt = {type(m).__name__: m for m in maps if isinstance(m, nn.Module)}
         if len(learnt) < sum(isinstance(m, nn.Module) for m in maps):
             raise ValueError(f"scoring.evidence has {', '.join(learnt)} twice: name each once")
@@ -73,7 +79,7 @@ class Fusion(nn.Module):
 
     def _with(self, maps: Sequence[Any]) -> "Fusion":
         """This fusion with other maps, if they are others."""
-        return self if all(a is b for a, b in zip(maps, self.maps, strict=True)) else Fusion(maps)
+        return self if all(a is b for a, b in zip(maps, self.maps, strict=True)) else Fusion(maps, self.weights)
 
     def _levels(self, F: Forward, X: Tensor, sigma: float) -> list[Tensor]:
         """The values (n,) of each map on X (3, h, w)."""
@@ -91,7 +97,8 @@ class Fusion(nn.Module):
             for m, (a, middle, spread) in zip(self.maps, self.units.T, strict=True)
         ]
         parts = torch.stack(z, 1)
-        return parts.mean(1), parts
+        weights = parts.new_tensor(self.weights)
+        return torch.einsum("bkhw,k->bhw", parts, weights / weights.sum()), parts
 
 
 def _units(levels: Sequence[Tensor]) -> Tensor:

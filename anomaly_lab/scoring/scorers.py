@@ -31,20 +31,20 @@ class Look(NamedTuple):
 class ReconstructionScorer(nn.Module):
     """The heatmap is made of `evidence` from X and F(X).
 
-    `evidence`: a list of maps, see `errors` and `fusion`; otherwise ValueError. `sigma`: of the smoothing, in pixels at the
-    working scale.
+    `evidence`: a list of maps, `weights`: theirs or None, see `errors` and `fusion`; otherwise ValueError. `sigma`: of the
+    smoothing, in pixels at the working scale.
     """
 
-    def __init__(self, evidence: Any, sigma: float) -> None:
+    def __init__(self, evidence: Any, sigma: float, weights: Sequence[float] | None = None) -> None:
         super().__init__()
         if not isinstance(evidence, Sequence) or not all(map(callable, evidence)):
             raise ValueError(f"scoring.evidence is {evidence}: a reconstruction is scored by maps of X and F(X)")
-        self.fusion, self.sigma = Fusion(evidence), sigma
+        self.fusion, self.sigma = Fusion(evidence, weights), sigma
 
     @classmethod
     def of(cls, fusion: Fusion, sigma: float) -> "ReconstructionScorer":
         """The scorer of a fusion that exists already."""
-        scorer = cls(fusion.maps, sigma)
+        scorer = cls(fusion.maps, sigma, fusion.weights)
         scorer.fusion = fusion
         return scorer
 
@@ -83,8 +83,10 @@ class FeatureScorer(nn.Module):
     - `sigma`: of the smoothing, in pixels at the working scale.
     """
 
-    def __init__(self, detector: Any, evidence: str, sigma: float) -> None:
+    def __init__(self, detector: Any, evidence: str, sigma: float, weights: None = None) -> None:
         super().__init__()
+        if weights is not None:
+            raise ValueError(f"scoring.weights is {weights}: a heatmap of features is one map, leave the weights out")
         if evidence != detector.evidence:
             raise ValueError(f"scoring.evidence is {evidence}: the model's detector gives {detector.evidence}")
         self.detector, self.sigma = detector, sigma

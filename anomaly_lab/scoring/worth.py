@@ -14,14 +14,15 @@ MEASURED = ("image_auroc", "pixel_ap", "aupro")
 class Worth:
     """only_<map>_<metric> and, of three maps or more, without_<map>_<metric>, over test images. None where one is undefined.
 
-    `names`: of the maps. `pooling`: from a heatmap to the image's score, the module's own.
+    `names`: of the maps. `weights`: theirs in the heatmap. `pooling`: from a heatmap to the image's score, the module's own.
     """
 
-    def __init__(self, names: Sequence[str], pooling: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, names: Sequence[str], weights: Sequence[float], pooling: Callable[[Tensor], Tensor]) -> None:
         self.pooling = pooling
         self.weights = {f"only_{name}": torch.eye(len(names))[k] for k, name in enumerate(names)}
+        all_maps = torch.tensor(weights, dtype=torch.float32)
         if len(names) > 2:  # of two maps, the heatmap without one is the other
-            self.weights |= {f"without_{name}": 1 - torch.eye(len(names))[k] for k, name in enumerate(names)}
+            self.weights |= {f"without_{name}": all_maps * (1 - torch.eye(len(names))[k]) for k, name in enumerate(names)}
         self.image = {name: ImageMetrics() for name in self.weights}
         self.pixel = {name: PixelMetrics() for name in self.weights}
 

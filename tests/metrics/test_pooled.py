@@ -6,12 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from sklearn.metrics import precision_recall_curve
 
 from anomaly_lab.metrics import curves
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics
 from metrics.examples import all_pixels, brute_force_aupro, localised, unhurried
 
-NOTHING = {"pixel_auroc": None, "pixel_ap": None, "aupro": None, "aupro_05": None, "pixel_f1": None, "pixel_bound": 0.0}
+NOTHING = {"pixel_auroc": None, "pixel_ap": None, "aupro": None, "aupro_05": None}
+NOTHING |= {"pixel_f1": None, "pixel_f1_max": None, "pixel_bound": 0.0}
 
 
 def updated(metric, examples):
@@ -33,8 +35,14 @@ def test_pixel_metrics_equal_the_functions_on_all_pixels(images):
     precision_recall = tp / max(1, tp + fp), tp / positive.size
     harmonic = 2 * np.prod(precision_recall) / max(sum(precision_recall), 1e-9)
     areas = {"aupro": brute_force_aupro(images, 0.3), "aupro_05": brute_force_aupro(images, 0.05)}
-    expected = exact(images) | areas | {"pixel_f1": harmonic, "pixel_bound": 0}
+    expected = exact(images) | areas | {"pixel_f1": harmonic, "pixel_f1_max": best_f1(positive, negative), "pixel_bound": 0}
     assert found == pytest.approx(expected, abs=1e-9)
+
+
+def best_f1(positive, negative):
+    """By scikit-learn."""
+    precision, recall, _ = precision_recall_curve(np.repeat([1, 0], [positive.size, negative.size]), [*positive, *negative])
+    return np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
 
 
 def exact(images):
@@ -105,6 +113,7 @@ def test_image_metrics_by_hand():
         {
             "image_auroc": (3.5 + 4 + 2) / 12,
             "image_f1": 4 / 6,
+            "image_f1_max": 6 / 8,
             "tpr": 2 / 3,
             "tnr": 3 / 4,
             "tpr_tnr_mean": 17 / 24,
@@ -116,7 +125,7 @@ def test_image_metrics_by_hand():
 
 def test_image_metrics_of_one_class():
     normal = updated(ImageMetrics(), [(torch.tensor(1.0), 0, 1), (torch.tensor(2.0), 0, 0)]).compute()
-    none = {"image_auroc": None, "tpr_tnr_mean": None}
+    none = dict.fromkeys(("image_auroc", "image_f1_max", "tpr_tnr_mean"))
     assert normal == none | {"image_f1": None, "tpr": None, "tnr": 0.5}
     defective = updated(ImageMetrics(), [(torch.tensor(1.0), 1, 1)]).compute()
     assert defective == none | {"image_f1": 1.0, "tpr": 1.0, "tnr": None}

@@ -45,7 +45,7 @@ def test_metrics_json_is_written_last(finished: Finished, tmp_path: Path, monkey
 def test_more_metrics_are_computed(finished: Finished, tmp_path: Path) -> None:
     run = shutil.copytree(finished.directory, tmp_path / "run")
     config = OmegaConf.load(run / "config.yaml")
-    config.metrics = {"f1_max": {"_target_": "anomaly_lab.metrics.f1_max.ImageF1Max"}}
+    config.metrics = {"aupimo": {"_target_": "anomaly_lab.metrics.aupimo.Aupimo"}}
     OmegaConf.save(config, run / "config.yaml")
     ended(run, tmp_path / "out")
     metrics = metrics_of(tmp_path / "out")

@@ -9,7 +9,7 @@ from anomaly_lab.runs.changes import changes, evaluation_name, require_new, told
 
 
 def test_changed_keys_are_those_of_the_run() -> None:
-    overrides = ["run=x", "out=y", "scoring.sigma=2", "+metrics=f1_max", "calibration=conformal", "calibration.alpha=0.1"]
+    overrides = ["run=x", "out=y", "scoring.sigma=2", "+metrics=aupimo", "calibration=conformal", "calibration.alpha=0.1"]
     keys = ["scoring.sigma", "metrics", "calibration", "calibration.alpha"]
     assert changes(overrides) == dict(zip(keys, overrides[2:], strict=True))
 
