@@ -18,6 +18,7 @@ from anomaly_lab.calibration.rules import p_value, promised
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import replacing, write_csv
+from anomaly_lab.metrics.aupimo import Aupimo
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics, pooled
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scored import Scored
@@ -40,7 +41,7 @@ class Results:
     """
 
     def __init__(self, module: AnomalyModule, samples: Sequence[Sample], root: Path, more: Iterable[Any] = ()) -> None:
-        self.module, self.samples, self.root, self.more = module, samples, root, list(more)
+        self.module, self.samples, self.root, self.more = module, samples, root, [Aupimo(), *more]
         self.threshold, self.min_area = float(module.threshold), int(module.hparams["min_area"])
         kinds = sorted({sample.defect for sample in samples})
         self.image = {kind: ImageMetrics() for kind in kinds}
@@ -143,7 +144,7 @@ class Results:
         labels = {sample.label for sample in self.samples}
         if 1 not in labels:
             return "a defective one"
-        if name.startswith(("pixel", "aupro")) and all(s.mask is None for s in self.samples):
+        if name.startswith(("pixel", "aupro", "aupimo")) and all(s.mask is None for s in self.samples):
             return "ground-truth masks"
         return "a normal one"
 
@@ -194,7 +195,7 @@ def metrics_record(
         "score_pooling": scoring["pooling"]["name"],
         "scorer": scoring["scorer"]["name"],
         "evidence": "+".join(maps_of(scoring)),
-        "evidence_weights": scoring.get("weights"),
+        "evidence_weights": "+".join(f"{w:g}" for w in scoring.get("weights") or ()) or "equal",
         "sigma": scoring["sigma"],
         "n_validation": len(rule.get("levels") or ()),
         "n_test": len(data.test),

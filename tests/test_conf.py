@@ -37,7 +37,6 @@ CHOSEN = {
     "data": "data={}",
     "debug": "debug={}",
     "logger": "logger={}",
-    "metrics": "+metrics={}",
     "model": "model={}",
     "objective": "objective={}",
     "scoring": "scoring={}",

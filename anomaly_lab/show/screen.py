@@ -99,10 +99,10 @@ def print_metrics(metrics: dict[str, Any], directory: Path) -> None:
     minutes = "" if unfinished else f" in {metrics['train_seconds'] / 60:.1f} min"
     weights = f"weights of step {metrics['steps']}{minutes}" if metrics["objective"] != "none" else "nothing is trained"
     rate = metrics["false_alarm_rate"]
-    alarms = "" if rate is None else f", at most {rate:.1%} of new normal images called defective"
+    alarms = "" if rate is None else f"at most {rate:.1%} of new normal images are called defective\n"
     console.print(
         f"threshold {metrics['threshold']:.4g} from {metrics['n_validation']} normal validation images ({rule}), smallest "
-        f"defect {metrics['min_area']} px{alarms}; {weights}\n[dim]trivial: the best of flat grey, blurred gradient, local "
+        f"defect {metrics['min_area']} px; {weights}\n{alarms}[dim]trivial: the best of flat grey, blurred gradient, local "
         "spread and brightness, which need no training[/dim]",
         highlight=False,
     )

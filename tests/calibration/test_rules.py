@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import beta
 
 from anomaly_lab.build import build
-from anomaly_lab.calibration.rules import area, areas_around, conformal, p_value, quantile
+from anomaly_lab.calibration.rules import area, areas_around, conformal, p_value, promised, quantile, rate
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is not a failure
 LEVELS = arrays(np.float64, st.integers(1, 30), elements=st.integers(0, 12))
@@ -22,6 +22,8 @@ def test_by_hand():
     assert [quantile(levels, q) for q in (1e-6, 1 / 9, 0.12, 0.5, 8 / 9, 0.95, 1)] == [1, 1, 2, 5, 8, 9, 9]
     assert [conformal(levels, a) for a in (0.1, 0.15, 0.2, 0.3, 0.55, 0.9)] == [9, 9, 8, 7, 5, 1]
     assert p_value([10, 9, 8.5, 5, 0], levels).tolist() == [0.1, 0.2, 0.2, 0.6, 1.0]
+    assert [rate(levels, a) for a in (0.001, 0.05, 0.1, 0.2, 0.9)] == [9, 9, 9, 8, 1], "nine images cannot promise less than .1"
+    assert [promised(t, levels) for t in (10, 9, 8.5, 8, 1, 0)] == [0.1, 0.1, 0.2, 0.2, 0.9, 1]
     assert areas_around(100) == [25, 50, 100, 200, 400]
     assert areas_around(1) == [1, 2, 4]
 
@@ -43,6 +45,14 @@ def test_conformal_detects_exactly_where_the_p_value_is_at_most_alpha(levels, al
             conformal(levels, alpha)
         return
     assert (level > conformal(levels, alpha)) == (p_value(level, levels) <= alpha)
+
+
+@unhurried
+@given(LEVELS, st.floats(0.01, 0.99))
+def test_the_rate_promises_alpha_or_the_best_that_the_images_can(levels, alpha):
+    threshold = rate(levels, alpha)
+    assert promised(threshold, levels) <= max(alpha, 1 / (levels.size + 1)) + 1e-9
+    assert threshold == (area(levels) if alpha * (levels.size + 1) < 1 else conformal(levels, alpha))
 
 
 @pytest.mark.parametrize("n", [4, 9, 19, 99, 199])
@@ -101,6 +111,8 @@ def test_a_biased_rule_would_be_noticed():
         (lambda x: quantile(x, 1.1), [1.0], "q is 1.1"),
         (lambda x: conformal(x, 0), [1.0], "alpha is 0"),
         (lambda x: conformal(x, 1), [1.0], "alpha is 1"),
+        (lambda x: rate(x, 0), [1.0], "alpha is 0"),
+        (lambda x: rate(x, None), [1.0], "alpha is None"),
         (area, [], "0 levels"),
         (area, [math.nan, 1.0], "2 levels, 1 of them NaN"),
     ],

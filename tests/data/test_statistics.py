@@ -12,6 +12,7 @@ from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import (
     FINEST_PERIOD,
     LOOK_AT,
+    REACH,
     SIZES,
     Seen,
     evenly,
@@ -126,7 +127,7 @@ def test_mean_and_std_by_hand(tmp_path: Path) -> None:
     dark, light = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
     mean, std = mean_and_std(stored(tmp_path, dark, light))
     assert mean == pytest.approx(0.5)
-    assert 0 < std <= 0.01
+    assert std == pytest.approx(0.5 / REACH), "their values are not clipped all the same"
 
 
 def test_mean_color_is_that_of_the_prepared_images(tmp_path: Path) -> None:

@@ -9,14 +9,21 @@ from anomaly_lab.runs.changes import changes, evaluation_name, require_new, told
 
 
 def test_changed_keys_are_those_of_the_run() -> None:
-    overrides = ["run=x", "out=y", "scoring.sigma=2", "+metrics=aupimo", "calibration=conformal", "calibration.alpha=0.1"]
+    overrides = ["run=x", "out=y", "scoring.sigma=2", "+metrics=mine", "calibration=conformal", "calibration.alpha=0.1"]
     keys = ["scoring.sigma", "metrics", "calibration", "calibration.alpha"]
     assert changes(overrides) == dict(zip(keys, overrides[2:], strict=True))
 
 
 def test_a_protocol_stands_for_its_keys_and_single_keys_come_after() -> None:
     found = changes(["run=x", "scoring=paper", "scoring.sigma=2"])
-    assert set(found) == {"scoring.evidence", "scoring.sigma", "scoring.tile", "scoring.pooling", "calibration"}
+    assert set(found) == {
+        "scoring.evidence",
+        "scoring.sigma",
+        "scoring.tile",
+        "scoring.pooling",
+        "scoring.weights",
+        "calibration",
+    }
     assert found["scoring.sigma"] == "scoring.sigma=2" and found["calibration"] == "scoring=paper"
     assert told(found) == ["scoring=paper", "scoring.sigma=2"]
 

@@ -52,7 +52,12 @@ def test_the_heatmap_is_the_mean_of_the_maps_in_their_units() -> None:
     fusion.units.copy_(torch.tensor([[0.5, 50.0], [-1.0, -1.0], [2.0, 4.0]]))
     X = torch.rand(1, 3, 4, 5)
     z = torch.log(2 * X + FLOOR) + 1
-    torch.testing.assert_close(fusion(X, X, 1.0), (z[:, 0] / 2 + z[:, 1] / 4) / 2)
+    heatmap, parts = fusion(X, X, 1.0)
+    torch.testing.assert_close(heatmap, (z[:, 0] / 2 + z[:, 1] / 4) / 2)
+    torch.testing.assert_close(parts, torch.stack([z[:, 0] / 2, z[:, 1] / 4], 1))
+    weighted = Fusion([red, green], [3, 1])
+    weighted.units.copy_(fusion.units)
+    torch.testing.assert_close(weighted(X, X, 1.0)[0], (3 * z[:, 0] / 2 + z[:, 1] / 4) / 4)
 
 
 def test_a_map_s_own_unit_does_not_matter() -> None:
@@ -64,14 +69,14 @@ def test_a_map_s_own_unit_does_not_matter() -> None:
     for first in (red, red_in_percent):
         fusion = Fusion([first, green])
         fusion.learn(mean_colour, Normal(5), 1.0, False)  # type: ignore[arg-type]
-        heatmaps.append(fusion(X, X, 1.0))
+        heatmaps.append(fusion(X, X, 1.0)[0])
     torch.testing.assert_close(*heatmaps, rtol=1e-4, atol=1e-4)
 
 
 def test_on_normal_images_the_heatmap_is_about_0() -> None:
     fusion, normal = Fusion([red, green]), Normal(5)
     fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
-    heatmaps = torch.cat([fusion(X[None], X[None], 1.0) for _, X in normal.held_out_images(5)])
+    heatmaps = torch.cat([fusion(X[None], X[None], 1.0)[0] for _, X in normal.held_out_images(5)])
     assert abs(heatmaps.mean()) < 1e-5
     assert heatmaps.std() == pytest.approx(1 / math.sqrt(2), abs=0.03), "two independent maps"
     assert normal.asked[0] == IMAGES
@@ -81,7 +86,7 @@ def test_on_normal_images_the_heatmap_is_about_0() -> None:
 @settings(max_examples=20, deadline=None)
 def test_a_single_map_stays_as_it_is(seed: int) -> None:
     X, output = torch.rand(2, 1, 3, 8, 9, generator=torch.Generator().manual_seed(seed))
-    assert torch.equal(Fusion([squared])(X, output, 2.0), squared(X, output, 2.0))
+    assert torch.equal(Fusion([squared])(X, output, 2.0)[0], squared(X, output, 2.0))
 
 
 def test_each_held_out_image_gets_a_fusion_that_has_not_learnt_from_it() -> None:
@@ -97,7 +102,7 @@ def test_one_held_out_image_is_enough() -> None:
     fusion = Fusion([squared, NormalError()])
     (other,) = fusion.learn(mean_colour, Normal(1), 1.0, False)  # type: ignore[arg-type]
     X = torch.rand(1, 3, 32, 32)
-    assert other(X, mean_colour(X), 1.0).isfinite().all()
+    assert other(X, mean_colour(X), 1.0)[0].isfinite().all()
 
 
 def test_during_training_few_images_give_the_units() -> None:
@@ -118,7 +123,18 @@ def test_a_state_dict_holds_the_units_and_what_the_maps_have_learnt() -> None:
     fusion.learn(mean_colour, Normal(3), 1.0, False)  # type: ignore[arg-type]
     again.load_state_dict(fusion.state_dict())
     X = torch.rand(1, 3, 32, 32)
-    assert torch.equal(fusion(X, mean_colour(X), 1.0), again(X, mean_colour(X), 1.0))
+    assert torch.equal(fusion(X, mean_colour(X), 1.0)[0], again(X, mean_colour(X), 1.0)[0])
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [1.0, -1.0], []])
+def test_weights_that_do_not_fit_are_refused(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"scoring\.weights is .*: give null, or a positive number for each of the 2 maps"):
+        Fusion([red, green], weights)
+
+
+def test_a_learnt_map_cannot_be_named_twice() -> None:
+    with pytest.raises(ValueError, match="has NormalError twice"):
+        Fusion([NormalError(), NormalError()])
 
 
 def test_no_evidence_is_refused() -> None:

@@ -22,7 +22,8 @@ STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
 NEEDED = ("data", "category", "objective", "seed")  # no table has a place for a metrics.json without these
 # values of metrics.json that tables and plots compute with; the others are texts
 NUMBER = re.compile(
-    r"(image_|pixel_|flat_|gradient_|spread_|brightness_|trivial_|tpr|tnr|aupro|n_).*|lam|relative_error|seed|stored_size|steps|train_seconds|train_size|proxy_ap|threshold|min_area|sigma"
+    r"(image_|pixel_|flat_|gradient_|spread_|brightness_|trivial_|only_|without_|tpr|tnr|aupro|n_).*"
+    r"|lam|aupimo|relative_error|false_alarm_rate|seed|stored_size|steps|train_seconds|train_size|proxy_ap|threshold|min_area|sigma"
 )
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both load plain data only; the one in C is faster
 

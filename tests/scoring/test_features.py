@@ -1,0 +1,78 @@
+"""The distance of features as evidence: its bank, the light that it undoes, and what its state holds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anomaly_lab.scoring.features import BRIEF, LEARN, Features
+from anomaly_lab.scoring.fusion import Fusion
+from anomaly_lab.scoring.memory_bank import MemoryBank
+
+
+class Means(nn.Module):
+    """Features of patches of 4 × 4 px: their mean colours."""
+
+    def begin(self, images: Any) -> None:
+        self.begun = True
+
+    def encode(self, X: Tensor) -> Tensor:
+        self.seen = X
+        return nn.functional.avg_pool2d(X, 4)
+
+    def features(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+
+class Normal:
+    """Dark training images, one of them darker than the others."""
+
+    held_out = ("a", "b")
+
+    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
+        self.asked = count
+        return (torch.full((3, 16, 16), value) for value in (0.1, 0.2)), 2
+
+
+def features() -> Features:
+    return Features(Means(), MemoryBank(1000, "random", 0, 0, 0))
+
+
+def test_a_pixel_has_its_patch_s_distance_from_the_nearest_normal_vector() -> None:
+    found, normal = features(), Normal()
+    assert found.learn(None, normal, False) == [found] * 2, "no held-out image is in the bank"  # type: ignore[arg-type, comparison-overlap]
+    assert normal.asked == LEARN
+    X = torch.full((1, 3, 16, 16), 0.2)
+    X[..., 4:8, 8:12] = 0.5
+    distance = found(X, X, 0.01)  # practically no smoothing
+    assert distance.shape == (1, 16, 16)
+    assert distance[0, 5:7, 9:11].min() > 0.3 > distance[0, 12:, :4].max(), "0.3 √3 = 0.52 in the middle of the patch"
+    assert distance.min() >= 0
+
+
+def test_during_training_the_bank_is_filled_once() -> None:
+    found, normal = features(), Normal()
+    assert found.learn(None, normal, True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
+    before = found.detector.vectors
+    normal.asked = None
+    assert found.learn(None, normal, True) == [] and normal.asked is None  # type: ignore[arg-type]
+    assert found.detector.vectors is before
+
+
+def test_the_network_sees_the_light_of_the_stored_image() -> None:
+    found = features()
+    found.begin((0.1, 0.5))
+    assert found.network.begun
+    found._features(torch.tensor([0.0, 0.6, 1.0, 2.0]).expand(1, 3, 4, 4))
+    assert found.network.seen[0, 0, 0].tolist() == pytest.approx([0.1, 0.4, 0.6, 1.0]), "clipped to [0, 1]"
+
+
+def test_its_state_holds_bank_and_light() -> None:
+    first, second = Fusion([features()]), Fusion([features()])
+    first.begin((0.1, 0.5))
+    first.learn(None, Normal(), 1.0, False)  # type: ignore[arg-type]
+    second.load_state_dict(first.state_dict())
+    X = torch.rand(1, 3, 16, 16)
+    assert torch.equal(first(X, X, 1.0)[0], second(X, X, 1.0)[0])
