@@ -63,8 +63,6 @@ class AnomalyModule(L.LightningModule):
         self.reconstructs = getattr(self.network, "reconstructs", True)  # if not, there is no F(X)
         arguments = {k: v for k, v in scoring.items() if k not in NOT_SCORER and (k, v) != ("weights", None)}
         self.scorer = build(scoring["scorer"] | arguments)
-            scoring["scorer"] | {k: v for k, v in scoring.items() if k not in NOT_SCORER and (k, v) != ("weights", None)}
-        )
         self.pooling = build(scoring["pooling"])
         self.precision, self._folded = "32-true", ForInference()  # whoever trains or loads sets the precision
         self._require_fit(objective.get("name"), scoring["evidence"])
