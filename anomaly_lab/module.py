@@ -16,7 +16,7 @@ from anomaly_lab.build import TARGET, build
 from anomaly_lab.metrics.pooled import PixelMetrics
 from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.scoring.forward import Forward
-from anomaly_lab.training.schedule import share_done, warmup_cosine
+from anomaly_lab.training.schedule import Fall, share_done, warmup_cosine
 
 NOT_SCORER = ("scorer", "tile", "train_size", "pooling")  # entries of `scoring` that are no arguments of the scorer
 
@@ -59,7 +59,8 @@ class AnomalyModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
-        self.objective = build(objective) if TARGET in objective else None
+        self.objective = build({k: v for k, v in objective.items() if k != "fall"}) if TARGET in objective else None
+        self.fall = None if objective.get("fall") is None else Fall(objective["lam"], *objective["fall"])
         self.reconstructs = getattr(self.network, "reconstructs", True)  # if not, there is no F(X)
         arguments = {k: v for k, v in scoring.items() if k not in NOT_SCORER and (k, v) != ("weights", None)}
         self.scorer = build(scoring["scorer"] | arguments)
@@ -103,7 +104,9 @@ class AnomalyModule(L.LightningModule):
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
         output = self(X_hat)
         with torch.autocast(X.device.type, enabled=False):
-            loss = self.objective(output.float(), X, X_hat, M)  # type: ignore[misc]
+            lam = {} if self.fall is None else {"lam": self.fall(self.progress)}
+            loss = self.objective(output.float(), X, X_hat, M, **lam)  # type: ignore[misc]
+        self.log_dict({f"train/{name}": value for name, value in lam.items()})
         self.log("train/loss", loss)
         evidence = self.scorer.loss(X) if hasattr(self.scorer, "loss") else None
         if evidence is None:

@@ -49,7 +49,8 @@ class Results:
         hparams = module.hparams
         self.references = References(hparams["mean_color"], hparams["scoring"]["sigma"], module.pooling)
         maps = maps_of(hparams["scoring"])
-        self.worth = Worth(maps, module.scorer.fusion.weights, module.pooling) if len(maps) > 1 else None
+        fusion: Any = getattr(module.scorer, "fusion", None)  # a scorer of one's own may have none
+        self.worth = Worth(maps, fusion.weights, module.pooling) if fusion and len(maps) > 1 else None
         self.rows: list[dict[str, Any]] = []
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}

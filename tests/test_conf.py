@@ -185,7 +185,7 @@ def _metrics(config: DictConfig, name: str, folder: Path) -> None:
 def _scoring(config: DictConfig, name: str, folder: Path) -> None:
     if name == "paper":
         assert (config.scoring.evidence, config.calibration.name, config.scoring.pooling) == ("squared", "area", "max")
-    assert set(config.scoring) == {"scorer", "evidence", "sigma", "tile", "pooling"}
+    assert set(config.scoring) == {"scorer", "evidence", "weights", "sigma", "tile", "pooling"}
 
 
 def _evidence(config: DictConfig, name: str, folder: Path) -> None:

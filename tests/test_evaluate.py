@@ -147,12 +147,25 @@ def test_after_a_plain_error_the_normal_error_is_learnt_again(evaluate: Evaluate
     plain = evaluate(f"run={finished.directory}", "scoring.evidence=squared").directory
     weights = torch.load(plain / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
     assert not [name for name in weights if name.startswith("scorer.fusion.learnt")]
-    back = metrics_of(evaluate(f"run={plain}", "scoring.evidence=[squared,mahalanobis]").directory)
-    once = metrics_of(finished.directory)
+    both = "scoring.evidence=[squared,mahalanobis]"
+    back, once = (metrics_of(evaluate(f"run={run}", both).directory) for run in (plain, finished.directory))
     assert once["evidence"] == back["evidence"] == "squared+mahalanobis"
     for name in ("threshold", "pixel_auroc", "image_auroc", "aupro"):
         assert back[name] == pytest.approx(once[name], rel=1e-5)
     assert metrics_of(plain)["pixel_auroc"] != once["pixel_auroc"]
+
+
+def test_a_head_that_was_not_trained_is_refused(evaluate: Evaluate, finished: Finished) -> None:
+    """Its first weights would give a heatmap of noise."""
+    plain = evaluate(f"run={finished.directory}", "scoring.evidence=squared").directory
+    said = sentence(evaluate(f"run={plain}", "scoring.evidence=[squared,head]"))
+    assert "scoring.evidence=head learns in the training, but this run was trained without it" in said
+
+
+def test_the_trained_head_stays_the_same_beside_other_evidence(evaluate: Evaluate, finished: Finished) -> None:
+    alone = metrics_of(evaluate(f"run={finished.directory}", "scoring.evidence=head", "scoring.weights=null").directory)
+    for metric in ("image_auroc", "pixel_ap"):
+        assert alone[metric] == pytest.approx(metrics_of(finished.directory)[f"only_head_{metric}"], abs=1e-4)
 
 
 def mask_of(run: Path, heatmap: Path) -> np.ndarray:

@@ -1,15 +1,16 @@
 """Several maps of evidence in one heatmap.
 
-Maps have units of their own: squared brightness, a Mahalanobis distance. So each is put on a logarithmic scale, which makes
-their distributions alike, and measured in units of its spread on held-out normal images. The heatmap is the weighted mean:
+Maps have units of their own: squared brightness, a Mahalanobis distance. So each value is replaced by its rarity on held-out
+normal images, in decades: 2 for a value that one normal pixel in a hundred reaches. The heatmap is the weighted mean:
 
-    heatmap = Σₖ wₖ (log(hₖ / aₖ + FLOOR) − mₖ) / sₖ  /  Σₖ wₖ
+    heatmap = Σₖ wₖ rₖ / Σₖ wₖ,   rₖ = −log₁₀ (share of normal pixels whose ℓₖ is higher),   ℓₖ = log(hₖ / aₖ + FLOOR)
 
-aₖ is the mean of the map hₖ over pixels of held-out normal images, mₖ and sₖ are mean and standard deviation of its logarithm.
-The weights wₖ are equal, or given.
-On a normal pixel the heatmap is about 0; a pixel that is unusual in every map by three deviations has 3.
+aₖ is the mean of the map hₖ over pixels of held-out normal images. Beyond `DECADES` few normal pixels are left: there the share
+falls exponentially, with the mean excess of those few. If the maps were independent, Σ rₖ would be Fisher's test of all of them
+together. The weights wₖ are equal, or given.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +22,13 @@ from anomaly_lab.scoring.forward import Forward, NormalImages
 IMAGES = 16  # held-out images from which the units come; with more, they change by less than a hundredth
 BRIEF = 4  # during training; more would only cost time
 FLOOR = 0.01  # of a map's mean: smaller differences mean nothing, and the logarithm of 0 is infinite
-NARROWEST = 1e-3  # smallest spread of a logarithm: a map that is constant on normal images must not decide alone
+DECADES = 3  # the end of the table: 60 pixels of one image of 256² are beyond
+KNOTS = 64  # entries of the table, evenly spaced in decades
+NARROWEST = 1e-3  # smallest mean excess of a logarithm: a map that is constant on normal images must not decide alone
 
 
 class Fusion(nn.Module):
-    """The mean of `maps` in their units. A single map stays as it is: units would not change the order of its values.
+    """The mean of the rarities of `maps`. A single map stays as it is: units would not change the order of its values.
 
     `maps`: functions or modules (X, F(X), sigma) → (B, h, w) ≥ 0, see `errors`. `weights`: one positive number for each; None
     for equal ones. ValueError if there is no map, or the weights don't fit.
@@ -46,7 +49,7 @@ class Fusion(nn.Module):
         if len(learnt) < sum(isinstance(m, nn.Module) for m in maps):
             raise ValueError(f"scoring.evidence has {', '.join(learnt)} twice: name each once")
         self.learnt = nn.ModuleDict(learnt)  # so that checkpoints hold their weights, by the name of the class
-        self.register_buffer("units", torch.full((3, len(self.maps)), torch.nan))  # rows: aₖ, mₖ, sₖ
+        self.register_buffer("units", torch.full((len(self.maps), 2 + KNOTS), torch.nan))  # rows: see `_units`
 
     def begin(self, light: Sequence[float]) -> None:
         """Let maps with initial weights load them. `light`: see `Preprocessing.light`."""
@@ -88,24 +91,37 @@ class Fusion(nn.Module):
         return [m(X, output, sigma).flatten().cpu() for m in self.maps]
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-        """X and F(X), (B, 3, h, w) in [0, 1] → the heatmap (B, h, w), and the maps in their units, (B, K, h, w)."""
+        """X and F(X), (B, 3, h, w) in [0, 1] → the heatmap (B, h, w), and the maps' rarities, (B, K, h, w)."""
         if len(self.maps) == 1:
             heatmap = self.maps[0](X, output, sigma)
             return heatmap, heatmap[:, None]
-        z = [
-            (torch.log(m(X, output, sigma) / a + FLOOR) - middle) / spread
-            for m, (a, middle, spread) in zip(self.maps, self.units.T, strict=True)
-        ]
-        parts = torch.stack(z, 1)
+        maps = [m(X, output, sigma) for m in self.maps]
+        parts = torch.stack([_rarity(torch.log(h / u[0] + FLOOR), u) for h, u in zip(maps, self.units, strict=True)], 1)
         weights = parts.new_tensor(self.weights)
         return torch.einsum("bkhw,k->bhw", parts, weights / weights.sum()), parts
 
 
 def _units(levels: Sequence[Tensor]) -> Tensor:
-    """aₖ, mₖ and sₖ of maps with these values on normal pixels: (3, K)."""
+    """For maps with these values on normal pixels: rows of aₖ, the excess of ℓₖ for a decade, and the table, (K, 2 + KNOTS).
+
+    Entry i of the table is the value of ℓₖ with the rarity i / (KNOTS − 1) · DECADES.
+    """
+    shares = 1 - 10 ** -torch.linspace(0, DECADES, KNOTS, dtype=torch.float64)
     found = []
     for values in levels:
         a = values.double().mean().clamp_min(torch.finfo(torch.float32).tiny)
-        logs = torch.log(values.double() / a + FLOOR)
-        found.append(torch.stack([a, logs.mean(), logs.std(correction=0).clamp_min(NARROWEST)]))
-    return torch.stack(found, 1).float()
+        logs = torch.log(values.double() / a + FLOOR).sort().values
+        table = logs[(shares * (len(logs) - 1)).long()]
+        excess = (logs[logs >= table[-1]] - table[-1]).mean().clamp_min(NARROWEST) * math.log(10)
+        found.append(torch.cat([torch.stack([a, excess]), table]))
+    return torch.stack(found).float()
+
+
+def _rarity(logs: Tensor, units: Tensor) -> Tensor:
+    """The rarity of values of ℓₖ, of any shape, by a row of `_units`: 0 for the lowest normal value, without an upper limit."""
+    excess, table = units[1], units[2:].contiguous()
+    i = torch.bucketize(logs, table).clamp(1, KNOTS - 1)  # the first of equal entries: a constant map has rarity 0
+    low, high = table[i - 1], table[i]
+    part = ((logs - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
+    inside = (i - 1 + part) * (DECADES / (KNOTS - 1))
+    return torch.where(logs > table[-1], DECADES + (logs - table[-1]) / excess, inside)

@@ -1,4 +1,4 @@
-"""The share of a training that is done, and the learning rate at that share."""
+"""The share of a training that is done; the learning rate and λ at that share."""
 
 import math
 
@@ -28,3 +28,23 @@ def warmup_cosine(done: float, warmup: float) -> float:
     if done < warmup:
         return max(done / warmup, 0.01)
     return 0.5 * (1 + math.cos(math.pi * (min(done, 1.0) - warmup) / (1 - warmup)))
+
+
+class Fall:
+    """λ over the training: 1 until the share `start`, then along a line to `lam` at the share `end`.
+
+    At λ = 1 the network learns to reproduce what is normal; then the corrupted region begins to count. ValueError unless
+    0 ≤ start ≤ end ≤ 1.
+    """
+
+    def __init__(self, lam: float, start: float, end: float) -> None:
+        if not 0 <= start <= end <= 1:
+            raise ValueError(
+                f"objective.fall is [{start}, {end}]: give two shares of the training, 0 ≤ start ≤ end ≤ 1, or null"
+            )
+        self.lam, self.start, self.end = lam, start, end
+
+    def __call__(self, done: float) -> float:
+        """λ at the share `done` of the training."""
+        part = 1.0 if done >= self.end else max(0.0, done - self.start) / (self.end - self.start)
+        return 1 - part * (1 - self.lam)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anomaly_lab.scoring.errors import squared
-from anomaly_lab.scoring.fusion import BRIEF, FLOOR, IMAGES, NARROWEST, Fusion, _units
+from anomaly_lab.scoring.fusion import BRIEF, DECADES, FLOOR, IMAGES, KNOTS, Fusion, _rarity, _units
 from anomaly_lab.scoring.normal_error import NormalError
 
 
@@ -41,23 +41,52 @@ def green(X: Tensor, output: Tensor, sigma: float) -> Tensor:
 
 
 def test_units_by_hand() -> None:
-    found = _units([torch.tensor([1.0, 3.0]), torch.tensor([5.0, 5.0])])
-    low, high = math.log(1 / 2 + FLOOR), math.log(3 / 2 + FLOOR)
-    torch.testing.assert_close(found[:, 0], torch.tensor([2.0, (low + high) / 2, (high - low) / 2]))
-    torch.testing.assert_close(found[:, 1], torch.tensor([5.0, math.log(1 + FLOOR), NARROWEST]))
+    """Of 1,001 values, the table's ends are the lowest and the one that a thousandth of them reaches or exceeds."""
+    values = torch.cat([torch.arange(1000.0), torch.tensor([3002.0])])
+    (found,) = _units([values[torch.randperm(1001, generator=torch.Generator().manual_seed(0))]])
+    logs = torch.log(values / 502 + FLOOR)
+    assert found[0] == 502, "the mean"
+    assert found[1] == pytest.approx(float(logs[1000] - logs[999]) / 2 * math.log(10), rel=1e-3), "of 999 and 3,002"
+    assert found[2] == pytest.approx(math.log(FLOOR)) and found[-1] == pytest.approx(float(logs[999]))
+    decade = found[2 + (KNOTS - 1) // DECADES]
+    assert decade == pytest.approx(float(logs[900]), abs=1e-3), "a tenth of them reaches 900"
 
 
-def test_the_heatmap_is_the_mean_of_the_maps_in_their_units() -> None:
-    fusion = Fusion([red, green])
-    fusion.units.copy_(torch.tensor([[0.5, 50.0], [-1.0, -1.0], [2.0, 4.0]]))
+def test_a_rarity_is_the_share_of_normal_pixels_above_in_decades() -> None:
+    """Inside the table and, for an exponential tail, beyond it."""
+    logs = torch.distributions.Exponential(2.0).icdf(torch.linspace(0, 1, 2_000_001)[:-1].double())
+    (units,) = _units([torch.exp(logs)])
+    shift = math.log(float(torch.exp(logs).mean()))
+    for share in (1.0, 0.5, 0.1, 0.01, 0.001, 1e-5):
+        value = torch.tensor(-math.log(share) / 2 - shift)
+        assert float(_rarity(value, units)) == pytest.approx(-math.log10(share), abs=0.05)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([1, 2, 50, 5000]))
+@settings(max_examples=30, deadline=None)
+def test_a_higher_value_is_never_less_rare(seed: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    (units,) = _units([torch.rand(count, generator=generator).round(decimals=2)])
+    found = _rarity(torch.linspace(-6, 6, 500), units)
+    assert found.isfinite().all() and (found.diff() >= 0).all() and found[0] == 0
+
+
+def test_a_map_that_is_constant_on_normal_images_gives_them_no_rarity() -> None:
+    (units,) = _units([torch.full((100,), 0.3)])
+    assert float(_rarity(torch.log(torch.tensor(1 + FLOOR)), units)) == 0
+    assert float(_rarity(torch.log(torch.tensor(2 + FLOOR)), units)) > DECADES
+
+
+def test_the_heatmap_is_the_mean_of_the_rarities() -> None:
+    fusion, weighted = Fusion([red, green]), Fusion([red, green], [3, 1])
     X = torch.rand(1, 3, 4, 5)
-    z = torch.log(2 * X + FLOOR) + 1
-    heatmap, parts = fusion(X, X, 1.0)
-    torch.testing.assert_close(heatmap, (z[:, 0] / 2 + z[:, 1] / 4) / 2)
-    torch.testing.assert_close(parts, torch.stack([z[:, 0] / 2, z[:, 1] / 4], 1))
-    weighted = Fusion([red, green], [3, 1])
+    fusion.learn(mean_colour, Normal(3), 1.0, False)  # type: ignore[arg-type]
     weighted.units.copy_(fusion.units)
-    torch.testing.assert_close(weighted(X, X, 1.0)[0], (3 * z[:, 0] / 2 + z[:, 1] / 4) / 4)
+    first, second = (_rarity(torch.log(X[:, k] * 100**k / fusion.units[k, 0] + FLOOR), fusion.units[k]) for k in (0, 1))
+    heatmap, parts = fusion(X, X, 1.0)
+    torch.testing.assert_close(parts, torch.stack([first, second], 1))
+    torch.testing.assert_close(heatmap, (first + second) / 2)
+    torch.testing.assert_close(weighted(X, X, 1.0)[0], (3 * first + second) / 4)
 
 
 def test_a_map_s_own_unit_does_not_matter() -> None:
@@ -73,12 +102,11 @@ def test_a_map_s_own_unit_does_not_matter() -> None:
     torch.testing.assert_close(*heatmaps, rtol=1e-4, atol=1e-4)
 
 
-def test_on_normal_images_the_heatmap_is_about_0() -> None:
+def test_on_normal_images_the_mean_rarity_is_that_of_an_exponential_distribution() -> None:
     fusion, normal = Fusion([red, green]), Normal(5)
     fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
     heatmaps = torch.cat([fusion(X[None], X[None], 1.0)[0] for _, X in normal.held_out_images(5)])
-    assert abs(heatmaps.mean()) < 1e-5
-    assert heatmaps.std() == pytest.approx(1 / math.sqrt(2), abs=0.03), "two independent maps"
+    assert heatmaps.mean() == pytest.approx(1 / math.log(10), rel=0.02)
     assert normal.asked[0] == IMAGES
 
 
