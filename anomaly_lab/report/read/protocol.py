@@ -10,11 +10,14 @@ METRICS = {
     "pixel_ap": "pixel AP",
     "aupro": "AUPRO",
     "aupro_05": "AUPRO at .05",
+    "aupimo": "AUPIMO",
     "tpr_tnr_mean": "mean of TPR and TNR",
     "tpr": "TPR",
     "tnr": "TNR",
     "image_f1": "image F1",
+    "image_f1_max": "image F1, best threshold",
     "pixel_f1": "pixel F1",
+    "pixel_f1_max": "pixel F1, best threshold",
 }
 TRIVIAL = {f"trivial_{name}": f"trivial: {METRICS[name]}" for name in ("image_auroc", "pixel_auroc", "pixel_ap", "aupro")}
 COMPARED = ("image_auroc", "pixel_auroc", "aupro", "tpr_tnr_mean")
@@ -23,6 +26,7 @@ MINUTES = "minutes of training"
 PROXY = "Proxy AP: pixel AP on held-out normal images with synthetic corruptions."
 MEASURES = (
     "Pixel metrics are computed at the resolution of the ground truth, AUPRO up to a false-positive rate of 0.3 or 0.05. "
+    "F1 at the best threshold is chosen by the test images. "
     "Trivial: the best of four references that need no training, with the setting's contrast and smoothing: each pixel's "
     "distance from the mean colour of the training images (flat grey), the blurred gradient, the local standard deviation, and "
     "for images their mean brightness. Numbers on synthetic data say nothing about real images."
