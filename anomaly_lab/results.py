@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from anomaly_lab.build import TARGET
-from anomaly_lab.calibration.calibrate import LEVELS, level_rows
+from anomaly_lab.calibration.calibrate import LEARNT, LEVELS, level_rows
 from anomaly_lab.calibration.levels import detect
+from anomaly_lab.calibration.pixels import PixelRates
 from anomaly_lab.calibration.rules import p_value, promised
 from anomaly_lab.data.folder import NORMAL, Sample
 from anomaly_lab.data.scoring_data import ScoringData
@@ -51,6 +52,7 @@ class Results:
         maps = maps_of(hparams["scoring"])
         fusion: Any = getattr(module.scorer, "fusion", None)  # a scorer of one's own may have none
         self.worth = Worth(maps, fusion.weights, module.pooling) if fusion and len(maps) > 1 else None
+        self.rates = PixelRates(hparams["calibration"].get("pixel_threshold", np.nan))
         self.rows: list[dict[str, Any]] = []
         self.levels: list[dict[str, Any]] = []
         self.metrics: dict[str, float | None] = {}
@@ -69,6 +71,7 @@ class Results:
         if self.worth is not None and scored.parts is not None:
             self.worth.update(scored.parts, scored.heatmap.shape, sample.label, truth)
         if truth is not None:
+            self.rates.update(scored.heatmap, sample.label, truth.numpy())
             self.pixel[sample.defect].update(heatmap, truth, torch.from_numpy(mask))
             if sample.mask is not None and truth.float().mean() > 0.5:
                 self.covered.append(sample.mask)
@@ -91,7 +94,7 @@ class Results:
         for of_kind in self.pixel.values():
             of_kind.fold()  # counts pixels once; `by_defect` would count normal ones again for each kind of defect
         image, pixel = pooled(ImageMetrics, self.image.values()), pooled(PixelMetrics, self.pixel.values())
-        self.metrics = {**image.compute(), **pixel.compute()}
+        self.metrics = {**image.compute(), **pixel.compute(), **self.rates.compute()}
         for metric in self.more:
             self.metrics |= metric.compute()
         for name, value in self.metrics.items():
@@ -189,10 +192,11 @@ def metrics_record(
         **results.metrics,
         "relative_error": float(module.relative_error) if torch.isfinite(module.relative_error) else None,
         "threshold": float(module.threshold),
+        "pixel_threshold": rule.get("pixel_threshold"),
         "false_alarm_rate": promised(float(module.threshold), rule["levels"]) if rule.get("levels") else None,
         "min_area": hparams["min_area"],
         "calibration": rule["name"],
-        **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", "levels")},
+        **{f"calibration_{name}": value for name, value in rule.items() if name not in (TARGET, "name", *LEARNT)},
         "score_pooling": scoring["pooling"]["name"],
         "scorer": scoring["scorer"]["name"],
         "evidence": "+".join(maps_of(scoring)),

@@ -12,6 +12,7 @@ import numpy as np
 
 from anomaly_lab.build import build
 from anomaly_lab.calibration.levels import quiet_levels
+from anomaly_lab.calibration.pixels import PixelThreshold
 from anomaly_lab.calibration.rules import FLAT_GREY, areas_around
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.scoring_data import ScoringData
@@ -20,6 +21,7 @@ from anomaly_lab.module import AnomalyModule
 from anomaly_lab.scored import Scored, score
 
 log = logging.getLogger(__name__)
+LEARNT = ("levels", "pixel_threshold")  # what a calibration adds to the record of its rule
 LEVELS = ("split", "path", "label", "min_area", "level")  # columns of levels.csv
 Watch = Callable[[Iterable[Scored], int], Iterable[Scored]]
 
@@ -47,8 +49,10 @@ def calibrate(
     module.eval()
     scorers = module.scorer.learn(module.F, data, progress=progress)
     min_area, rows, error, spread = module.hparams["min_area"], [], 0.0, 0.0
+    pixels = PixelThreshold(len(data.held_out))
     for scored in watch(score(module, data.held_out, workers, scorers), len(data.held_out)):
         rows += level_rows("validation", scored.sample, data.found.root, scored.heatmap, min_area)
+        pixels.update(scored.heatmap)
         if scored.output is not None:
             error += float((scored.output - scored.X).double().square().sum())
             spread += float((scored.X - scored.X.mean((-2, -1), keepdim=True)).double().square().sum())
@@ -61,12 +65,12 @@ def calibrate(
             float(module.relative_error),
         )
     normal = sorted(row["level"] for row in rows if row["min_area"] == min_area)
-    rule = {k: v for k, v in module.hparams["calibration"].items() if k != "levels"}
+    rule = {k: v for k, v in module.hparams["calibration"].items() if k not in LEARNT}
     threshold = build(rule)(normal)
     if not np.isfinite(threshold):
         raise UserError(f"category.min_area is {min_area}: no validation image has as many pixels, so choose a smaller one")
     module.threshold.fill_(threshold)
-    module.hparams["calibration"] = rule | {"levels": normal}
+    module.hparams["calibration"] = rule | {"levels": normal, "pixel_threshold": pixels.compute()}
     return rows
 
 
