@@ -9,6 +9,8 @@ from conftest import scoring, small_data, small_module, small_trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from anomaly_lab.objectives import amplify
+
 
 class Identity(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
@@ -105,6 +107,20 @@ def test_the_learning_rate_follows_the_schedule_to_zero(tmp_path: Path) -> None:
     trainer = small_trainer(tmp_path, max_epochs=2, limit_val_batches=0)
     trainer.fit(module, loader, loader)
     assert rates == pytest.approx([0.02 * f for f in (0.01, 0.25, 0.5, 0.75, 1, 0.853553, 0.5, 0.146447)], rel=1e-4)
+
+
+def test_lambda_falls_over_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first step counts the normal region alone; the last counts λ as it is given."""
+    objective = {"_target_": "anomaly_lab.objectives.amplify", "lam": 0.5, "norm": "squared", "fall": [0.3, 0.6]}
+    module = small_module(objective=objective).eval()  # batch statistics would change the output
+    batch = {name: torch.stack([pair[name] for pair in pairs()]) for name in ("X", "X_hat", "M")}
+    losses = []
+    for done in (0.0, 0.45, 1.0):
+        monkeypatch.setattr(type(module), "progress", done)
+        losses.append(float(module.training_step(batch, 0)))
+    output = module(batch["X_hat"])
+    expected = [float(amplify(output, batch["X"], batch["X_hat"], batch["M"], lam, "squared")) for lam in (1, 0.75, 0.5)]
+    assert losses == pytest.approx(expected)
 
 
 def test_weight_decay_spares_normalisation_and_biases() -> None:

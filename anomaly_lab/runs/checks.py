@@ -125,6 +125,15 @@ def check(config: DictConfig) -> None:
         value = OmegaConf.select(config, name)
         if value not in known and not (name == "objective.norm" and value is None):
             raise UserError(f"{name} is {_shown(value)}: it must be one of {', '.join(known)}")
+    fall = OmegaConf.select(config, "objective.fall")
+    if fall is not None and not (
+        isinstance(fall, ListConfig)
+        and len(fall) == 2
+        and all(Numbers(0, 1).hold(share) for share in fall)
+        and fall[0] <= fall[1]
+    ):
+        said = "give null, or two shares of the training, such as [0.3,0.6], between which λ falls from 1 to objective.lam"
+        raise UserError(f"objective.fall is {_shown(fall)}: {said}")
     for key in ("scoring.scorer", "scoring.pooling"):
         record(key, OmegaConf.select(config, key))
     if OmegaConf.select(config, "data.cache.folder", default="") is None:

@@ -33,15 +33,10 @@ def warmup_cosine(done: float, warmup: float) -> float:
 class Fall:
     """λ over the training: 1 until the share `start`, then along a line to `lam` at the share `end`.
 
-    At λ = 1 the network learns to reproduce what is normal; then the corrupted region begins to count. ValueError unless
-    0 ≤ start ≤ end ≤ 1.
+    At λ = 1 the network learns to reproduce what is normal; then the corrupted region begins to count. 0 ≤ `start` ≤ `end` ≤ 1.
     """
 
     def __init__(self, lam: float, start: float, end: float) -> None:
-        if not 0 <= start <= end <= 1:
-            raise ValueError(
-                f"objective.fall is [{start}, {end}]: give two shares of the training, 0 ≤ start ≤ end ≤ 1, or null"
-            )
         self.lam, self.start, self.end = lam, start, end
 
     def __call__(self, done: float) -> float:

@@ -38,6 +38,10 @@ def checked(*overrides: str) -> None:
         (["data.cache.gib=1e400"], "data.cache.gib is inf: it must be a number of at least 0"),
         ([f"trainer.max_epochs={'1' * 400}"], "trainer.max_epochs is 1111"),
         (["image_size=1000000000000"], "image_size is 1000000000000: it must be"),
+        (["objective.fall=0.3"], "objective.fall is 0.3: give null, or two shares of the training"),
+        (["objective.fall=[0.6,0.3]"], r"objective.fall is \[0.6, 0.3\]"),
+        (["objective.fall=[0.3,2]"], r"objective.fall is \[0.3, 2\]"),
+        (["objective.fall=[a,0.3]"], r"objective.fall is \['a', 0.3\]"),
         (["objective.norm=l3"], "objective.norm is l3: it must be one of l2, squared"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lightning.pytorch.callbacks import Timer
 
-from anomaly_lab.training.schedule import time_share, warmup_cosine
+from anomaly_lab.training.schedule import Fall, time_share, warmup_cosine
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,16 @@ def test_the_rate_rises_over_the_warm_up_and_falls_along_a_cosine(done: float, f
 
 def test_without_a_warm_up_the_rate_begins_at_its_maximum() -> None:
     assert warmup_cosine(0.0, warmup=0.0) == 1.0
+
+
+@pytest.mark.parametrize(("done", "lam"), [(0, 1), (0.3, 1), (0.4, 0.8), (0.5, 0.6), (0.7, 0.2), (0.9, 0.2), (1, 0.2)])
+def test_lambda_falls_along_a_line(done: float, lam: float) -> None:
+    assert Fall(0.2, 0.3, 0.7)(done) == pytest.approx(lam)
+
+
+def test_lambda_may_fall_at_once() -> None:
+    fall = Fall(0.2, 0.5, 0.5)
+    assert (fall(0.49), fall(0.5)) == (1, pytest.approx(0.2))
 
 
 def trainer_with(*callbacks: Any) -> Any:

@@ -63,8 +63,8 @@ def tables(records: Records) -> list[Table]:
         return []
     note = (
         f"{LEVEL:.0%} bootstrap intervals ({DRAWS:,} draws) over the test images, defective and normal ones drawn apart, of "
-        "the mean over the seeds, which share the images. “against” is the setting with the highest validation proxy on the same "
-        "images. The difference is paired: both settings get the same draws."
+        "the mean over the seeds, which share the images. “against” is the setting with the highest validation proxy on the "
+        "same images. The difference is paired: both settings get the same draws."
     )
     columns = ["data", "category", "setting", "image AUROC", "interval", "against", "difference", "interval of the difference"]
     parts = {"interval": ("upper",), "interval of the difference": ("upper",)}
