@@ -41,5 +41,7 @@ class Fall:
 
     def __call__(self, done: float) -> float:
         """λ at the share `done` of the training."""
-        part = 1.0 if done >= self.end else max(0.0, done - self.start) / (self.end - self.start)
+        if done >= self.end:
+            return self.lam
+        part = 0.0 if done <= self.start else (done - self.start) / (self.end - self.start)
         return 1 - part * (1 - self.lam)
