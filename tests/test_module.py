@@ -119,9 +119,9 @@ def test_lambda_falls_over_the_training(monkeypatch: pytest.MonkeyPatch) -> None
     losses = []
     for done in (0.0, 0.45, 1.0):
         monkeypatch.setattr(type(module), "progress", done)
-        losses.append(float(module.training_step(batch, 0)))
+        losses.append(module.training_step(batch, 0).item())
     output = module(batch["X_hat"])
-    expected = [float(amplify(output, batch["X"], batch["X_hat"], batch["M"], lam, "squared")) for lam in (1, 0.75, 0.5)]
+    expected = [amplify(output, batch["X"], batch["X_hat"], batch["M"], lam, "squared").item() for lam in (1, 0.75, 0.5)]
     assert losses == pytest.approx(expected)
 
 
