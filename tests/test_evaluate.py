@@ -130,6 +130,14 @@ def test_the_paper_s_protocol_is_one_override_away(evaluate: Evaluate, finished:
     assert metrics["relative_error"] == pytest.approx(metrics_of(finished.directory)["relative_error"], rel=1e-5)
 
 
+def test_the_default_protocol_brings_the_trained_head_back_and_keeps_the_rule(evaluate: Evaluate, finished: Finished) -> None:
+    metrics, once = (
+        metrics_of(d) for d in (evaluate(f"run={finished.directory}", "scoring=default").directory, finished.directory)
+    )
+    for key in ("evidence", "calibration", "image_auroc", "pixel_ap"):
+        assert metrics[key] == pytest.approx(once[key], abs=1e-6) if isinstance(once[key], float) else metrics[key] == once[key]
+
+
 def test_tile_train_size_is_the_size_of_the_training_crops(finished: Finished, tmp_path: Path) -> None:
     run = shutil.copytree(finished.directory, tmp_path / "whole")
     checkpoint = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
@@ -165,7 +173,9 @@ def test_a_head_that_was_not_trained_is_refused(evaluate: Evaluate, finished: Fi
 def test_the_trained_head_stays_the_same_beside_other_evidence(evaluate: Evaluate, finished: Finished) -> None:
     alone = metrics_of(evaluate(f"run={finished.directory}", "scoring.evidence=head", "scoring.weights=null").directory)
     for metric in ("image_auroc", "pixel_ap"):
-        assert alone[metric] == pytest.approx(metrics_of(finished.directory)[f"only_head_{metric}"], abs=1e-4)
+        assert alone[metric] == pytest.approx(metrics_of(finished.directory)[f"only_head_{metric}"], abs=2e-3), (
+            "up to the enlargement, which is of odds here and of rarities there"
+        )
 
 
 def mask_of(run: Path, heatmap: Path) -> np.ndarray:

@@ -93,7 +93,7 @@ def overlaid(stored: Any, given: DictConfig, keys: Collection[str]) -> Any:
         if key == "data":
             config.data.name, config.data.root, config.data.reader = given.data.name, given.data.root, given.data.reader
         elif key.startswith("calibration"):
-            config.calibration = given.calibration
+            config.calibration = given.get("calibration") or config.calibration  # scoring=default names no rule
         else:
             OmegaConf.update(config, key, OmegaConf.select(given, key))
     if any(key.startswith("data") for key in keys) and config.data.root is not None:

@@ -3,7 +3,7 @@
     python experiments/detection/proxies.py
 
 A proxy needs no real defect: the pixel AP on synthetic corruptions, and the relative error of the reconstruction. The truth are
-metrics of real test images. Settings are ranked on each category; only runs of the same length and seed are compared with each other.
+metrics of real test images. Settings are ranked on each category; only runs of equal length and seed are compared.
 """
 
 import json

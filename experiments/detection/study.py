@@ -26,7 +26,7 @@ CATEGORIES = ("grid_mini", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile"
 # how each run is scored: by itself, with features, by the maps one by one, and as before this study
 SCORINGS: dict[str, list[str]] = {
     "default": [],
-    "fused": ["scoring.evidence=[squared,mahalanobis,head,features]", "scoring.weights=[1,1,1,2]"],
+    "fused": ["scoring=fused"],
     "paper": ["scoring=paper"],
     "before": ["scoring.evidence=mahalanobis", "calibration=area"],
 }
