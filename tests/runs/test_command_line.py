@@ -186,7 +186,7 @@ def test_an_option_that_is_needed_stays(argument: str) -> None:
     assert command_line.prepared(["~callbacks.early_stopping"]) == ["~callbacks.early_stopping"]
 
 
-@pytest.mark.parametrize("argument", ["logger=null", "callbacks=null", "+metrics=null"])
+@pytest.mark.parametrize("argument", ["logger=null", "callbacks=null"])
 def test_parts_that_add_something_are_left_out_in_hydra_s_way(argument: str) -> None:
     group = argument.lstrip("+").split("=")[0]
     with pytest.raises(UserError, match=f"can't be used: write ~{group} to leave it out"):

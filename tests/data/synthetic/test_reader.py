@@ -51,7 +51,7 @@ def test_masks_are_tight(data: st.DataObject) -> None:
     difference = np.abs(normal.astype(int) - defective).max(axis=2)
     assert (mask[difference > 8] == 255).all()
     assert np.mean(difference[mask == 255] > 6) > 0.5  # lowest for rough patches: their grains cross 0
-    assert difference[mask == 255].max() > 10, "visible to an attentive human"
+    assert difference[mask == 255].max() >= 10, "visible to an attentive human"
 
 
 @settings(max_examples=30, deadline=None)
