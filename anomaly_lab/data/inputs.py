@@ -1,0 +1,95 @@
+"""The images that a user names: a file, a folder, a pattern, a list of paths, or names on standard input; one at a time."""
+
+import glob
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from anomaly_lab.data.listing import FOREIGN
+from anomaly_lab.data.names import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from anomaly_lab.errors import UserError
+
+LISTS = frozenset((".txt", ".lst", ".list"))  # files of paths, one a line
+STANDARD_INPUT = "-"
+SETTLED = 1.0  # seconds without a change after which a new file counts as complete
+PAUSE = 0.25  # seconds between two looks at a folder
+
+
+def inputs(given: str, names: TextIO) -> Iterator[Path]:
+    """Yield the paths of images, in a fixed order.
+
+    `given`: an image; a folder, whose images in all folders below count; a pattern such as `parts/*/top*.png`, where ** stands
+    for any folders; a text file with a path on each line; or `STANDARD_INPUT`, for lines of `names`. Only lists are opened.
+    UserError where nothing is found.
+    """
+    path = Path(given).expanduser()
+    if given == STANDARD_INPUT:
+        yield from _lines(names)
+    elif path.is_dir():
+        yield from _found(below(path), f"{given} holds no image")
+    elif path.suffix.lower() in LISTS and path.is_file():
+        try:
+            with path.open(encoding="utf-8-sig") as file:
+                yield from _found(_lines(file), f"{given} names no image")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{given} is no text in UTF-8: write one path a line") from error
+    elif path.exists() or not glob.has_magic(given):
+        yield path  # one that does not exist is told with its row
+    else:
+        matches = (Path(match) for match in sorted(glob.iglob(str(path), recursive=True)))
+        yield from _found(
+            (p for p in matches if p.suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES), f"{given} fits no image"
+        )
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Every image in a folder and below, folder by folder, each sorted; images in formats that are not read too."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _ignored(name))
+        for name in sorted(files):
+            if _is_image(path := Path(place, name)) and not _ignored(name):
+                yield path
+
+
+def arriving(folder: Path, known: Callable[[Path], bool], stop: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """Yield each image of a folder and those that come into it, when it is complete: unchanged for `SETTLED` seconds.
+
+    `known`: whether an image needs no scoring any more; asked at each look. It ends when `stop` says so, or never.
+    """
+    seen: dict[Path, tuple[tuple[int, int], float]] = {}  # path → (its size and time of change, since when)
+    while not stop():
+        present = [path for path in below(folder) if not known(path)]
+        seen = {path: seen[path] for path in present if path in seen}
+        for path in present:
+            try:
+                state = path.stat()
+            except OSError:
+                continue  # it was taken away
+            now, what = time.monotonic(), (state.st_size, state.st_mtime_ns)
+            if path not in seen or seen[path][0] != what:
+                seen[path] = what, now
+            elif now - seen[path][1] >= SETTLED:
+                yield path
+        time.sleep(PAUSE)
+
+
+def _lines(file: TextIO) -> Iterator[Path]:
+    return (Path(line.rstrip("\r\n")).expanduser() for line in file if line.strip())
+
+
+def _found(paths: Iterator[Path], otherwise: str) -> Iterator[Path]:
+    first = next(paths, None)
+    if first is None:
+        raise UserError(f"{otherwise}: give images=PATH of an image, a folder, a pattern or a list")
+    yield first
+    yield from paths
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name in FOREIGN
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES

@@ -1,0 +1,213 @@
+"""Decide about images that nobody has labelled: a row for each, as it comes, and pictures where they are wanted."""
+
+import heapq
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_lab.calibration.levels import detect, quiet_level
+from anomaly_lab.calibration.rules import p_value, promised
+from anomaly_lab.data.images import read_image
+from anomaly_lab.data.inputs import arriving, inputs
+from anomaly_lab.data.likeness import unlike
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.scoring_data import prepared
+from anomaly_lab.errors import Refused, UserError, as_sentence, printable
+from anomaly_lab.files import digest, of_file, read_json, write_json
+from anomaly_lab.module import AnomalyModule
+from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save, write_coco, write_sheet
+from anomaly_lab.progress import watched
+from anomaly_lab.runs import lock
+from anomaly_lab.runs.directory import best_checkpoint
+from anomaly_lab.runs.journal import Journal
+from anomaly_lab.runs.trained import load
+from anomaly_lab.scored import look, preprocessing_of
+
+log = logging.getLogger(__name__)
+COLUMNS = (
+    "path",
+    "score",
+    "level",
+    "p_value",
+    "margin",
+    "defective",
+    "n_defects",
+    "defects",
+    "height",
+    "width",
+    "unlike",
+    "ms",
+    "error",
+)
+RECORD = "predict.json"  # of what the predictions are
+WORST = 12  # images on the contact sheet
+
+
+class Options(NamedTuple):
+    """The arguments of the command, see `anomaly_lab.predict`."""
+
+    run: Path
+    images: str
+    out: Path | None
+    save: frozenset[str]
+    workers: int
+    watch: bool
+
+
+class Predicted(NamedTuple):
+    """Counts over all rows on disk. `expected`: so many false alarms at most, if all images are like the held-out ones."""
+
+    out: Path
+    images: int
+    defective: int
+    errors: int
+    expected: float | None
+
+
+def predict(options: Options) -> Predicted:
+    """Score every image that has no row yet, write rows, pictures and summary.json. UserError for a run without a threshold."""
+    trained = load(options.run)
+    module, threshold = trained.module, float(trained.module.threshold)
+    if not np.isfinite(threshold):
+        raise UserError(f"{options.run} has no threshold: let it finish with python -m anomaly_lab.train resume={options.run}")
+    source = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run)), "images": options.images}
+    out = options.out or Path("predictions") / f"{Path(options.images).stem or 'names'}_{digest(source)[:8]}"
+    out.mkdir(parents=True, exist_ok=True)
+    with lock.held(out):
+        _require_own(out, source)
+        write_json(out / RECORD, source)
+        with Journal(out / "predictions", COLUMNS, cells, "path") as journal:
+            for row in _rows(module, options, out, journal):
+                journal.append(row)
+            counts = _counts(module, journal)
+            write_json(out / "summary.json", counts._replace(out=str(out))._asdict())  # type: ignore[arg-type]
+            if "coco" in options.save:
+                write_coco(out / "coco.json", lambda: _read(journal))
+            _write_contact(module, out, journal)
+    return counts._replace(out=out)
+
+
+def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) -> Iterator[dict[str, Any]]:
+    paths: Iterable[Path] = inputs(options.images, sys.stdin)
+    if options.watch:
+        folder = Path(options.images).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"watch=true needs images=FOLDER, and {options.images} is none")
+        paths = arriving(folder, lambda path: str(path) in journal)
+    fresh = (path for path in paths if str(path) not in journal)
+    total = None if options.watch or options.images == "-" else sum(1 for _ in inputs(options.images, sys.stdin))
+    found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
+    for path, item in watched(found, "Predicting", (total or 0) - journal.count) if total else found:
+        if str(path) not in journal:  # a list may name an image twice
+            yield _row(module, options.save, out, path, item)
+
+
+def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) -> Iterator[tuple[Path, Opened | str]]:
+    """Read images ahead in threads, in the order of `paths`: (path, what was read, or a sentence why it can't be).
+
+    Decoding and resizing run in OpenCV, which lets threads run at the same time.
+    """
+
+    def read(path: Path) -> Opened | str:
+        try:
+            stored = read_image(path)
+            return Opened(stored, *prepared(stored, preprocessing))
+        except (OSError, UserError, MemoryError) as error:
+            return as_sentence(error) or printable(f"{path} can't be read ({error})")
+
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[Path, Future[Opened | str]]] = deque()
+        for path in paths:
+            waiting.append((path, pool.submit(read, path)))
+            if len(waiting) >= 2 * workers - 1:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _row(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> dict[str, Any]:
+    """The row of an image; its pictures are written before."""
+    if isinstance(item, str):
+        return {"path": str(path), "error": item}
+    start = time.perf_counter()
+    found = look(module, item.X, item.size)
+    threshold = float(module.threshold)
+    level = quiet_level(found.heatmap, int(module.hparams["min_area"]))
+    decided = _decided(module, found.heatmap)
+    if kinds:
+        save(kinds, out, path, item, decided, threshold)
+    normal = module.hparams["calibration"].get("levels")
+    return {
+        "path": str(path),
+        "score": found.score,
+        "level": level if np.isfinite(level) else None,
+        "p_value": None if normal is None else float(p_value(level, normal)),
+        "margin": level - threshold if np.isfinite(level) else None,
+        "defective": bool(decided.mask.any()),
+        "defects": [{k: v for k, v in d.items() if k != "polygons" or "coco" in kinds} for d in decided.defects],
+        "height": item.size[0],
+        "width": item.size[1],
+        "unlike": list(unlike(item.seen, module.hparams["profile"])),
+        "ms": round(1000 * (time.perf_counter() - start), 1),
+        "error": None,
+    }
+
+
+def cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's cells in predictions.csv. A defect is written as "x y width height area peak"; defects are parted by ";"."""
+    found = {name: "" if row.get(name) is None else row[name] for name in COLUMNS if name != "defects"}
+    defects = row.get("defects")
+    if defects is not None:
+        found["n_defects"] = len(defects)
+        found["defects"] = "; ".join(" ".join(f"{v:g}" for v in (*d["box"], d["area"], d["peak"])) for d in defects)
+        found["defective"], found["unlike"] = int(row["defective"]), " ".join(row["unlike"])
+    return found
+
+
+def _require_own(out: Path, source: Mapping[str, Any]) -> None:
+    """Refused if the directory holds predictions of another run, of another state of it, or of other images."""
+    if (out / RECORD).is_file() and (known := read_json(out / RECORD)) != source:
+        other = next((name for name in source if known.get(name) != source[name]), "run")
+        raise Refused(f"{out} holds predictions with another {other} ({known.get(other)}): choose another directory with out=")
+
+
+def _counts(module: AnomalyModule, journal: Journal) -> Predicted:
+    images = defective = errors = 0
+    for row in journal.rows():
+        images, errors, defective = images + 1, errors + (row["error"] is not None), defective + bool(row.get("defective"))
+    normal = module.hparams["calibration"].get("levels")
+    rate = promised(float(module.threshold), normal) if normal else None
+    return Predicted(Path(), images, defective, errors, None if rate is None else rate * (images - errors))
+
+
+def _write_contact(module: AnomalyModule, out: Path, journal: Journal) -> None:
+    """contact.png: the images with the highest scores. They are scored again, since a start may have seen only some of them."""
+    worst = heapq.nlargest(WORST, _read(journal), key=lambda row: row["score"])
+    pictures, texts = [], []
+    for path, image in opened((Path(row["path"]) for row in worst), preprocessing_of(module), 1):
+        if isinstance(image, Opened):
+            found = look(module, image.X, image.size)
+            pictures.append(drawn(image, _decided(module, found.heatmap), float(module.threshold)))
+            texts.append(f"{found.score:.3g} {path.parent.name}/{path.name}")
+    if pictures:
+        write_sheet(out / "contact.png", pictures, texts)
+
+
+def _read(journal: Journal) -> Iterator[dict[str, Any]]:
+    """The rows of images that could be read."""
+    return (row for row in journal.rows() if row["error"] is None)
+
+
+def _decided(module: AnomalyModule, heatmap: NDArray[np.float32]) -> Decided:
+    mask = detect(heatmap, float(module.threshold), int(module.hparams["min_area"]))
+    return Decided(heatmap, mask, defects_of(heatmap, mask))

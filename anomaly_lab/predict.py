@@ -1,0 +1,85 @@
+"""Decide about images with a trained run: which are defective, where, and how sure.
+
+    python -m anomaly_lab.predict run=runs/DIRECTORY images=DIR
+    python -m anomaly_lab.predict run=runs/DIRECTORY images='parts/**/top*.png' save=overlays,masks out=decisions
+    find parts -name '*.png' | python -m anomaly_lab.predict run=runs/DIRECTORY images=-
+
+run=DIR               a finished run
+images=PATH           an image, a folder with all below it, a pattern, a text file with a path a line, or - for standard input
+out=DIR               the directory to write to (default: predictions/<name>_<digest of run and images>)
+save=KINDS            pictures of each image: overlays, masks, heatmaps (float16), coco; several with commas
+workers=N             threads that read images ahead (default: 2)
+watch=true            wait for images that come into the folder, until Ctrl-C
+fail_on_defect=true   end with status 1 if an image is defective
+
+Writes predictions.csv and predictions.jsonl, a row for each image as it comes; summary.json; and contact.png, the images with
+the highest scores. A file that can't be read gets a row with the reason. Started again, the command goes on where it stopped.
+
+This module imports no torch, so that --help answers at once.
+"""
+
+from anomaly_lab.signals import at_once
+
+at_once(__name__)
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anomaly_lab.errors import UserError, ending_in_a_sentence
+from anomaly_lab.runs import arguments
+
+if TYPE_CHECKING:
+    from anomaly_lab.pipeline.predict import Options, Predicted
+
+KEYS = ("run", "images", "out", "save", "workers", "watch", "fail_on_defect")
+
+
+def parse(given: Sequence[str]) -> tuple["Options", bool]:
+    """The options of `predict`, and whether a defect makes the status 1. UserError for a mistake."""
+    from anomaly_lab.pipeline.predict import Options
+    from anomaly_lab.pipeline.saved import KINDS
+
+    values = {name: found[0] for name, found in arguments.given(given, KEYS).items()}
+    for name, what in (("run", "run=DIR, a finished run"), ("images", "images=PATH, a folder, a pattern, a list or an image")):
+        if name not in values:
+            raise UserError(f"{name} is missing: add {what} (see --help)")
+    save = frozenset(values["save"].split(",")) if "save" in values else frozenset()
+    if unknown := sorted(save - {*KINDS}):
+        raise UserError(f"save is {values['save']}: {unknown[0]!r} is none of {', '.join(KINDS)}")
+    options = Options(
+        run=arguments.path(values["run"]),
+        images=values["images"],
+        out=arguments.path(values["out"]) if "out" in values else None,
+        save=save,
+        workers=arguments.whole("workers", values.get("workers", "2"), 1),
+        watch=arguments.switch("watch", values.get("watch", "false")),
+    )
+    return options, arguments.switch("fail_on_defect", values.get("fail_on_defect", "false"))
+
+
+def tell(found: "Predicted") -> None:
+    """Print the summary."""
+    print(f"{found.images} images, {found.defective} defective, {found.errors} that could not be read")
+    if found.expected is not None:
+        print(f"at most {found.expected:.1f} false alarms are to be expected if all are normal and like the held-out ones")
+    print(f"rows: {found.out / 'predictions.csv'}; the highest scores: {found.out / 'contact.png'}")
+
+
+def main() -> None:
+    """The command. A mistake of the user ends it with one sentence and status 1."""
+    with ending_in_a_sentence("stopped; the same command goes on from here"):
+        if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
+            print(__doc__)
+            raise SystemExit(0 if sys.argv[1:] else 1)
+        options, fail = parse(sys.argv[1:])
+        from anomaly_lab.pipeline.predict import predict
+
+        found = predict(options)
+        tell(found)
+    if fail and found.defective:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
