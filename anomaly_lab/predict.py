@@ -60,10 +60,13 @@ def parse(given: Sequence[str]) -> tuple["Options", bool]:
 
 def tell(found: "Predicted") -> None:
     """Print the summary."""
-    print(f"{found.images} images, {found.defective} defective, {found.errors} that could not be read")
+    images = "1 image" if found.images == 1 else f"{found.images} images"
+    print(f"{images}, {found.defective} defective, {found.errors} that could not be read")
     if found.expected is not None:
         print(f"at most {found.expected:.1f} false alarms are to be expected if all are normal and like the held-out ones")
-    print(f"rows: {found.out / 'predictions.csv'}; the highest scores: {found.out / 'contact.png'}")
+    print(f"rows: {found.out / 'predictions.csv'}")
+    if (found.out / "contact.png").is_file():
+        print(f"the highest scores: {found.out / 'contact.png'}")
 
 
 def main() -> None:

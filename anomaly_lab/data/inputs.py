@@ -35,8 +35,10 @@ def inputs(given: str, names: TextIO) -> Iterator[Path]:
                 yield from _found(_lines(file), f"{given} names no image")
         except UnicodeDecodeError as error:
             raise UserError(f"{given} is no text in UTF-8: write one path a line") from error
-    elif path.exists() or not glob.has_magic(given):
-        yield path  # one that does not exist is told with its row
+    elif path.is_file():
+        yield path
+    elif not glob.has_magic(given):
+        raise UserError(f"{given} does not exist: give images=PATH of an image, a folder, a pattern or a list")
     else:
         matches = (Path(match) for match in sorted(glob.iglob(str(path), recursive=True)))
         yield from _found(

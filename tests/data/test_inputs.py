@@ -1,0 +1,84 @@
+"""The images that a user names, in each way of naming them."""
+
+import io
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from anomaly_lab.data import inputs as module
+from anomaly_lab.data.inputs import arriving, inputs
+from anomaly_lab.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b/2.png", "b/1.PNG", "a/x/3.jpg", "4.tif", ".hidden/5.png", "@eaDir/6.png", "b/notes.txt", "b/7.heic"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    return tmp_path / "in"
+
+
+def names(given: str, folder: Path, text: str = "") -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in inputs(given, io.StringIO(text))]
+
+
+def test_a_folder_stands_for_every_image_below_it(folder: Path) -> None:
+    assert names(str(folder), folder) == ["4.tif", "a/x/3.jpg", "b/1.PNG", "b/2.png", "b/7.heic"]
+
+
+def test_a_pattern(folder: Path) -> None:
+    assert names(f"{folder}/b/*", folder) == ["b/1.PNG", "b/2.png", "b/7.heic"]
+    assert names(f"{folder}/**/*.jpg", folder) == ["a/x/3.jpg"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(folder: Path) -> None:
+    (folder / "part[1].png").touch()
+    assert names(f"{folder}/part[1].png", folder) == ["part[1].png"]
+
+
+@pytest.mark.parametrize("given", ["list.txt", "-"])
+def test_a_list_of_paths(folder: Path, given: str) -> None:
+    text = f"{folder}/b/2.png\r\n\n{folder}/missing.png\n{folder}/4.tif"
+    (folder / "list.txt").write_text(text)
+    assert names("-" if given == "-" else f"{folder}/{given}", folder, text) == ["b/2.png", "missing.png", "4.tif"]
+
+
+@pytest.mark.parametrize("given", ["{}/.hidden/none", "{}/*.bmp", "{}/empty.txt", "{}/none.png", "{}/none"])
+def test_nothing_is_a_mistake(folder: Path, given: str) -> None:
+    (folder / ".hidden/none").mkdir()
+    (folder / "empty.txt").touch()
+    with pytest.raises(UserError, match="give images=PATH"):
+        names(given.format(folder), folder)
+
+
+def test_a_list_that_is_no_text_is_named(folder: Path) -> None:
+    (folder / "list.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"list.txt is no text in UTF-8"):
+        names(f"{folder}/list.txt", folder)
+
+
+def test_an_image_arrives_when_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is still being written has to wait; one that was there counts too, and each comes once."""
+    monkeypatch.setattr(module, "SETTLED", 0.2)
+    monkeypatch.setattr(module, "PAUSE", 0.02)
+    (tmp_path / "old.png").write_bytes(b"old")
+
+    def write() -> None:
+        with (tmp_path / "slow.png").open("wb", buffering=0) as file:
+            for _ in range(8):
+                file.write(b"part")
+                os.fsync(file.fileno())
+                time.sleep(0.08)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen: dict[str, int] = {}
+    end = time.monotonic() + 20
+    for path in arriving(tmp_path, lambda path: path.name in seen, lambda: len(seen) == 2 or time.monotonic() > end):
+        assert path.name not in seen
+        seen[path.name] = path.stat().st_size
+    writer.join()
+    assert seen == {"old.png": 3, "slow.png": 32}

@@ -1,0 +1,72 @@
+"""Rows on disk: complete after any cut, never twice, and the table follows the lines."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anomaly_lab.errors import UserError
+from anomaly_lab.runs.journal import Journal
+
+
+def journal(folder: Path) -> Journal:
+    return Journal(folder / "rows", ("name", "value"), lambda row: {"name": row["name"], "value": row.get("value", "")}, "name")
+
+
+def row(name: str) -> dict[str, Any]:
+    return {"name": name, "value": f'{name}, "quoted"\nand ü'}
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_row_is_in_both_files_as_soon_as_it_is_appended(tmp_path: Path) -> None:
+    with journal(tmp_path) as rows:
+        rows.append(row("a"))
+        assert [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()] == [row("a")]
+        assert table(tmp_path) == [row("a")]
+        assert "a" in rows and "b" not in rows
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_was_cut_off_the_next_start_has_whole_rows(tmp_path: Path, data: st.DataObject) -> None:
+    """A power cut may leave both files with any length."""
+    folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+    folder.mkdir()
+    names = [f"image {i}" for i in range(5)]
+    with journal(folder) as rows:
+        for name in names:
+            rows.append(row(name))
+    for path in (folder / "rows.jsonl", folder / "rows.csv"):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    with journal(folder) as rows:
+        kept = [r["name"] for r in rows.rows()]
+        assert kept == names[: len(kept)] and rows.count == len(kept)
+        assert table(folder) == [row(name) for name in kept]
+        for name in names:
+            if name not in rows:
+                rows.append(row(name))
+    assert table(folder) == [row(name) for name in names]
+
+
+def test_a_long_line_that_was_cut_off_is_removed(tmp_path: Path) -> None:
+    with journal(tmp_path) as rows:
+        rows.append(row("a"))
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"name": "' + "x" * 200_000)
+    with journal(tmp_path) as rows:
+        assert [r["name"] for r in rows.rows()] == ["a"]
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"name": "a"}\n{"nam\n')
+    with pytest.raises(UserError, match=r"rows.jsonl is damaged in line 2"), journal(tmp_path):
+        pass
