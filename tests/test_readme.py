@@ -33,7 +33,9 @@ def test_a_training_command_of_the_readme_works(command: str, train: Callable[..
     require_training(command, train, tmp_path)
 
 
-@pytest.mark.parametrize("command", [c for c in shown(README) if re.match(r"python -m anomaly_lab\.(evaluate|report)", c)])
+@pytest.mark.parametrize(
+    "command", [c for c in shown(README) if re.match(r"python -m anomaly_lab\.(evaluate|predict|report)", c)]
+)
 def test_a_command_of_the_readme_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)
 

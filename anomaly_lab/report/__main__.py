@@ -20,39 +20,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomaly_lab.errors import UserError, ending_in_a_sentence, is_text, unwritable
+from anomaly_lab.errors import UserError, ending_in_a_sentence, unwritable
 from anomaly_lab.report.make import GALLERIES, Options, build_report
 from anomaly_lab.report.read.run import FINISHED
+from anomaly_lab.runs import arguments
 
 KEYS = ("runs", "out", "gallery", "figures", "tables")
 
 
-def parse(arguments: Sequence[str]) -> Options:
-    """The arguments key=value as options. UserError for anything else.
-
-    Hydra does not parse them, because the paths of runs contain = and commas.
-    """
-    given: dict[str, list[str]] = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not is_text(argument):
-            raise UserError(f"{argument!a} is no text in UTF-8: rename the folder")
-        if not equals or name not in KEYS or not value:
-            raise UserError(f"{argument} is not understood: give {', '.join(f'{k}=' for k in KEYS)} (see --help)")
-        given.setdefault(name, []).append(value)
-    runs, tables = [*map(Path, given.pop("runs", []))], given.pop("tables", [])
-    for name, values in given.items():
-        if len(values) > 1:
-            raise UserError(f"{name}= is given {len(values)} times: give it once")
+def parse(command: Sequence[str]) -> Options:
+    """The arguments key=value as options. UserError for anything else."""
+    given = arguments.given(command, KEYS, ("runs", "tables"))
+    runs, tables = [*map(arguments.path, given.pop("runs", []))], given.pop("tables", [])
     if not runs:
         raise UserError("no runs: add runs=DIR, a folder with runs or multiruns in it")
-    gallery, figures = given.get("gallery", ["one"])[0], given.get("figures", ["true"])[0]
+    gallery, figures = given.get("gallery", ["one"])[0], arguments.switch("figures", given.get("figures", ["true"])[0])
     if gallery not in GALLERIES:
         raise UserError(f"gallery is {gallery}: it must be one of {', '.join(GALLERIES)}")
-    if figures not in ("true", "false"):
-        raise UserError(f"figures is {figures}: it must be true or false")
-    out = Path(given["out"][0]) if "out" in given else runs[0] / "report"
-    return Options([run.expanduser() for run in runs], out.expanduser(), gallery, figures == "true", tables)
+    out = arguments.path(given["out"][0]) if "out" in given else runs[0] / "report"
+    return Options(runs, out, gallery, figures, tables)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ def given(arguments: Sequence[str], keys: Sequence[str], repeated: Collection[st
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not is_text(argument):
-            raise UserError(f"{argument!a} is no text in UTF-8: rename the file or folder")
+            raise UserError(f"{argument!a} is no text in UTF-8: rename it")
         if not equals or name not in keys or not value:
             raise UserError(f"{argument} is not understood: give {', '.join(f'{k}=' for k in keys)} (see --help)")
         found.setdefault(name, []).append(value)

@@ -29,7 +29,7 @@ def test_help_and_tables_need_no_torch(tmp_path: Path) -> None:
     [
         ([], "no runs: add runs=DIR"),
         (["runs"], "runs is not understood"),
-        (["runs=gr\udcf6n"], "'runs=gr\\udcf6n' is no text in UTF-8: rename the folder"),
+        (["runs=gr\udcf6n"], "'runs=gr\\udcf6n' is no text in UTF-8: rename it"),
         (["runs=a", "size=3"], "size=3 is not understood: give runs=, out=, gallery=, figures=, tables="),
         (["runs=a", "gallery=few"], "gallery is few: it must be one of one, all, none"),
         (["runs=a", "figures=yes"], "figures is yes: it must be true or false"),
