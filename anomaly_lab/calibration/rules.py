@@ -6,8 +6,9 @@ An image is predicted anomalous if its quiet level is above the threshold. With 
     quantile:   t = level(⌈q n⌉)                    at least a share q of the normal images is not detected
     conformal:  t = level(⌈(1 − α)(n + 1)⌉)         a new normal image is detected with a probability of at most α
     rate:       conformal, or area for n < 1/α − 1  the same with a probability of at most max(α, 1/(n + 1)); the default
+    tolerance:  t = level(k), see there             at most a share α of all normal images is detected, with a stated confidence
 
-The last two rules are split conformal prediction. If the held-out normal images and a new one are exchangeable, the new image's
+Conformal and rate are split conformal prediction. If the held-out normal images and a new one are exchangeable, the new image's
 level takes each of the n + 1 ranks with equal probability. The probability includes the draw of the held-out images: for one
 particular draw, the rate can be higher or lower. With n images α cannot be below 1/(n + 1), where the rule equals the paper's.
 Two facts weaken the assumption. The scorer learns from the held-out images as well: each of them is scored by what the others
@@ -47,7 +48,7 @@ def conformal(levels: ArrayLike, alpha: float) -> float:
     if place > levels.size:
         raise ValueError(
             f"alpha is {alpha}: the lowest rate of false alarms for {levels.size} held-out normal images is "
-            f"1/{levels.size + 1} = {1 / (levels.size + 1):.3g}, and {math.ceil(1 / alpha - EXACT) - 1} of them are needed; "
+            f"1/{levels.size + 1} = {1 / (levels.size + 1):.3g}, and {images_needed(alpha)} of them are needed; "
             "raise alpha, or raise data.validation_share in a new training"
         )
     return float(levels[place - 1])
@@ -59,6 +60,34 @@ def rate(levels: ArrayLike, alpha: float) -> float:
     if isinstance(alpha, float | int) and 0 < alpha < 1:
         alpha = max(alpha, 1 / (levels.size + 1))
     return conformal(levels, alpha)
+
+
+def tolerance(levels: ArrayLike, alpha: float, confidence: float) -> float:
+    """The lowest of n levels above which at most a share α of all normal images lies, with probability `confidence`.
+
+    The share below level number k has the distribution Beta(k, n + 1 − k), if levels are independent: k is the least number for
+    which P(Beta(k, n + 1 − k) ≥ 1 − α) ≥ confidence. `conformal` keeps α on average over draws of the normal images; this rule keeps
+    it in that share of the draws. ValueError for fewer than log(1 − confidence) / log(1 − α) images: 299 for .01 and .95.
+    """
+    for name, value in (("alpha", alpha), ("confidence", confidence)):
+        if not isinstance(value, float | int) or not 0 < value < 1:
+            raise ValueError(f"{name} is {value}: it must lie between 0 and 1")
+    levels = np.sort(_known(levels))
+    needed = images_needed(alpha, confidence)
+    if levels.size < needed:
+        raise ValueError(f"alpha is {alpha}: {needed} normal images promise it with confidence {confidence}, not {levels.size}")
+    from scipy.stats import beta  # takes .3 s to load
+
+    k = np.arange(1, levels.size + 1)
+    sure = beta.sf(1 - alpha, k, levels.size + 1 - k) >= confidence - EXACT
+    return float(levels[int(np.argmax(sure))])
+
+
+def images_needed(alpha: float, confidence: float | None = None) -> int:
+    """How many normal images can promise the rate α of false alarms: on average over draws of them, or with a confidence."""
+    if confidence is None:
+        return math.ceil(1 / alpha - EXACT) - 1
+    return math.ceil(math.log(1 - confidence) / math.log(1 - alpha) - EXACT)
 
 
 def promised(threshold: float, levels: ArrayLike) -> float:

@@ -10,7 +10,17 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import beta
 
 from anomaly_lab.build import build
-from anomaly_lab.calibration.rules import area, areas_around, conformal, p_value, promised, quantile, rate
+from anomaly_lab.calibration.rules import (
+    area,
+    areas_around,
+    conformal,
+    images_needed,
+    p_value,
+    promised,
+    quantile,
+    rate,
+    tolerance,
+)
 
 unhurried = settings(deadline=None)  # the machine is shared: a slow example is not a failure
 LEVELS = arrays(np.float64, st.integers(1, 30), elements=st.integers(0, 12))
@@ -53,6 +63,25 @@ def test_the_rate_promises_alpha_or_the_best_that_the_images_can(levels, alpha):
     threshold = rate(levels, alpha)
     assert promised(threshold, levels) <= max(alpha, 1 / (levels.size + 1)) + 1e-9
     assert threshold == (area(levels) if alpha * (levels.size + 1) < 1 else conformal(levels, alpha))
+
+
+def test_the_images_that_a_promise_needs():
+    """299 for 1 % with confidence .95: (1 − .01)^299 = .0495."""
+    assert [images_needed(a) for a in (0.1, 0.05, 0.01)] == [9, 19, 99]
+    assert [images_needed(a, 0.95) for a in (0.1, 0.05, 0.01)] == [29, 59, 299]
+    with pytest.raises(ValueError, match=r"29 normal images promise it with confidence 0.95, not 28"):
+        tolerance(np.arange(28.0), 0.1, 0.95)
+    assert tolerance(np.arange(1, 30.0), 0.1, 0.95) == 29
+
+
+@pytest.mark.parametrize(("n", "alpha", "confidence"), [(29, 0.1, 0.95), (60, 0.1, 0.95), (100, 0.2, 0.9), (300, 0.01, 0.95)])
+def test_the_tolerance_is_kept_in_the_stated_share_of_draws(n, alpha, confidence):
+    """And by no lower level: in the draws the share of false alarms of the level below is too high more often."""
+    rng = np.random.default_rng(0)
+    draws = np.sort(rng.random((4000, n)))
+    place = int(np.searchsorted(draws[0], tolerance(draws[0], alpha, confidence)))
+    assert (1 - draws[:, place] <= alpha).mean() >= confidence - 0.012
+    assert (1 - draws[:, place - 1] <= alpha).mean() < confidence + 0.012
 
 
 @pytest.mark.parametrize("n", [4, 9, 19, 99, 199])
@@ -112,6 +141,8 @@ def test_a_biased_rule_would_be_noticed():
         (lambda x: conformal(x, 0), [1.0], "alpha is 0"),
         (lambda x: conformal(x, 1), [1.0], "alpha is 1"),
         (lambda x: rate(x, 0), [1.0], "alpha is 0"),
+        (lambda x: tolerance(x, 0.5, 1), [1.0], "confidence is 1"),
+        (lambda x: tolerance(x, 0, 0.5), [1.0], "alpha is 0"),
         (lambda x: rate(x, None), [1.0], "alpha is None"),
         (area, [], "0 levels"),
         (area, [math.nan, 1.0], "2 levels, 1 of them NaN"),
