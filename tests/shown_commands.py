@@ -78,7 +78,12 @@ def require_reading(command: str, finished: Finished, folder: Path) -> None:
     command = command.replace("alpha=0.1", "alpha=0.5")  # one image is held out here; carpet's nine suffice for .1
     ended = subprocess.run([sys.executable, *command.split()[1:]], cwd=folder, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr + ended.stdout
-    left = {"report": "**/report.html", "predict": "**/contact.png", "evaluate": "**/source.json"}
+    left = {
+        "report": "**/report.html",
+        "predict": "**/contact.png",
+        "evaluate": "**/source.json",
+        "calibrate": "**/source.json",
+    }
     assert list(folder.glob(left[re.findall(r"anomaly_lab\.(\w+)", command)[0]]))
 
 

@@ -20,12 +20,12 @@ def lines(path: Path) -> int:
 
 
 def oversized(package: Path) -> list[str]:
-    """What breaks the limits of a package: 15 files and 12 folders at the top, no module over 250 lines, median below 120."""
+    """What breaks the limits: 12 files (commands apart) and 12 folders at the top, no module over 250 lines, median below 120."""
     found = []
-    files = list(package.glob("*.py"))
+    files = [path for path in package.glob("*.py") if 'if __name__ == "__main__":' not in path.read_text(encoding="utf-8")]
     folders = [path for path in package.iterdir() if path.is_dir() and any(path.glob("*.py"))]
     sizes = {path: lines(path) for path in package.rglob("*.py")}
-    if len(files) > 15:
+    if len(files) > 12:
         found.append(f"{len(files)} files at the top")
     if len(folders) > 12:
         found.append(f"{len(folders)} folders at the top")
@@ -40,14 +40,14 @@ def test_the_package_keeps_its_limits() -> None:
 
 
 def test_each_limit_can_be_broken(tmp_path: Path) -> None:
-    for i in range(16):
+    for i in range(13):
         (tmp_path / f"module_{i}.py").write_text("x = 1\n" * 130)
     for i in range(13):
         (tmp_path / f"room_{i}").mkdir()
         (tmp_path / f"room_{i}/__init__.py").write_text("\n")
     (tmp_path / "room_0/long.py").write_text("x = 1\n" * 251)
     found = " ".join(oversized(tmp_path))
-    for broken in ("16 files", "13 folders", "long.py has 251 lines", "median module has 130"):
+    for broken in ("13 files", "13 folders", "long.py has 251 lines", "median module has 130"):
         assert broken in found
 
 

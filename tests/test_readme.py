@@ -34,7 +34,7 @@ def test_a_training_command_of_the_readme_works(command: str, train: Callable[..
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in shown(README) if re.match(r"python -m anomaly_lab\.(evaluate|predict|report)", c)]
+    "command", [c for c in shown(README) if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|report)", c)]
 )
 def test_a_command_of_the_readme_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)

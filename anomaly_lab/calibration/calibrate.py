@@ -32,10 +32,14 @@ def calibrate(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
     watch: Watch = lambda scored, _: scored,
+    group: Callable[[Path], str] | None = None,
 ) -> list[dict[str, Any]]:
     """Let the scorer learn, and set `module.threshold` by the module's rule. Returns the held-out images' rows of levels.csv.
 
     Also sets `module.relative_error`: Σ ‖F(X) − X‖² / Σ ‖X − mean(X)‖² over the held-out images, 1 for a flat grey.
+
+    `group`: path → the group of an image, such as its part. Images of one group are not independent: they count as one image,
+    with the highest of their levels.
 
     An image's level comes from a scorer that has not learnt from it: its own level would be lower than that of a new image.
     `progress` follows the learning, `watch` the scoring. UserError where min_area is larger than the held-out images, so that
@@ -64,7 +68,11 @@ def calibrate(
             "rest on a reconstruction; train longer, or raise objective.lam.",
             float(module.relative_error),
         )
-    normal = sorted(row["level"] for row in rows if row["min_area"] == min_area)
+    highest: dict[str, float] = {}
+    for row in (row for row in rows if row["min_area"] == min_area):
+        name = row["path"] if group is None else group(data.found.root / row["path"])
+        highest[name] = max(row["level"], highest.get(name, -np.inf))
+    normal = sorted(highest.values())
     rule = {k: v for k, v in module.hparams["calibration"].items() if k not in LEARNT}
     threshold = build(rule)(normal)
     if not np.isfinite(threshold):

@@ -66,8 +66,8 @@ def tolerance(levels: ArrayLike, alpha: float, confidence: float) -> float:
     """The lowest of n levels above which at most a share α of all normal images lies, with probability `confidence`.
 
     The share below level number k has the distribution Beta(k, n + 1 − k), if levels are independent: k is the least number for
-    which P(Beta(k, n + 1 − k) ≥ 1 − α) ≥ confidence. `conformal` keeps α on average over draws of the normal images; this rule keeps
-    it in that share of the draws. ValueError for fewer than log(1 − confidence) / log(1 − α) images: 299 for .01 and .95.
+    which P(Beta(k, n + 1 − k) ≥ 1 − α) ≥ confidence. `conformal` keeps α on average over draws of the normal images; this rule
+    keeps it in that share of the draws. ValueError for fewer than log(1 − confidence) / log(1 − α) images: 299 for .01 and .95.
     """
     for name, value in (("alpha", alpha), ("confidence", confidence)):
         if not isinstance(value, float | int) or not 0 < value < 1:

@@ -3,6 +3,7 @@
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,10 +134,12 @@ def fit(
     publish(figures.history(history.rows, title), "history", trainer.loggers, trainer.global_step, folder)
 
 
-def calibrated(module: AnomalyModule, data: ScoringData, workers: int = 0) -> list[dict[str, Any]]:
+def calibrated(
+    module: AnomalyModule, data: ScoringData, workers: int = 0, group: Callable[[Path], str] | None = None
+) -> list[dict[str, Any]]:
     """`calibrate` with progress bars."""
     with bar("Learning what is normal") as update:
-        return calibrate(module, data, workers, update, lambda scored, total: watched(scored, "Calibrating", total))
+        return calibrate(module, data, workers, update, lambda scored, total: watched(scored, "Calibrating", total), group)
 
 
 def resume_point(checkpoints: Path, loggers: list[Logger]) -> Path | None:

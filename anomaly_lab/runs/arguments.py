@@ -39,3 +39,14 @@ def whole(name: str, text: str, least: int) -> int:
     if not text.isascii() or not text.isdigit() or not least <= int(text) < 2**31:
         raise UserError(f"{name} is {text}: it must be a whole number of at least {least}")
     return int(text)
+
+
+def share(name: str, text: str) -> float:
+    """A number between 0 and 1. UserError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise UserError(f"{name} is {text}: it must be a number between 0 and 1")
+    return value

@@ -42,11 +42,11 @@ class Features(nn.Module):
     def learn(self, F: Forward, normal: NormalImages, brief: bool) -> list["Features"]:
         """Fill the bank from training images. No held-out image is in it, so that none needs a map of its own.
 
-        If `brief`, during training, it is filled once: the features do not change.
+        If `brief`, during training, it is filled once: the features do not change. Without training images it stays.
         """
         self.network.eval()
-        if not (brief and len(self.detector.vectors)):
-            images, count = normal.training_images(BRIEF if brief else LEARN)
+        images, count = normal.training_images(BRIEF if brief else LEARN)
+        if count and not (brief and len(self.detector.vectors)):
             self.detector.fit((self._features(X[None].to(self.light.device)) for X in images), count)
         return [] if brief else [self] * len(normal.held_out)
 

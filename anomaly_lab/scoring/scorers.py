@@ -94,10 +94,12 @@ class FeatureScorer(nn.Module):
     def learn(
         self, F: Forward, normal: NormalImages, brief: bool = False, progress: Progress | None = None
     ) -> list["FeatureScorer"]:
-        """Fit the detector on training images. Returns this scorer for each held-out image; if `brief`, the list is empty."""
+        """Fit the detector on training images; without any, it stays as it is. Returns this scorer for each held-out image; if
+        `brief`, the list is empty."""
         images, count = normal.training_images(BRIEF if brief else None)
         device = next(F.network.parameters()).device
-        self.detector.fit((F.features(X[None].to(device)) for X in images), count, progress)
+        if count:
+            self.detector.fit((F.features(X[None].to(device)) for X in images), count, progress)
         return [] if brief else [self] * len(normal.held_out)
 
     def forward(self, F: Forward, X: Tensor) -> Look:

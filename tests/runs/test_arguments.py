@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.runs.arguments import given, path, switch, whole
+from anomaly_lab.runs.arguments import given, path, share, switch, whole
 
 
 def test_values_keep_equal_signs_and_commas() -> None:
@@ -31,6 +31,10 @@ def test_kinds_of_values() -> None:
     assert path("~/x") == Path.home() / "x"
     assert switch("watch", "true") and not switch("watch", "false")
     assert whole("workers", "12", 1) == 12
+    assert share("alpha", "0.05") == 0.05
+    for text in ("", "0", "1", "nan", "inf", "five"):
+        with pytest.raises(UserError, match=r"alpha is .*: it must be a number between 0 and 1"):
+            share("alpha", text)
     for text in ("", "0", "-1", "1.5", "²", "9" * 20):
         with pytest.raises(UserError, match=r"workers is .*: it must be a whole number of at least 1"):
             whole("workers", text, 1)

@@ -56,8 +56,16 @@ def test_during_training_the_bank_is_filled_once() -> None:
     found, normal = features(), Normal()
     assert found.learn(None, normal, True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
     before = found.detector.vectors
-    normal.asked = None
-    assert found.learn(None, normal, True) == [] and normal.asked is None  # type: ignore[arg-type]
+    assert found.learn(None, normal, True) == [] and found.detector.vectors is before  # type: ignore[arg-type]
+
+
+def test_without_training_images_the_bank_stays() -> None:
+    """As in a calibration on new normal images."""
+    found, normal = features(), Normal()
+    found.learn(None, normal, False)  # type: ignore[arg-type]
+    before = found.detector.vectors
+    normal.training_images = lambda count=None: (iter(()), 0)  # type: ignore[method-assign, assignment]
+    assert found.learn(None, normal, False) == [found] * 2  # type: ignore[arg-type, comparison-overlap]
     assert found.detector.vectors is before
 
 

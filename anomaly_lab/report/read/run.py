@@ -18,7 +18,7 @@ from anomaly_lab.runs.directory import FAILURE
 from anomaly_lab.runs.lock import in_use
 
 FINISHED, NOT_STARTED = "finished", "not started"
-STATES = (FINISHED, "running", "stopped", "failed", "unreadable", NOT_STARTED)
+STATES = (FINISHED, "calibrated", "running", "stopped", "failed", "unreadable", NOT_STARTED)
 NEEDED = ("data", "category", "objective", "seed")  # no table has a place for a metrics.json without these
 # values of metrics.json that tables and plots compute with; the others are texts
 NUMBER = re.compile(
@@ -112,6 +112,8 @@ def read(path: Path) -> Run:
         return Run(path, "running", note=reached, **known)
     if (failure := _read(path / FAILURE, lambda text: " ".join(text.split()), None)) is not None:
         return Run(path, "failed", note=failure, **known)
+    if _read(path / "source.json", json.loads, {}).get("calibrated_on"):
+        return Run(path, "calibrated", note="a calibration: it has a threshold and no test", **known)
     if (path / "source.json").is_file():
         return Run(path, "stopped", note="an evaluation: start it again", **known)
     if known["config"]:
