@@ -64,6 +64,8 @@ def tell(found: "Predicted") -> None:
     print(f"{images}, {found.defective} defective, {found.errors} that could not be read")
     if found.expected is not None:
         print(f"at most {found.expected:.1f} false alarms are to be expected if all are normal and like the held-out ones")
+    if found.windows:
+        print(f"{found.shifted} of {found.windows} windows of the stream are not like the held-out normal images")
     print(f"rows: {found.out / 'predictions.csv'}")
     if (found.out / "contact.png").is_file():
         print(f"the highest scores: {found.out / 'contact.png'}")

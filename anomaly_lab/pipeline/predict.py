@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_lab.calibration.drift import Drift, Shift
 from anomaly_lab.calibration.levels import detect, quiet_level
 from anomaly_lab.calibration.rules import p_value, promised
 from anomaly_lab.data.images import read_image
@@ -70,6 +71,8 @@ class Predicted(NamedTuple):
     defective: int
     errors: int
     expected: float | None
+    shifted: int  # windows of the stream in which levels are not those of the held-out images
+    windows: int
 
 
 def predict(options: Options) -> Predicted:
@@ -85,10 +88,16 @@ def predict(options: Options) -> Predicted:
         _require_own(out, source)
         write_json(out / RECORD, source)
         with Journal(out / "predictions", COLUMNS, cells, "path") as journal:
+            drift = Drift(module.hparams["calibration"].get("levels") or (), threshold)
+            shifts = [found for row in journal.rows() if (found := drift.update(row.get("level"))) is not None]
             for row in _rows(module, options, out, journal):
                 journal.append(row)
-            counts = _counts(module, journal)
-            write_json(out / "summary.json", counts._replace(out=str(out))._asdict())  # type: ignore[arg-type]
+                if (found := drift.update(row.get("level"))) is not None:
+                    shifts.append(found)
+                    _tell(found)
+            counts = _counts(module, journal, shifts)
+            summary = counts._asdict() | {"out": str(out), "windows": [s._asdict() | {"warns": s.warns} for s in shifts]}
+            write_json(out / "summary.json", summary)
             if "coco" in options.save:
                 write_coco(out / "coco.json", lambda: _read(journal))
             _write_contact(module, out, journal)
@@ -181,13 +190,24 @@ def _require_own(out: Path, source: Mapping[str, Any]) -> None:
         raise Refused(f"{out} holds predictions with another {other} ({known.get(other)}): choose another directory with out=")
 
 
-def _counts(module: AnomalyModule, journal: Journal) -> Predicted:
+def _counts(module: AnomalyModule, journal: Journal, shifts: Sequence[Shift]) -> Predicted:
     images = defective = errors = 0
     for row in journal.rows():
         images, errors, defective = images + 1, errors + (row["error"] is not None), defective + bool(row.get("defective"))
     normal = module.hparams["calibration"].get("levels")
     rate = promised(float(module.threshold), normal) if normal else None
-    return Predicted(Path(), images, defective, errors, None if rate is None else rate * (images - errors))
+    expected = None if rate is None else rate * (images - errors)
+    return Predicted(Path(), images, defective, errors, expected, sum(shift.warns for shift in shifts), len(shifts))
+
+
+def _tell(found: Shift) -> None:
+    """Log a warning for a window that differs."""
+    if found.warns:
+        log.warning(
+            "images %d to %d are not like the held-out normal ones: the median level of those that passed is %.3g, not %.3g. "
+            "The rate of false alarms is not kept; see python -m anomaly_lab.calibrate --help",
+            *(found.first, found.last, found.median, found.expected),
+        )
 
 
 def _write_contact(module: AnomalyModule, out: Path, journal: Journal) -> None:
