@@ -65,6 +65,20 @@ def test_rows_are_those_of_the_run_s_own_test(finished: Finished, images: Path, 
     assert cv2.imread(str(tmp_path / "out/contact.png")).shape[1] > 300
 
 
+def test_a_name_that_is_no_text_gets_a_row_with_the_reason(finished: Finished, tmp_path: Path) -> None:
+    """No file in UTF-8 could hold it, and OpenCV crashes when it writes to it."""
+    (tmp_path / "in").mkdir()
+    source = next((finished.root / "stripes/test/good").iterdir())
+    shutil.copy(source, tmp_path / "in/gr\udcf6n.png")
+    shutil.copy(source, tmp_path / 'in/line\nbreak, "quoted".png')
+    command = (f"run={finished.directory}", "images=in", "out=out", "save=overlays,masks,heatmaps,coco")
+    for _ in range(2):
+        assert predict(tmp_path, *command).status == 0
+        bad, good = lines(tmp_path / "out")
+        assert bad["path"] == "in/gr\\udcf6n.png" and "is no text in UTF-8: rename it" in bad["error"]
+        assert good["path"] == 'in/line\nbreak, "quoted".png' == table(tmp_path / "out")[1]["path"] and good["error"] is None
+
+
 def test_pictures_show_what_the_row_says(finished: Finished, images: Path, tmp_path: Path) -> None:
     kinds = "save=overlays,masks,heatmaps,coco"
     assert predict(tmp_path, f"run={finished.directory}", "images=in", "out=out", kinds).status == 0

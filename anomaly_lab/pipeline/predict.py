@@ -21,7 +21,7 @@ from anomaly_lab.data.inputs import arriving, inputs
 from anomaly_lab.data.likeness import unlike
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import prepared
-from anomaly_lab.errors import Refused, UserError, as_sentence, printable
+from anomaly_lab.errors import Refused, UserError, as_sentence, is_text, printable
 from anomaly_lab.files import digest, of_file, read_json, write_json
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save, write_coco, write_sheet
@@ -110,12 +110,12 @@ def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) 
         folder = Path(options.images).expanduser()
         if not folder.is_dir():
             raise UserError(f"watch=true needs images=FOLDER, and {options.images} is none")
-        paths = arriving(folder, lambda path: str(path) in journal)
-    fresh = (path for path in paths if str(path) not in journal)
+        paths = arriving(folder, lambda path: name_of(path) in journal)
+    fresh = (path for path in paths if name_of(path) not in journal)
     total = None if options.watch or options.images == "-" else sum(1 for _ in inputs(options.images, sys.stdin))
     found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
     for path, item in watched(found, "Predicting", (total or 0) - journal.count) if total else found:
-        if str(path) not in journal:  # a list may name an image twice
+        if name_of(path) not in journal:  # a list may name an image twice
             yield _row(module, options.save, out, path, item)
 
 
@@ -126,6 +126,8 @@ def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) ->
     """
 
     def read(path: Path) -> Opened | str:
+        if not is_text(str(path)):
+            return f"{name_of(path)} has a name that is no text in UTF-8: rename it"
         try:
             stored = read_image(path)
             return Opened(stored, *prepared(stored, preprocessing))
@@ -147,7 +149,7 @@ def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) ->
 def _row(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> dict[str, Any]:
     """The row of an image; its pictures are written before."""
     if isinstance(item, str):
-        return {"path": str(path), "error": item}
+        return {"path": name_of(path), "error": item}
     start = time.perf_counter()
     found = look(module, item.X, item.size)
     threshold = float(module.threshold)
@@ -170,6 +172,11 @@ def _row(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, it
         "ms": round(1000 * (time.perf_counter() - start), 1),
         "error": None,
     }
+
+
+def name_of(path: Path) -> str:
+    """A path as its row has it: bytes that are no text stand as escapes, since no file in UTF-8 could hold them."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def cells(row: Mapping[str, Any]) -> dict[str, Any]:
