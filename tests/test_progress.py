@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,6 +31,18 @@ def test_the_bar_is_shown_on_a_terminal_only_and_from_the_first_update(monkeypat
     (task,) = bars[0].tasks
     assert (task.description, task.completed, task.total) == ("Counting", 6, 7)
     assert bars[0].disable != terminal and bars[0].live.transient
+
+
+@pytest.mark.parametrize(("speed", "shown"), [(None, ""), (7.42, "7.4/s")])
+def test_the_rate_is_that_of_the_last_items(speed: float | None, shown: str) -> None:
+    assert progress.Rate().render(SimpleNamespace(speed=speed)).plain == shown  # type: ignore[arg-type]
+
+
+def test_a_stream_has_no_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    output.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", output)
+    assert list(progress.watched("abc", "Counting", None)) == ["a", "b", "c"]
 
 
 def test_nothing_is_shown_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:

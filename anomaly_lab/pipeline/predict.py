@@ -112,9 +112,11 @@ def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) 
             raise UserError(f"watch=true needs images=FOLDER, and {options.images} is none")
         paths = arriving(folder, lambda path: name_of(path) in journal)
     fresh = (path for path in paths if name_of(path) not in journal)
-    total = None if options.watch or options.images == "-" else sum(1 for _ in inputs(options.images, sys.stdin))
+    total = None  # of a stream nobody knows it
+    if not options.watch and options.images != "-":
+        total = sum(name_of(path) not in journal for path in inputs(options.images, sys.stdin))
     found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
-    for path, item in watched(found, "Predicting", (total or 0) - journal.count) if total else found:
+    for path, item in watched(found, "Predicting", total):
         if name_of(path) not in journal:  # a list may name an image twice
             yield _row(module, options.save, out, path, item)
 
