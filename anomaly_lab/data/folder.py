@@ -1,7 +1,7 @@
 """A category's files: listed by a reader, checked, and split into training and held-out images.
 
-A reader is a function (root, category, need_training) → `Category`. It lists files and opens none. conf/data/NAME.yaml names
-it in `reader`: to read another layout, write one such function and one YAML. `scan` is the reader of MVTec AD's layout.
+A reader is a function (root, category, need_training) → `Category`. It lists files; they are checked later. conf/data/NAME.yaml
+names it in `reader`: to read another layout, write one such function and one YAML. `scan` reads MVTec AD's layout.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ class Sample:
     path: Path
     defect: str  # the kind of defect; "good" for a normal image
     mask: Path | None  # the ground truth's file; None for a normal image, and where a defective image has no ground truth
+    part: str = ""  # images of one part are not split into training and held-out ones; "" for an image alone
 
     @property
     def label(self) -> int:
@@ -47,6 +48,7 @@ class Category:
     root: Path  # the category's own folder
     train: tuple[Sample, ...]  # normal ones
     test: tuple[Sample, ...]
+    folders: tuple[Path, ...] = ()  # whose images should all be used; the root if there are none
 
 
 def read(reader: Mapping[str, Any], root: str | Path, category: str, need_training: bool = True) -> Category:
@@ -68,7 +70,7 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
 def unreached(found: Category) -> list[Path]:
     """Images in the category's folder that are neither a sample nor a mask, sorted; hidden ones and normal masks left out."""
     used = {path for sample in (*found.train, *found.test) for path in (sample.path, sample.mask)}
-    beside = [path for path in listing.walk(found.root) if path not in used]
+    beside = [path for folder in found.folders or (found.root,) for path in listing.walk(folder) if path not in used]
     parts = [path.relative_to(found.root).parts for path in beside]
     return sorted(
         path for path, (top, *rest) in zip(beside, parts, strict=True) if (top, *rest[:1]) != ("ground_truth", NORMAL)
@@ -81,14 +83,27 @@ def _tell(count: int, first: str, root: Path) -> None:
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(training, held out): a seeded draw; both have at least one image. UserError for fewer than two images."""
+    """(training, held out): a seeded draw; both have at least one image, and images of one part stay together.
+
+    UserError for fewer than two images, or parts.
+    """
     if len(samples) < 2:
         raise UserError(
             f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
             "calibrate the threshold"
         )
     count = min(len(samples) - 1, max(1, round(share * len(samples))))
-    held_out = set(np.random.default_rng([seed, 0x5EED]).permutation(len(samples))[:count].tolist())
+    parts = [sample.part or i for i, sample in enumerate(samples)]
+    if len(set(parts)) < 2:
+        raise UserError(f"{samples[0].path.parent} shows a single part: add normal images of others")
+    drawn = np.random.default_rng([seed, 0x5EED]).permutation(len(samples)).tolist()
+    of_part: dict[Any, list[int]] = {}
+    for i in drawn:
+        of_part.setdefault(parts[i], []).append(i)
+    held_out = set[int]()
+    for own in of_part.values():
+        if len(held_out) < count and len(held_out) + len(own) < len(samples):
+            held_out.update(own)
     return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
 
 

@@ -33,6 +33,7 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
             build(plain[name])
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
+    data = {name: value for name, value in data.items() if name not in data["reader"]}  # the reader has its own arguments
     return AnomalyDataModule(**data, **{name: plain[name] for name in OF_DATA})
 
 

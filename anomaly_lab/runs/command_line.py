@@ -25,7 +25,9 @@ LAUNCHERS = {
 }
 PATHS = ("resume", "init", "run", "out", "hydra.run.dir", "hydra.sweep.dir")  # options whose value is a run's directory
 # other options whose value is a path or a name: data.root, category.name, model.encoder_file, logger.wandb.group …
-TEXTS = re.compile(r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)")
+TEXTS = re.compile(
+    r"(\w+\.)*(\w+_)?(root|folder|file|dir|subdir|filename|name|project|entity|group|notes)|data\.(normal|defects|masks)"
+)
 LISTS = ("logger.wandb.tags", "hydra.searchpath")  # options whose value is a list of names or paths
 VALUED = frozenset(("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"))
 SOURCE = re.compile(r"file://([^,\]'\"]+)")  # a folder in hydra.searchpath
