@@ -16,7 +16,8 @@ from anomaly_lab.data.copies import tell_copies
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
-from anomaly_lab.data.folder import Category, Sample, read, split, verify
+from anomaly_lab.data.folder import Category, Sample, read, verify
+from anomaly_lab.data.held_out import split
 from anomaly_lab.data.images import image_size as stored_size
 from anomaly_lab.data.likeness import profile
 from anomaly_lab.data.pairs import FLIPS, Batches, Key, TrainingSamples, ValidationPairs

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from anomaly_lab.data.copies import tell_copies
 from anomaly_lab.data.decoded import DecodedImages
-from anomaly_lab.data.folder import Category, Sample, read, split, verify
+from anomaly_lab.data.folder import Category, Sample, read, verify
+from anomaly_lab.data.held_out import split
 from anomaly_lab.data.images import image_size, read_image, read_mask, resize_mask
 from anomaly_lab.data.likeness import quantities
 from anomaly_lab.data.preprocessing import Preprocessing, to_tensor

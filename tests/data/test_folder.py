@@ -1,4 +1,4 @@
-"""The files of a category: the layouts that are accepted, the message for each mistake, and the split."""
+"""The files of a category: the layouts that are accepted, and the message for each mistake."""
 
 import os
 import unicodedata
@@ -11,7 +11,7 @@ import pytest
 from conftest import write_category
 
 from anomaly_lab.data import folder as folder_module
-from anomaly_lab.data.folder import Category, Sample, first_of_each_kind, read, scan, split, verify
+from anomaly_lab.data.folder import Category, Sample, first_of_each_kind, read, scan, verify
 from anomaly_lab.errors import UserError
 
 
@@ -298,37 +298,6 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     found.train[2].path.write_bytes(b"no image")
     with pytest.raises(UserError, match=r"002\.png is no complete image file"):
         verify(found.train)
-
-
-def named(count: int) -> list[Sample]:
-    return [Sample(Path(f"train/good/{i:03d}.png"), "good", None) for i in range(count)]
-
-
-@pytest.mark.parametrize("count", [2, 3, 7, 20, 101])
-@pytest.mark.parametrize("share", [1e-6, 0.15, 0.5, 0.999])
-def test_the_split_is_disjoint_complete_and_has_its_share(count: int, share: float) -> None:
-    samples = named(count)
-    train, held_out = split(samples, share, seed=0)
-    assert sorted([*train, *held_out], key=samples.index) == samples
-    assert train == sorted(train, key=samples.index)
-    assert held_out == sorted(held_out, key=samples.index)
-    assert train
-    assert held_out
-    wanted = round(share * count)
-    assert len(held_out) == (wanted if 1 <= wanted < count else 1 if wanted < 1 else count - 1)
-
-
-def test_the_split_follows_from_the_seed() -> None:
-    samples = named(40)
-    assert split(samples, 0.2, 3) == split(samples, 0.2, 3)
-    drawn = [split(samples, 0.2, seed)[1] for seed in range(10)]
-    assert len({tuple(s.path for s in held_out) for held_out in drawn}) == 10
-    assert len({sample.path for held_out in drawn for sample in held_out}) > 25, "always the same part is held out"
-
-
-def test_a_single_image_cannot_be_split() -> None:
-    with pytest.raises(UserError, match=r"train.good holds a single image: at least two"):
-        split(named(1), 0.2, 0)
 
 
 @pytest.mark.parametrize("name", ["Good", "GOOD"])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from conftest import Ended, metrics_of, train_in_process
 
-from anomaly_lab.data.folder import read, split
+from anomaly_lab.data.folder import read
+from anomaly_lab.data.held_out import split
 from anomaly_lab.data.plain import folders
 from anomaly_lab.errors import UserError
 

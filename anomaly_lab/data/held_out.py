@@ -1,0 +1,34 @@
+"""Which normal images train the network, and which are held out for validation and calibration."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from anomaly_lab.data.folder import Sample
+from anomaly_lab.errors import UserError
+
+
+def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """(training, held out): a seeded draw; both have at least one image, and images of one part stay together.
+
+    UserError for fewer than two images, or parts.
+    """
+    if len(samples) < 2:
+        raise UserError(
+            f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
+            "calibrate the threshold"
+        )
+    count = min(len(samples) - 1, max(1, round(share * len(samples))))
+    parts = [sample.part or i for i, sample in enumerate(samples)]
+    if len(set(parts)) < 2:
+        raise UserError(f"{samples[0].path.parent} shows a single part: add normal images of others")
+    drawn = np.random.default_rng([seed, 0x5EED]).permutation(len(samples)).tolist()
+    of_part: dict[Any, list[int]] = {}
+    for i in drawn:
+        of_part.setdefault(parts[i], []).append(i)
+    held_out = set[int]()
+    for own in of_part.values():
+        if len(held_out) < count and len(held_out) + len(own) < len(samples):
+            held_out.update(own)
+    return [s for i, s in enumerate(samples) if i not in held_out], [samples[i] for i in sorted(held_out)]
