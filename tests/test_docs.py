@@ -112,7 +112,7 @@ def test_the_options_and_keys_that_a_page_names_exist(page: str) -> None:
         require_options(DOCS[page])
     with initialize_config_dir(str(CONF), version_base="1.3"):
         configs = [compose("train", overrides=["+category=carpet", f"model={m}"]) for m in ("sdc", "patch_ae")]
-        configs.append(compose("evaluate"))
+        configs += [compose("evaluate"), compose("train", overrides=["+category=carpet", "data=folders"])]
     for key in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:=[^`]*)?`", DOCS[page]):
         if not key.endswith((".json", ".csv")) and any(key.split(".")[0] in config for config in configs):
             assert any(OmegaConf.select(c, key, default="absent") != "absent" for c in configs), key

@@ -68,7 +68,8 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
 def unreached(found: Category) -> list[Path]:
     """Images in the category's folder that are neither a sample nor a mask, sorted; hidden ones and normal masks left out."""
     used = {path for sample in (*found.train, *found.test) for path in (sample.path, sample.mask)}
-    beside = [path for folder in found.folders or (found.root,) for path in listing.walk(folder) if path not in used]
+    walked = (path for folder in found.folders or (found.root,) for path in listing.walk(folder))
+    beside = [path for path in walked if path not in used and path.parent not in used]  # a mask may be a folder of masks
     parts = [path.relative_to(found.root).parts for path in beside]
     return sorted(
         path for path, (top, *rest) in zip(beside, parts, strict=True) if (top, *rest[:1]) != ("ground_truth", NORMAL)

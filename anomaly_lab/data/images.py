@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from anomaly_lab.data.names import IMAGE_SUFFIXES
 from anomaly_lab.errors import UserError
 
 # A UserError names each broken file; without its name, OpenCV's own messages are of no use.
@@ -62,10 +63,14 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
     - A mask of two values, or of small numbers up to `LABELS`, marks what is above 0.
     - A mask with soft edges (over `SHADES` values), and a lossy file, mark what is above half of the largest value.
+    - A folder of masks marks what any of them marks.
 
     `size`: (height, width) of the mask's image. UserError as in `read_image`, where the size differs, and where a few values
     leave open which of them are defective.
     """
+    if path.is_dir():
+        parts = [read_mask(part, size) for part in sorted(path.iterdir()) if part.suffix.lower() in IMAGE_SUFFIXES]
+        return np.logical_or.reduce(parts) if parts else np.zeros(size, bool)
     values = read_image(path).max(axis=2)
     if values.shape != size:
         raise UserError(

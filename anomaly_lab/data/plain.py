@@ -53,7 +53,7 @@ def folders(
         raise UserError(f"{at['normal']} has no images: put the normal ones there, or set data.normal")
     defective = _defective(at["defects"], at.get("masks")) if "defects" in at else []
     parts = alike(images)
-    tested = _chosen(images, parts, test_share) if defective else set[int]()
+    tested = chosen(images, parts, test_share) if defective else set[int]()
     several = {part for part in parts if parts.count(part) > 1}
     normals = [
         (part in tested, Sample(path, NORMAL, None, images[part].name if part in several else ""))
@@ -74,7 +74,7 @@ def _images(folder: Path) -> list[Path]:
     return found
 
 
-def _chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[int]:
+def chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[int]:
     """The parts whose images are tested: those of the lowest digests, about a share of the images, and never all of them.
 
     A part's digest is the lowest of its images' files.
