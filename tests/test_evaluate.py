@@ -130,6 +130,13 @@ def test_the_paper_s_protocol_is_one_override_away(evaluate: Evaluate, finished:
     assert metrics["relative_error"] == pytest.approx(metrics_of(finished.directory)["relative_error"], rel=1e-5)
 
 
+def test_an_evaluated_run_with_weights_is_a_model_again(evaluate: Evaluate, finished: Finished) -> None:
+    """Its checkpoint is plain data: a list from a configuration would be refused."""
+    changes = ("scoring.evidence=[squared,mahalanobis]", "scoring.weights=[1,2]")
+    new = evaluate(f"run={finished.directory}", *changes).directory
+    assert load(new).module.scorer.fusion.weights == [1, 2]
+
+
 def test_the_default_protocol_brings_the_trained_head_back_and_keeps_the_rule(evaluate: Evaluate, finished: Finished) -> None:
     metrics, once = (
         metrics_of(d) for d in (evaluate(f"run={finished.directory}", "scoring=default").directory, finished.directory)

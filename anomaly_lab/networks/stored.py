@@ -1,5 +1,6 @@
 """Files of weights. They are data: no code in them is executed."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,4 +19,8 @@ def load(path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):  # of a strange file, torch warns in two lines before it refuses it
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of many types
-        raise ValueError(" ".join(str(error).split())[:120] or type(error).__name__) from error
+        reason = " ".join(str(error).split())
+        if reason.startswith("Weights only load failed"):  # torch goes on with advice how to run it
+            foreign = re.search(r"Unsupported \w+: (?:GLOBAL )?([\w.]+)", reason)
+            reason = f"it holds {foreign[1] if foreign else 'more than weights'}, which is no plain data"
+        raise ValueError(reason[:120] or type(error).__name__) from error

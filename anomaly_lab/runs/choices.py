@@ -42,4 +42,6 @@ def resolved(name: str, value: Any, scoring: Mapping[str, Any]) -> Any:
         return [record("scoring.evidence", each) for each in (value if isinstance(value, list | ListConfig) else [value])]
     if name in ("scorer", "pooling"):
         return record(f"scoring.{name}", value)
-    return scoring["train_size"] if value == "train_size" else value
+    if value == "train_size":
+        return scoring["train_size"]
+    return OmegaConf.to_container(value) if isinstance(value, ListConfig) else value  # a checkpoint takes plain data only
