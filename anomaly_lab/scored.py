@@ -15,10 +15,12 @@ from torch.utils.data import DataLoader
 
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.likeness import unlike
+from anomaly_lab.data.pieces import LARGEST, Pieces
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.workers import ignore_interrupt
 from anomaly_lab.module import AnomalyModule
+from anomaly_lab.scoring import blocks
 from anomaly_lab.scoring.heatmap import resize_heatmap
 
 
@@ -68,10 +70,17 @@ def score(
         yield Scored(found.heatmap, found.score, found.output, found.parts, samples[i], item["X"], truth, odd)
 
 
-def look(module: AnomalyModule, X: Tensor, size: Sequence[int], scorer: Any = None) -> Look:
-    """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's."""
+def look(module: AnomalyModule, X: Tensor | Pieces, size: Sequence[int], scorer: Any = None) -> Look:
+    """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's.
+
+    Above `LARGEST` pixels it is scored in blocks, with the same result; of `Pieces`, neither `output` nor `parts` are kept.
+    """
+    scorer = scorer or module.scorer
     with torch.inference_mode():
-        found = (scorer or module.scorer)(module.F, X[None].to(module.device))
+        if X.shape[-2] * X.shape[-1] > LARGEST and blocks.possible(scorer, module.F):
+            found = blocks.look(scorer, module.F, X, module.device, whole=isinstance(X, Tensor))
+        else:
+            found = scorer(module.F, X[..., :, :][None].to(module.device))
         heatmap = resize_heatmap(found.heatmap[0], size)
         score = module.pooling(heatmap)
         if found.weights is not None:

@@ -1,6 +1,6 @@
 """What the normal training images look like as a whole, and in what other images are unlike them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ LOOK_AT = 200  # images; the range of more of them is hardly wider, and decoding
 FACTORS = {"size": 1.25, "sharpness": 1.5}  # of the range's ends
 SHIFT = 0.05  # brightness and colour: added to half of the range's width
 DARK, FLAT = 0.02, 0.01  # mean and standard deviation below which a training image shows nothing, in [0, 1]
+STRIP = 2**20  # pixels looked at together
+REACH = 4  # rows that OpenCV's Gaussian of σ = 1 px reaches
 Profile = dict[str, list[float]]  # quantity → [lowest, highest] value of the training images
 
 
@@ -28,12 +30,25 @@ def quantities(size: tuple[int, int], small: np.ndarray) -> dict[str, float]:
     - color: the mean difference between a pixel's largest and smallest channel, in [0, 1]; 0 for grey images.
     - sharpness: the standard deviation of what a Gaussian of σ = 1 px removes, as a share of the image's.
     """
-    image = to_unit(small)
-    grey = image.mean(2)
-    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.0)
-    color = float((image.max(2) - image.min(2)).mean())
-    sharpness = float(fine.std() / (grey.std() + FLAT))
-    return dict(zip(QUANTITIES, (float(max(size)), float(image.mean()), color, sharpness), strict=True))
+    sums = np.zeros(5)
+    for image, fine, grey in _strips(small):
+        color = (image.max(2) - image.min(2)).sum(dtype=float)
+        sums += (color, *(x.sum(dtype=float) for x in (grey, np.square(grey), fine, np.square(fine))))
+    color, brightness, square, mean_fine, fine_square = sums / (small.shape[0] * small.shape[1])
+    spread, fine_spread = np.sqrt(max(0, square - brightness**2)), np.sqrt(max(0, fine_square - mean_fine**2))
+    values = (float(max(size)), float(brightness), float(color), float(fine_spread / (spread + FLAT)))
+    return dict(zip(QUANTITIES, values, strict=True))
+
+
+def _strips(small: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(image, what a Gaussian removes, grey) of some rows after the others: a large image as float32 would fill the memory."""
+    rows = max(1, STRIP // small.shape[1])
+    for top in range(0, small.shape[0], rows):
+        start = max(0, top - REACH)
+        image = to_unit(small[start : top + rows + REACH])
+        grey = image.mean(2)
+        own = slice(top - start, top - start + rows)
+        yield image[own], (grey - cv2.GaussianBlur(grey, (0, 0), 1.0))[own], grey[own]
 
 
 def profile(images: Sequence[DecodedImages]) -> tuple[Profile, int]:

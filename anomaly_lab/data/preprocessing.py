@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
@@ -59,8 +60,8 @@ class Preprocessing:
     def levels(self, image: np.ndarray) -> tuple[float, float]:
         """(mean, std) in [0, 1] for the stretch of `image`, (h, w, C) uint8 or uint16 at any scale."""
         if self.contrast == "image":
-            values = to_unit(image)
-            return float(values.mean()), max(float(values.std()), 1e-3)
+            means, stds = (part / np.iinfo(image.dtype).max for part in cv2.meanStdDev(image))  # without a copy as floats
+            return float(means.mean()), max(float(np.sqrt(np.mean(stds**2) + means.var())), 1e-3)
         return self.mean, self.std
 
     def unit(self, image: np.ndarray, levels: tuple[float, float]) -> np.ndarray:

@@ -15,7 +15,8 @@ from anomaly_lab.data.folder import Category, Sample, read, verify
 from anomaly_lab.data.held_out import split
 from anomaly_lab.data.images import image_size, read_image, read_mask, resize_mask
 from anomaly_lab.data.likeness import quantities
-from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
+from anomaly_lab.data.pieces import LARGEST, Pieces
+from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.statistics import evenly
 
 
@@ -38,17 +39,20 @@ class StoredImages(Dataset):
         sample = self.samples[i]
         stored = read_image(sample.path)
         X, size, seen = prepared(stored, self.preprocessing)
+        X = X[..., :, :]  # a test keeps the whole image: its pictures show it
         truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
         if sample.mask is not None:
             truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), size))
         return {"X": X, "size": size, "truth": truth, "seen": seen}
 
 
-def prepared(stored: np.ndarray, preprocessing: Preprocessing) -> tuple[Tensor, tuple[int, int], dict[str, float]]:
-    """A stored image, (H, W, C) uint8 or uint16 → X (3, h, w) in [0, 1] at the working scale; (H, W) of its heatmap; its
-    `likeness.quantities`."""
+def prepared(stored: np.ndarray, preprocessing: Preprocessing) -> tuple[Tensor | Pieces, tuple[int, int], dict[str, float]]:
+    """A stored image, (H, W, C) uint8 or uint16 → X (3, h, w) in [0, 1] at the working scale, in pieces above `LARGEST`; (H, W)
+    of its heatmap; its `likeness.quantities`."""
     size, small = preprocessing.at_training_resolution(stored.shape[:2]), preprocessing.resized(stored)
-    X = to_tensor(preprocessing.unit(small, preprocessing.levels(small)))
+    X: Tensor | Pieces = Pieces(small, preprocessing)
+    if X.shape[1] * X.shape[2] <= LARGEST:
+        X = X[..., :, :]
     return X, size, quantities(size, small)
 
 

@@ -1,6 +1,5 @@
 """Decide about images that nobody has labelled: a row for each, as it comes, and pictures where they are wanted."""
 
-import heapq
 import logging
 import sys
 import time
@@ -24,7 +23,8 @@ from anomaly_lab.data.scoring_data import prepared
 from anomaly_lab.errors import Refused, UserError, as_sentence, is_text, printable
 from anomaly_lab.files import digest, of_file, read_json, write_json
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save, write_coco, write_sheet
+from anomaly_lab.pipeline.contact import Contact, Picture
+from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save, write_coco, write_png
 from anomaly_lab.progress import watched
 from anomaly_lab.runs import lock
 from anomaly_lab.runs.directory import best_checkpoint
@@ -49,7 +49,6 @@ COLUMNS = (
     "error",
 )
 RECORD = "predict.json"  # of what the predictions are
-WORST = 12  # images on the contact sheet
 
 
 class Options(NamedTuple):
@@ -87,10 +86,11 @@ def predict(options: Options) -> Predicted:
     with lock.held(out):
         _require_own(out, source)
         write_json(out / RECORD, source)
+        contact = Contact()
         with Journal(out / "predictions", COLUMNS, cells, "path") as journal:
             drift = Drift(module.hparams["calibration"].get("levels") or (), threshold)
             shifts = [found for row in journal.rows() if (found := drift.update(row.get("level"))) is not None]
-            for row in _rows(module, options, out, journal):
+            for row in _rows(module, options, out, journal, contact):
                 journal.append(row)
                 if (found := drift.update(row.get("level"))) is not None:
                     shifts.append(found)
@@ -100,11 +100,13 @@ def predict(options: Options) -> Predicted:
             write_json(out / "summary.json", summary)
             if "coco" in options.save:
                 write_coco(out / "coco.json", lambda: _read(journal))
-            _write_contact(module, out, journal)
+            seen = ((row["path"], row["score"]) for row in _read(journal))
+            if (sheet := contact.sheet(seen, lambda path: _cell_again(module, path))) is not None:
+                write_png(out / "contact.png", sheet)
     return counts._replace(out=out)
 
 
-def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) -> Iterator[dict[str, Any]]:
+def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal, contact: Contact) -> Iterator[dict[str, Any]]:
     paths: Iterable[Path] = inputs(options.images, sys.stdin)
     if options.watch:
         folder = Path(options.images).expanduser()
@@ -118,7 +120,7 @@ def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) 
     found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
     for path, item in watched(found, "Predicting", total):
         if name_of(path) not in journal:  # a list may name an image twice
-            yield _row(module, options.save, out, path, item)
+            yield _row(module, options.save, out, path, item, contact)
 
 
 def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) -> Iterator[tuple[Path, Opened | str]]:
@@ -148,7 +150,9 @@ def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) ->
             yield first, future.result()
 
 
-def _row(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> dict[str, Any]:
+def _row(
+    module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str, contact: Contact
+) -> dict[str, Any]:
     """The row of an image; its pictures are written before."""
     if isinstance(item, str):
         return {"path": name_of(path), "error": item}
@@ -157,6 +161,7 @@ def _row(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, it
     threshold = float(module.threshold)
     level = quiet_level(found.heatmap, int(module.hparams["min_area"]))
     decided = _decided(module, found.heatmap)
+    contact.see(str(path), found.score, lambda: _cell(module, str(path), item, decided, found.score))
     if kinds:
         save(kinds, out, path, item, decided, threshold)
     normal = module.hparams["calibration"].get("levels")
@@ -219,17 +224,21 @@ def _tell(found: Shift) -> None:
         )
 
 
-def _write_contact(module: AnomalyModule, out: Path, journal: Journal) -> None:
-    """contact.png: the images with the highest scores. They are scored again, since a start may have seen only some of them."""
-    worst = heapq.nlargest(WORST, _read(journal), key=lambda row: row["score"])
-    pictures, texts = [], []
-    for path, image in opened((Path(row["path"]) for row in worst), preprocessing_of(module), 1):
+def _cell(module: AnomalyModule, path: str, image: Opened, decided: Decided, score: float) -> Picture:
+    """The image's cell on contact.png."""
+    from anomaly_lab.show.overlay import cell  # matplotlib takes half a second to load
+
+    where = Path(path)
+    return cell(drawn(image, decided, float(module.threshold)), f"{score:.3g} {where.parent.name}/{where.name}")
+
+
+def _cell_again(module: AnomalyModule, path: str) -> Picture | None:
+    """The cell of an image that an earlier start scored; None if it can't be read any more."""
+    for _, image in opened([Path(path)], preprocessing_of(module), 1):
         if isinstance(image, Opened):
             found = look(module, image.X, image.size)
-            pictures.append(drawn(image, _decided(module, found.heatmap), float(module.threshold)))
-            texts.append(f"{found.score:.3g} {path.parent.name}/{path.name}")
-    if pictures:
-        write_sheet(out / "contact.png", pictures, texts)
+            return _cell(module, path, image, _decided(module, found.heatmap), found.score)
+    return None
 
 
 def _read(journal: Journal) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a prediction saves beside its rows: overlays, masks, heatmaps, a COCO file, and a sheet of the highest scores."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anomaly_lab.data.pieces import Pieces
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import digest, replacing
 
@@ -22,7 +23,7 @@ class Opened(NamedTuple):
     """An image that was read: its stored pixels (H, W, C), and what `scoring_data.prepared` makes of them."""
 
     stored: NDArray[Any]
-    X: Tensor
+    X: Tensor | Pieces
     size: tuple[int, int]
     seen: dict[str, float]
 
@@ -57,9 +58,9 @@ def place(out: Path, kind: str, path: Path, suffix: str) -> Path:
 def save(kinds: Iterable[str], out: Path, path: Path, image: Opened, decided: Decided, threshold: float) -> None:
     """Write the pictures of an image. UserError if one can't be written."""
     if "overlays" in kinds:
-        _write_png(place(out, "overlays", path, ".png"), drawn(image, decided, threshold))
+        write_png(place(out, "overlays", path, ".png"), drawn(image, decided, threshold))
     if "masks" in kinds:
-        _write_png(place(out, "masks", path, ".png"), decided.mask.astype(np.uint8) * 255)
+        write_png(place(out, "masks", path, ".png"), decided.mask.astype(np.uint8) * 255)
     if "heatmaps" in kinds:
         with replacing(place(out, "heatmaps", path, ".npy")) as temporary:
             np.save(temporary, np.clip(decided.heatmap, -VALUES, VALUES).astype(np.float16))
@@ -76,14 +77,7 @@ def drawn(image: Opened, decided: Decided, threshold: float) -> NDArray[np.uint8
     return overlay(stored, decided.heatmap, decided.mask, [d["box"] for d in decided.defects], 2 * threshold)
 
 
-def write_sheet(path: Path, pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> None:
-    """Write a sheet of pictures, (H, W, 3) RGB, with a text below each."""
-    from anomaly_lab.show.overlay import sheet
-
-    _write_png(path, sheet(pictures, texts))
-
-
-def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write (H, W) or (H, W, 3) RGB, uint8."""
     with replacing(path) as temporary:
         if not cv2.imwrite(str(temporary), np.ascontiguousarray(pixels[..., ::-1] if pixels.ndim == 3 else pixels)):

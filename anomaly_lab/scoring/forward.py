@@ -1,14 +1,15 @@
 """What scorers work with: the trained network F in testing, and the normal images from which a scorer learns."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from anomaly_lab.networks.fast.folding import ForInference
-from anomaly_lab.scoring.tiles import reconstruct
+from anomaly_lab.scoring.tiles import blended, reconstruct
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}  # precision → autocast type
 
@@ -25,12 +26,23 @@ class Forward:
 
     def __init__(self, network: Any, folded: ForInference, tile: int, precision: str) -> None:
         self.network, self.folded, self.tile, self.precision = network, folded, tile, precision
+        self._tiled: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] = lambda network, X: reconstruct(network, X, tile)
+
+    def within(self, X: Any, window: tuple[slice, slice]) -> "Forward":
+        """F for one window, rows and columns, of a large image X (3, H, W), a tensor or `Pieces`. It takes the piece and gives
+        that of F of the whole image, for which it reads the surroundings from X."""
+        found = copy.copy(self)
+        if self.tile:
+            found._tiled = lambda network, part: blended(
+                network, lambda rows, columns: X[..., rows, columns][None].to(part.device), X.shape[-2:], self.tile, window
+            )
+        return found
 
     def __call__(self, X: Tensor) -> Tensor:
         """X (B, 3, h, w) in [0, 1] → F(X), the same shape and range, float32."""
         with self._context(X):
             network = self.folded(self.network, X.device.type)
-            return reconstruct(lambda tiles: network(_last(tiles)), X, self.tile).float()
+            return self._tiled(lambda tiles: network(_last(tiles)), X).float()
 
     def encode(self, X: Tensor) -> Tensor:
         """X (B, 3, h, w) in [0, 1] → one vector per patch, (B, C, h', w')."""

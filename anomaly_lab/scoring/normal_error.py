@@ -126,6 +126,8 @@ class NormalError(nn.Module):
 class Halves(nn.Module):
     """Scores the left half of an image with the model of its right half, and the right half with the model of its left half."""
 
+    divides = True  # a block of an image has other halves
+
     def __init__(self, left: NormalError, right: NormalError) -> None:
         super().__init__()
         self.left, self.right = left, right

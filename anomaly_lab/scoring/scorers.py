@@ -20,12 +20,13 @@ BRIEF = 32  # training images for a fit before a validation; more would only cos
 class Look(NamedTuple):
     """The result for a batch: `output`, F(X) (B, 3, h, w), None if the network does not reconstruct; the smoothed `heatmap`
     (B, h, w); `weights`, factors on the image scores (B,), or None; `parts`, the maps that the heatmap is the mean of,
-    (B, K, h, w), or None."""
+    (B, K, h, w), or None; `peak`, the highest distance (B,) before the smoothing, to which the weight belongs, or None."""
 
     output: Tensor | None
     heatmap: Tensor
     weights: Tensor | None = None
     parts: Tensor | None = None
+    peak: Tensor | None = None
 
 
 class ReconstructionScorer(nn.Module):
@@ -108,4 +109,4 @@ class FeatureScorer(nn.Module):
         with torch.autocast(X.device.type, enabled=False):
             distance, weights = self.detector(F.compared(vectors))
             heatmap = smooth(enlarged(distance, X.shape[-2:]), self.sigma)
-        return Look(F.decode(vectors, X.shape), heatmap, weights)
+        return Look(F.decode(vectors, X.shape), heatmap, weights, peak=distance.flatten(1).amax(1))

@@ -1,6 +1,7 @@
 """F(X) of whole images in overlapping tiles of the training size."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,19 +25,40 @@ def reconstruct(network: Callable[[Tensor], Tensor], X: Tensor, tile: int) -> Te
     rows = reflected(torch.arange(max(height, tile), device=X.device), height)
     columns = reflected(torch.arange(max(width, tile), device=X.device), width)
     X = X[..., rows, :][..., columns]
-    corners = [(top, left) for top in starts(X.shape[-2], tile) for left in starts(X.shape[-1], tile)]
-    window = torch.hann_window(tile, periodic=False, dtype=X.dtype, device=X.device).clamp_min(1e-3)
-    window = window[:, None] * window[None, :]
-    total, weight = torch.zeros_like(X), torch.zeros(X.shape[-2:], dtype=X.dtype, device=X.device)
-    per_call = max(1, TILES_AT_ONCE // X.shape[0])
-    for first in range(0, len(corners), per_call):
-        group = corners[first : first + per_call]
-        tiles = torch.cat([X[..., top : top + tile, left : left + tile] for top, left in group])
-        outputs = network(tiles).split(X.shape[0])
-        for (top, left), output in zip(group, outputs, strict=True):
-            total[..., top : top + tile, left : left + tile] += window * output
-            weight[top : top + tile, left : left + tile] += window
-    return (total / weight)[..., :height, :width]
+    all_of_it = slice(0, X.shape[-2]), slice(0, X.shape[-1])
+    found = blended(network, lambda rows, columns: X[..., rows, columns], X.shape[-2:], tile, all_of_it)
+    return found[..., :height, :width]
+
+
+def blended(
+    network: Callable[[Tensor], Tensor],
+    piece: Callable[[slice, slice], Tensor],
+    size: Sequence[int],
+    tile: int,
+    window: tuple[slice, slice],
+) -> Tensor:
+    """A window of F(X), from those tiles of the whole X that reach into it.
+
+    `piece`: gives rows and columns of X, (B, 3, h, w). `size`: (H, W) of X, no side below `tile`. `window`: rows and columns.
+    """
+    (top, bottom), (left, right) = ((part.start, part.stop) for part in window)
+    rows = [row for row in starts(size[0], tile) if row < bottom and row + tile > top]
+    columns = [column for column in starts(size[1], tile) if column < right and column + tile > left]
+    first = piece(slice(rows[0], rows[0] + tile), slice(columns[0], columns[0] + tile))
+    hann = torch.hann_window(tile, periodic=False, dtype=first.dtype, device=first.device).clamp_min(1e-3)
+    hann = hann[:, None] * hann[None, :]
+    total, weight = first.new_zeros(*first.shape[:-2], bottom - top, right - left), hann.new_zeros(bottom - top, right - left)
+    corners, per_call = list(itertools.product(rows, columns)), max(1, TILES_AT_ONCE // first.shape[0])
+    for start in range(0, len(corners), per_call):
+        group = corners[start : start + per_call]
+        tiles = torch.cat([piece(slice(row, row + tile), slice(column, column + tile)) for row, column in group])
+        for (row, column), output in zip(group, network(tiles).split(first.shape[0]), strict=True):
+            y, x = slice(max(row, top), min(row + tile, bottom)), slice(max(column, left), min(column + tile, right))
+            inside = slice(y.start - row, y.stop - row), slice(x.start - column, x.stop - column)
+            place = slice(y.start - top, y.stop - top), slice(x.start - left, x.stop - left)
+            total[(..., *place)] += (hann * output)[(..., *inside)]
+            weight[place] += hann[inside]
+    return total / weight
 
 
 def starts(side: int, tile: int) -> list[int]:

@@ -14,6 +14,7 @@ COLUMNS = 4  # of a sheet
 CYAN = (0, 255, 255)  # outlines: no colour of magma, and visible on light and dark parts
 WHITE = (255, 255, 255)
 OPAQUE = 0.55  # of the heatmap at its highest
+STRIP = 2**20  # pixels that are coloured together: as floats, a large image would fill the memory
 
 
 def overlay(
@@ -28,11 +29,15 @@ def overlay(
     - `image`: (H, W, 1) or (H, W, 3), uint8 or uint16. - `heatmap`, `mask`: (H, W).
     - `boxes`: x, y, width and height of each defect. - `top`: the heatmap's value with the brightest colour.
     """
-    grey = np.repeat(to_unit(image).mean(2, keepdims=True), 3, 2)
-    level = np.clip(heatmap / max(top, 1e-9), 0, 1)
-    colour = matplotlib.colormaps["magma"](level)[..., :3]
-    opacity = OPAQUE * level[..., None]
-    drawn = np.ascontiguousarray((255 * ((1 - opacity) * grey + opacity * colour)).round().astype(np.uint8))
+    colours = matplotlib.colormaps["magma"](np.arange(256))[:, :3].astype(np.float32)
+    drawn = np.empty((*heatmap.shape, 3), np.uint8)
+    rows = max(1, STRIP // heatmap.shape[1])
+    for strip in (slice(first, first + rows) for first in range(0, len(heatmap), rows)):
+        grey = to_unit(image[strip]).mean(2, keepdims=True)
+        level = np.clip(heatmap[strip] / max(top, 1e-9), 0, 1)
+        opacity = OPAQUE * level[..., None]
+        colour = colours[(256 * level).clip(0, 255).astype(np.uint8)]
+        drawn[strip] = (255 * ((1 - opacity) * grey + opacity * colour)).round()
     width = max(1, round(max(mask.shape) / 400))
     outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(drawn, outlines, -1, CYAN, width)
@@ -43,23 +48,24 @@ def overlay(
     return drawn
 
 
-def sheet(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the pictures in rows of `COLUMNS`, each in a square of `CELL` pixels with its text below."""
-    cells = [_cell(picture, text) for picture, text in zip(pictures, texts, strict=True)]
-    blank = np.full_like(cells[0], 255)
+def sheet(cells: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
+    """(H, W, 3) uint8: the cells in rows of `COLUMNS`; None without cells."""
+    if not cells:
+        return None
     columns = min(COLUMNS, len(cells))
-    cells += [blank] * (-len(cells) % columns)
-    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])
+    filled = [*cells, *[np.full_like(cells[0], 255)] * (-len(cells) % columns)]
+    return np.vstack([np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)])
 
 
-def _cell(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+def cell(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    """A cell of a sheet: the picture (H, W, 3) in a square of `CELL` pixels, and the text below."""
     scale = CELL / max(picture.shape[:2])
     size = [max(1, round(scale * side)) for side in picture.shape[:2]]
     small = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    cell = np.full((CELL + MARGIN, CELL + 8, 3), 255, np.uint8)
+    drawn = np.full((CELL + MARGIN, CELL + 8, 3), 255, np.uint8)
     top, left = (CELL - size[0]) // 2, 4 + (CELL - size[1]) // 2
-    cell[top : top + size[0], left : left + size[1]] = small
+    drawn[top : top + size[0], left : left + size[1]] = small
     # OpenCV draws ASCII alone; a longer text would run into the next cell
     words = text.encode("ascii", "replace").decode()
-    cv2.putText(cell, words[-42:], (6, CELL + 17), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
-    return cell
+    cv2.putText(drawn, words[-42:], (6, CELL + 17), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+    return drawn

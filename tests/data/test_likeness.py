@@ -33,6 +33,17 @@ def test_quantities_by_hand() -> None:
     assert quantities((8, 8), np.full((8, 8, 1), 65535, np.uint16))["brightness"] == 1
 
 
+def test_strips_of_a_large_image_together_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (70, 48, 3), np.uint8)
+    unit = image.astype(np.float64) / 255
+    grey = unit.mean(2)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.0)
+    expected = {"brightness": unit.mean(), "color": np.ptp(unit, axis=2).mean(), "sharpness": fine.std() / (grey.std() + 0.01)}
+    for rows in (5, 16, 1000):
+        monkeypatch.setattr("anomaly_lab.data.likeness.STRIP", rows * 48)
+        assert quantities((70, 48), image) == pytest.approx({"size": 70} | expected, rel=1e-5)
+
+
 def test_the_profile_is_the_range_over_all_images(tmp_path: Path) -> None:
     images = [np.full((40, 20 + i), 50 * (1 + i), np.uint8) for i in range(3)]
     images[2][:, ::2] = 0

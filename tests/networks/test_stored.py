@@ -27,7 +27,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_code_is_not_executed(tmp_path: Path, protocol: int) -> None:
     (tmp_path / "a.ckpt").write_bytes(pickle.dumps(Code(tmp_path / "executed"), protocol))
-    with pytest.raises(ValueError, match="it holds .*, which is no plain data"):
+    with pytest.raises(ValueError, match="which is no plain data"):
         load(tmp_path / "a.ckpt")
     assert not (tmp_path / "executed").exists()
 

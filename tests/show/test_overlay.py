@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomaly_lab.show.overlay import CELL, CYAN, MARGIN, overlay, sheet
+from anomaly_lab.show.overlay import CELL, CYAN, MARGIN, cell, overlay, sheet
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -29,7 +29,19 @@ def test_nothing_unusual_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (4, 1, 4), (5, 2, 4)])
 def test_a_sheet_has_a_cell_for_each_picture(count: int, rows: int, columns: int) -> None:
-    pictures = [np.full((10 + i, 400, 3), 50, np.uint8) for i in range(count)]
-    drawn = sheet(pictures, [f"ü {i}" for i in range(count)])
+    drawn = sheet([cell(np.full((10 + i, 400, 3), 50, np.uint8), f"ü {i}") for i in range(count)])
+    assert drawn is not None
     assert drawn.shape == (rows * (CELL + MARGIN), columns * (CELL + 8), 3)
     assert (drawn[CELL // 2, 4 + CELL // 2] == 50).all() and drawn[CELL + MARGIN // 2].min() < 128, "picture and text"
+
+
+def test_no_cell_makes_no_sheet() -> None:
+    assert sheet([]) is None
+
+
+def test_strips_of_a_large_image_together_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    image, heatmap = random.integers(0, 256, (50, 30, 3), np.uint8), random.random((50, 30)).astype(np.float32)
+    whole = overlay(image, heatmap, heatmap > 0.9, [], 1.0)
+    monkeypatch.setattr("anomaly_lab.show.overlay.STRIP", 30 * 7)
+    assert (overlay(image, heatmap, heatmap > 0.9, [], 1.0) == whole).all()

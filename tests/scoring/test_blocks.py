@@ -1,0 +1,116 @@
+"""Blocks of a large image: together they are the heatmap of the whole one."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import Finished
+from torch import Tensor
+
+from anomaly_lab.data.pieces import Pieces
+from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.networks.fast.folding import ForInference
+from anomaly_lab.networks.patch_autoencoder import PatchFeatures
+from anomaly_lab.runs.trained import load
+from anomaly_lab.scoring import blocks
+from anomaly_lab.scoring.features import Features
+from anomaly_lab.scoring.forward import Forward
+from anomaly_lab.scoring.memory_bank import MemoryBank
+from anomaly_lab.scoring.normal_error import Halves, NormalError
+from anomaly_lab.scoring.scorers import FeatureScorer, ReconstructionScorer
+
+SIZE = 632, 1003  # no multiple of a patch, a band or a block
+DEVICE = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the true HALO, and blocks that lie as the true ones."""
+    assert blocks.BLOCK % 32 == blocks.HALO % 32 == 0
+    monkeypatch.setattr(blocks, "BLOCK", 320)
+
+
+@pytest.fixture(scope="module")
+def X() -> Tensor:
+    """A smooth picture with noise: what is far away must not matter, so everything differs from place to place."""
+    random = np.random.default_rng(0)
+    coarse = cv2.resize(random.random((9, 13, 3)).astype(np.float32), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    picture = np.clip(coarse + random.normal(0, 0.1, coarse.shape), 0, 1).astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+
+
+class Normal:
+    """Training images like X."""
+
+    held_out = ("a",)
+
+    def __init__(self, X: Tensor) -> None:
+        self.X = X
+
+    def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
+        return iter([self.X[:, :256, :256]]), 1
+
+
+def test_the_default_evidence_in_blocks_is_that_of_the_whole(finished: Finished, X: Tensor) -> None:
+    module = load(finished.directory).module
+    module.precision = "32-true"
+    assert module.hparams["scoring"]["tile"] and [e["name"] for e in module.hparams["scoring"]["evidence"]][-1] == "head"
+    with torch.inference_mode():
+        whole = module.scorer(module.F, X[None])
+        found = blocks.look(module.scorer, module.F, X, DEVICE, whole=True)
+    for part in ("heatmap", "output", "parts"):
+        torch.testing.assert_close(getattr(found, part), getattr(whole, part), rtol=1e-3, atol=1e-4)
+
+
+def test_features_in_blocks_are_those_of_the_whole(X: Tensor) -> None:
+    torch.manual_seed(0)
+    network, F = encoder()
+    evidence = Features(network, MemoryBank(300, "random", 0, 0, 0)).eval()
+    evidence.learn(F, Normal(X), brief=True)  # type: ignore[arg-type]
+    scorer = ReconstructionScorer([evidence], 8)
+    F = Forward(torch.nn.Identity(), ForInference(), 64, "32-true")
+    with torch.inference_mode():
+        whole, found = scorer(F, X[None]), blocks.look(scorer, F, X, DEVICE, whole=False)
+    assert found.output is None and found.parts is None
+    torch.testing.assert_close(found.heatmap, whole.heatmap, rtol=1e-4, atol=1e-4)
+
+
+def test_the_weight_of_the_score_is_that_of_the_highest_distance(X: Tensor) -> None:
+    torch.manual_seed(0)
+    _, F = encoder()
+    scorer = FeatureScorer(MemoryBank(300, "random", 0, 3, 0), "neighbours", 8)
+    scorer.learn(F, Normal(X))  # type: ignore[arg-type]
+    with torch.inference_mode():
+        whole, found = scorer(F, X[None]), blocks.look(scorer, F, X, DEVICE, whole=True)
+    torch.testing.assert_close(found.heatmap, whole.heatmap, rtol=1e-4, atol=1e-4)
+    assert found.weights is not None and whole.weights is not None and 0 < float(whole.weights) < 1
+    torch.testing.assert_close(found.weights, whole.weights, rtol=1e-4, atol=1e-4)
+    assert found.output is None
+
+
+def test_pieces_are_what_a_whole_preparation_gives() -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (90, 70, 1), np.uint8)
+    for contrast in ("none", "category", "image"):
+        preprocessing = Preprocessing(contrast=contrast, mean=0.4, std=0.2)
+        pieces = Pieces(stored, preprocessing)
+        assert pieces.shape == (3, 90, 70)
+        expected = torch.from_numpy(preprocessing(stored)).permute(2, 0, 1)
+        assert torch.equal(pieces[..., 20:50, 10:33], expected[:, 20:50, 10:33])
+
+
+def test_what_needs_the_whole_image_is_not_divided() -> None:
+    F, untiled = (Forward(torch.nn.Identity(), ForInference(), tile, "32-true") for tile in (64, 0))
+    assert blocks.possible(ReconstructionScorer([NormalError()], 8), F)
+    assert not blocks.possible(ReconstructionScorer([Halves(NormalError(), NormalError())], 8), F)
+    assert not blocks.possible(ReconstructionScorer([NormalError()], 8), untiled)
+    )
+    assert blocks.possible(FeatureScorer(MemoryBank(3, "random", 0, 0, 0), "neighbours", 8), F)
+
+
+def encoder() -> tuple[PatchFeatures, Forward]:
+    """The network of features with random weights, and F of it."""
+    network = PatchFeatures("random", None, 3).eval()
+    network.begin([])
+    return network, Forward(network, ForInference(), 0, "32-true")
