@@ -105,7 +105,6 @@ def test_what_needs_the_whole_image_is_not_divided() -> None:
     assert blocks.possible(ReconstructionScorer([NormalError()], 8), F)
     assert not blocks.possible(ReconstructionScorer([Halves(NormalError(), NormalError())], 8), F)
     assert not blocks.possible(ReconstructionScorer([NormalError()], 8), untiled)
-    )
     assert blocks.possible(FeatureScorer(MemoryBank(3, "random", 0, 0, 0), "neighbours", 8), F)
 
 
