@@ -5,10 +5,12 @@
     find parts -name '*.png' | python -m anomaly_lab.predict run=runs/DIRECTORY images=-
 
 run=DIR               a finished run
-images=PATH           an image, a folder with all below it, a pattern, a text file with a path a line, or - for standard input
+images=PATH           an image, a folder with all below it, a pattern, a text file with a path a line,
+                      a Parquet file with a column `path` (extra ray), or - for standard input
 out=DIR               the directory to write to (default: predictions/<name>_<digest of run and images>)
 save=KINDS            pictures of each image: overlays, masks, heatmaps (float16), coco; several with commas
-workers=N             threads that read images ahead (default: 2)
+workers=N             threads that read images ahead (default: 2); with engine=ray, processes
+engine=ray            score by the workers of a Ray cluster, or of this machine (pip install 'anomaly_lab[ray]')
 watch=true            wait for images that come into the folder, until Ctrl-C
 fail_on_defect=true   end with status 1 if an image is defective
 
@@ -32,12 +34,12 @@ from anomaly_lab.runs import arguments
 if TYPE_CHECKING:
     from anomaly_lab.pipeline.predict import Options, Predicted
 
-KEYS = ("run", "images", "out", "save", "workers", "watch", "fail_on_defect")
+KEYS = ("run", "images", "out", "save", "workers", "watch", "engine", "fail_on_defect")
 
 
 def parse(given: Sequence[str]) -> tuple["Options", bool]:
     """The options of `predict`, and whether a defect makes the status 1. UserError for a mistake."""
-    from anomaly_lab.pipeline.predict import Options
+    from anomaly_lab.pipeline.predict import ENGINES, Options
     from anomaly_lab.pipeline.saved import KINDS
 
     values = {name: found[0] for name, found in arguments.given(given, KEYS).items()}
@@ -47,6 +49,8 @@ def parse(given: Sequence[str]) -> tuple["Options", bool]:
     save = frozenset(values["save"].split(",")) if "save" in values else frozenset()
     if unknown := sorted(save - {*KINDS}):
         raise UserError(f"save is {values['save']}: {unknown[0]!r} is none of {', '.join(KINDS)}")
+    if (engine := values.get("engine", "local")) not in ENGINES:
+        raise UserError(f"engine is {engine}: it must be {' or '.join(ENGINES)}")
     options = Options(
         run=arguments.path(values["run"]),
         images=values["images"],
@@ -54,6 +58,7 @@ def parse(given: Sequence[str]) -> tuple["Options", bool]:
         save=save,
         workers=arguments.whole("workers", values.get("workers", "2"), 1),
         watch=arguments.switch("watch", values.get("watch", "false")),
+        engine=engine,
     )
     return options, arguments.switch("fail_on_defect", values.get("fail_on_defect", "false"))
 

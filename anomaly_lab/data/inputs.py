@@ -21,8 +21,8 @@ def inputs(given: str, names: TextIO) -> Iterator[Path]:
     """Yield the paths of images, in a fixed order.
 
     `given`: an image; a folder, whose images in all folders below count; a pattern such as `parts/*/top*.png`, where ** stands
-    for any folders; a text file with a path on each line; or `STANDARD_INPUT`, for lines of `names`. Only lists are opened.
-    UserError where nothing is found.
+    for any folders; a text file with a path on each line; a Parquet file with a column "path"; or `STANDARD_INPUT`, for lines
+    of `names`. Only lists are opened. UserError where nothing is found.
     """
     path = Path(given).expanduser()
     if given == STANDARD_INPUT:
@@ -35,6 +35,8 @@ def inputs(given: str, names: TextIO) -> Iterator[Path]:
                 yield from _found(_lines(file), f"{given} names no image")
         except UnicodeDecodeError as error:
             raise UserError(f"{given} is no text in UTF-8: write one path a line") from error
+    elif path.suffix.lower() == ".parquet" and path.is_file():
+        yield from _found(_in_parquet(path), f"{given} names no image")
     elif path.is_file():
         yield path
     elif not glob.has_magic(given):
@@ -79,6 +81,19 @@ def arriving(folder: Path, known: Callable[[Path], bool], stop: Callable[[], boo
 
 def _lines(file: TextIO) -> Iterator[Path]:
     return (Path(line.rstrip("\r\n")).expanduser() for line in file if line.strip())
+
+
+def _in_parquet(path: Path) -> Iterator[Path]:
+    """The paths in a Parquet file, some rows at a time."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise UserError(f"{path} needs pyarrow to be read: pip install 'anomaly_lab[ray]'") from error
+    try:
+        for batch in parquet.ParquetFile(path).iter_batches(columns=["path"]):
+            yield from (Path(name).expanduser() for name in batch.column(0).to_pylist() if name)
+    except (ArrowException, IndexError, TypeError) as error:
+        raise UserError(f"{path} is damaged or has no column path of texts ({error}): write it again") from error
 
 
 def _found(paths: Iterator[Path], otherwise: str) -> Iterator[Path]:

@@ -2,52 +2,32 @@
 
 import logging
 import sys
-import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomaly_lab.calibration.drift import Drift, Shift
-from anomaly_lab.calibration.levels import detect, quiet_level
-from anomaly_lab.calibration.rules import p_value, promised
-from anomaly_lab.data.images import read_image
+from anomaly_lab.calibration.rules import promised
 from anomaly_lab.data.inputs import arriving, inputs
-from anomaly_lab.data.likeness import unlike
-from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.data.scoring_data import prepared
-from anomaly_lab.errors import Refused, UserError, as_sentence, is_text, printable
+from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.files import digest, of_file, read_json, write_json
 from anomaly_lab.module import AnomalyModule
-from anomaly_lab.pipeline.contact import Contact, Picture
-from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save, write_coco, write_png
+from anomaly_lab.pipeline.contact import Contact
+from anomaly_lab.pipeline.reading import name_of, opened
+from anomaly_lab.pipeline.rows import COLUMNS, Draw, Row, cell_again, cells, row_of
+from anomaly_lab.pipeline.saved import write_coco, write_png
 from anomaly_lab.progress import watched
 from anomaly_lab.runs import lock
 from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.journal import Journal
 from anomaly_lab.runs.trained import load
-from anomaly_lab.scored import look, preprocessing_of
+from anomaly_lab.scored import preprocessing_of
 
 log = logging.getLogger(__name__)
-COLUMNS = (
-    "path",
-    "score",
-    "level",
-    "p_value",
-    "margin",
-    "defective",
-    "n_defects",
-    "defects",
-    "height",
-    "width",
-    "unlike",
-    "ms",
-    "error",
-)
+Scored = tuple[Row, Draw | None]
+ENGINES = ("local", "ray")
 RECORD = "predict.json"  # of what the predictions are
 
 
@@ -60,6 +40,7 @@ class Options(NamedTuple):
     save: frozenset[str]
     workers: int
     watch: bool
+    engine: str
 
 
 class Predicted(NamedTuple):
@@ -101,7 +82,7 @@ def predict(options: Options) -> Predicted:
             if "coco" in options.save:
                 write_coco(out / "coco.json", lambda: _read(journal))
             seen = ((row["path"], row["score"]) for row in _read(journal))
-            if (sheet := contact.sheet(seen, lambda path: _cell_again(module, path))) is not None:
+            if (sheet := contact.sheet(seen, lambda path: cell_again(module, Path(path)))) is not None:
                 write_png(out / "contact.png", sheet)
     return counts._replace(out=out)
 
@@ -109,6 +90,8 @@ def predict(options: Options) -> Predicted:
 def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal, contact: Contact) -> Iterator[dict[str, Any]]:
     paths: Iterable[Path] = inputs(options.images, sys.stdin)
     if options.watch:
+        if options.engine == "ray":
+            raise UserError("watch=true waits for single images: leave engine=ray out")
         folder = Path(options.images).expanduser()
         if not folder.is_dir():
             raise UserError(f"watch=true needs images=FOLDER, and {options.images} is none")
@@ -117,84 +100,20 @@ def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal, 
     total = None  # of a stream nobody knows it
     if not options.watch and options.images != "-":
         total = sum(name_of(path) not in journal for path in inputs(options.images, sys.stdin))
-    found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
-    for path, item in watched(found, "Predicting", total):
-        if name_of(path) not in journal:  # a list may name an image twice
-            yield _row(module, options.save, out, path, item, contact)
+    if options.engine == "ray":
+        from anomaly_lab.pipeline import on_ray
 
-
-def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) -> Iterator[tuple[Path, Opened | str]]:
-    """Read images ahead in threads, in the order of `paths`: (path, what was read, or a sentence why it can't be).
-
-    Decoding and resizing run in OpenCV, which lets threads run at the same time.
-    """
-
-    def read(path: Path) -> Opened | str:
-        if not is_text(str(path)):
-            return f"{name_of(path)} has a name that is no text in UTF-8: rename it"
-        try:
-            stored = read_image(path)
-            return Opened(stored, *prepared(stored, preprocessing))
-        except (OSError, UserError, MemoryError) as error:
-            return as_sentence(error) or printable(f"{path} can't be read ({error})")
-
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Path, Future[Opened | str]]] = deque()
-        for path in paths:
-            waiting.append((path, pool.submit(read, path)))
-            if len(waiting) >= 2 * workers - 1:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-
-
-def _row(
-    module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str, contact: Contact
-) -> dict[str, Any]:
-    """The row of an image; its pictures are written before."""
-    if isinstance(item, str):
-        return {"path": name_of(path), "error": item}
-    start = time.perf_counter()
-    found = look(module, item.X, item.size)
-    threshold = float(module.threshold)
-    level = quiet_level(found.heatmap, int(module.hparams["min_area"]))
-    decided = _decided(module, found.heatmap)
-    contact.see(str(path), found.score, lambda: _cell(module, str(path), item, decided, found.score))
-    if kinds:
-        save(kinds, out, path, item, decided, threshold)
-    normal = module.hparams["calibration"].get("levels")
-    return {
-        "path": str(path),
-        "score": found.score,
-        "level": level if np.isfinite(level) else None,
-        "p_value": None if normal is None else float(p_value(level, normal)),
-        "margin": level - threshold if np.isfinite(level) else None,
-        "defective": bool(decided.mask.any()),
-        "defects": [{k: v for k, v in d.items() if k != "polygons" or "coco" in kinds} for d in decided.defects],
-        "height": item.size[0],
-        "width": item.size[1],
-        "unlike": list(unlike(item.seen, module.hparams["profile"])),
-        "ms": round(1000 * (time.perf_counter() - start), 1),
-        "error": None,
-    }
-
-
-def name_of(path: Path) -> str:
-    """A path as its row has it: bytes that are no text stand as escapes, since no file in UTF-8 could hold them."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
-
-
-def cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's cells in predictions.csv. A defect is written as "x y width height area peak"; defects are parted by ";"."""
-    found = {name: "" if row.get(name) is None else row[name] for name in COLUMNS if name != "defects"}
-    defects = row.get("defects")
-    if defects is not None:
-        found["n_defects"] = len(defects)
-        found["defects"] = "; ".join(" ".join(f"{v:g}" for v in (*d["box"], d["area"], d["peak"])) for d in defects)
-        found["defective"], found["unlike"] = int(row["defective"]), " ".join(row["unlike"])
-    return found
+        scored: Iterator[Scored] = (
+            (row, None) for row in on_ray.rows(options.run.resolve(), options.save, out.resolve(), fresh, options.workers)
+        )
+    else:
+        found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
+        scored = (row_of(module, options.save, out, path, item) for path, item in found)
+    for row, draw in watched(scored, "Predicting", total):
+        if row["path"] not in journal:  # a list may name an image twice
+            if draw is not None:
+                contact.see(row["path"], row["score"], draw)
+            yield row
 
 
 def _require_own(out: Path, source: Mapping[str, Any]) -> None:
@@ -224,28 +143,6 @@ def _tell(found: Shift) -> None:
         )
 
 
-def _cell(module: AnomalyModule, path: str, image: Opened, decided: Decided, score: float) -> Picture:
-    """The image's cell on contact.png."""
-    from anomaly_lab.show.overlay import cell  # matplotlib takes half a second to load
-
-    where = Path(path)
-    return cell(drawn(image, decided, float(module.threshold)), f"{score:.3g} {where.parent.name}/{where.name}")
-
-
-def _cell_again(module: AnomalyModule, path: str) -> Picture | None:
-    """The cell of an image that an earlier start scored; None if it can't be read any more."""
-    for _, image in opened([Path(path)], preprocessing_of(module), 1):
-        if isinstance(image, Opened):
-            found = look(module, image.X, image.size)
-            return _cell(module, path, image, _decided(module, found.heatmap), found.score)
-    return None
-
-
 def _read(journal: Journal) -> Iterator[dict[str, Any]]:
     """The rows of images that could be read."""
     return (row for row in journal.rows() if row["error"] is None)
-
-
-def _decided(module: AnomalyModule, heatmap: NDArray[np.float32]) -> Decided:
-    mask = detect(heatmap, float(module.threshold), int(module.hparams["min_area"]))
-    return Decided(heatmap, mask, defects_of(heatmap, mask))

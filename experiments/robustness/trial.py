@@ -28,7 +28,7 @@ from anomaly_lab.runs import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 600  # seconds until a command counts as hanging
-MODULES = {"train": "train", "evaluate": "evaluate", "report": "report.__main__", "search": "search"}
+MODULES = {name: name for name in ("train", "evaluate", "predict", "calibrate", "search")} | {"report": "report.__main__"}
 # every training: two steps of a tiny network; the same numbers on every processor
 TINY = (
     "debug=default",

@@ -1,7 +1,5 @@
-"""Reading ahead, and a row's cells."""
+"""Reading ahead: in order, a few images at a time."""
 
-import csv
-import io
 import threading
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import numpy as np
 import pytest
 
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.pipeline import predict
-from anomaly_lab.pipeline.predict import COLUMNS, cells, opened
+from anomaly_lab.pipeline import reading
+from anomaly_lab.pipeline.reading import opened
 from anomaly_lab.pipeline.saved import Opened
 
 
@@ -39,26 +37,13 @@ def test_images_come_in_their_order_and_bad_ones_with_a_reason(tmp_path: Path, w
 def test_few_images_are_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the stream is, so that memory stays the same."""
     paths, read, lock = write(tmp_path, 30), [], threading.Lock()
-    original = predict.read_image
+    original = reading.read_image
 
     def counted(path: Path) -> np.ndarray:
         with lock:
             read.append(path)
         return original(path)
 
-    monkeypatch.setattr(predict, "read_image", counted)
+    monkeypatch.setattr(reading, "read_image", counted)
     for done, _ in enumerate(opened(paths, Preprocessing(), 2), 1):
         assert len(read) <= done + 2
-
-
-def test_cells_by_hand() -> None:
-    row = {"path": "a,b.png", "score": 2.5, "level": None, "p_value": 0.25, "margin": None, "defective": True}
-    row |= {"defects": [{"box": [1, 2, 3, 4], "area": 9, "peak": 2.5}] * 2, "height": 8, "width": 9}
-    row |= {"unlike": ["size", "color"], "ms": 1.5, "error": None}
-    found = cells(row)
-    assert found["defects"] == "1 2 3 4 9 2.5; 1 2 3 4 9 2.5" and found["n_defects"] == 2
-    assert (found["defective"], found["level"], found["unlike"], found["error"]) == (1, "", "size color", "")
-    text = io.StringIO()
-    csv.DictWriter(text, COLUMNS).writerow(found)
-    bad = cells({"path": "c.png", "error": "c.png is no image"})
-    assert bad["error"] == "c.png is no image" and bad["score"] == "" and "defects" not in bad
