@@ -163,6 +163,7 @@ def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_pa
         (["run=r", "images=in", "save=maps"], "save is maps: 'maps' is none of overlays, masks, heatmaps, coco"),
         (["run=r", "images=in", "workers=0"], "workers is 0: it must be a whole number of at least 1"),
         (["run=r", "images=in", "watch=yes"], "watch is yes: it must be true or false"),
+        (["run=r", "images=in", "engine=spark"], "engine is spark: it must be local or ray"),
         (["run=r", "images=in", "size=3"], "size=3 is not understood: give run=, images="),
         (["run=r", "images=in", "run=s"], "run= is given 2 times"),
         (["run=r", "images=in"], "r holds no run"),
@@ -189,3 +190,4 @@ def test_help_needs_no_torch() -> None:
 def test_the_defaults_are_those_of_the_help() -> None:
     options, fail = parse(["run=r", "images=in"])
     assert (options.out, options.save, options.workers, options.watch, fail) == (None, frozenset(), 2, False, False)
+    assert options.engine == "local"

@@ -27,6 +27,7 @@ class PatchFeatures(nn.Module):
     """
 
     reconstructs = False  # there is no F(X)
+    reach = 220  # pixels that a vector looks around: half of the receptive field of the encoder, and its neighbours
 
     def __init__(self, encoder: str, encoder_file: str | None, neighbourhood: int) -> None:
         super().__init__()

@@ -1,9 +1,11 @@
 """Large images in blocks: the heatmap of the whole image, in memory that does not grow with it.
 
 What a pixel of the heatmap depends on lies within `HALO` pixels: each block is scored with that much of its surroundings. F(X)
-comes from the tiles of the whole image. So the blocks' heatmaps are pieces of the whole one, up to rounding.
+comes from the tiles of the whole image. So the blocks' heatmaps are pieces of the whole one, up to rounding. Maps and networks of
+features say by `reach` how many pixels they look around, before the smoothing.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,13 +16,19 @@ from anomaly_lab.scoring.forward import Forward
 from anomaly_lab.scoring.scorers import Look
 
 BLOCK = 2048  # pixels; a multiple of 32, as HALO is, so that grids of patches and bands begin at the same places
-HALO = 288  # pixels; the segmenter of scoring.evidence=head reaches furthest: 230, and 32 of the smoothing
+HALO = 288  # pixels: the furthest `reach`, 230, and four times the usual σ of 8
+NEAR = 64  # pixels: functions of X and F(X), which have no `reach`, look at a few pixels around
 
 
 def possible(scorer: Any, F: Forward) -> bool:
-    """Whether what a pixel depends on is near: F(X) comes from tiles, or there is none, and no map divides the image."""
-    maps = scorer.fusion.maps if hasattr(scorer, "fusion") else ()
-    return (F.tile > 0 or not maps) and not any(getattr(each, "divides", False) for each in maps)
+    """Whether all that a pixel depends on lies within `HALO`. F(X) of whole images looks everywhere."""
+    if hasattr(scorer, "detector"):
+        reach = getattr(F.network, "reach", math.inf)
+    elif hasattr(scorer, "fusion") and F.tile:
+        reach = max(getattr(each, "reach", NEAR) for each in scorer.fusion.maps)
+    else:
+        return False
+    return bool(reach + 4 * scorer.sigma <= HALO)
 
 
 def look(scorer: Any, F: Forward, X: Any, device: torch.device, whole: bool) -> Look:

@@ -4,6 +4,7 @@ It needs no reconstruction, and sees what a squared error does not: that a struc
 is not trained. So any run can be scored with it, also one that was trained without it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,11 @@ class Features(nn.Module):
         super().__init__()
         self.network, self.detector = network, detector
         self.register_buffer("light", torch.tensor([0.0, 1.0]))  # stored value = light[0] + light[1] · prepared value
+
+    @property
+    def reach(self) -> float:
+        """Pixels that a feature looks around."""
+        return float(getattr(self.network, "reach", math.inf))
 
     def begin(self, light: Sequence[float]) -> None:
         """Load the network's weights. `light` undoes the stretch of the contrast: the weights come from images without it.

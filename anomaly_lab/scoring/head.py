@@ -25,6 +25,8 @@ class Head(nn.Module):
     - `gain`, `offset`: standard deviations of a change of light, log-normal and in [0, 1]: the light of test images differs.
     """
 
+    reach = 230  # pixels: half of the segmenter's receptive field at half resolution
+
     def __init__(self, width: int, scale: int, clean: float, gain: float, offset: float) -> None:
         super().__init__()
         self.network = Segmenter(width)

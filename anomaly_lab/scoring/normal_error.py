@@ -36,6 +36,7 @@ class NormalError(nn.Module):
     mean square is about 1.
     """
 
+    reach = 64  # pixels: the coarsest band averages over 16, is interpolated, then averaged over 12 around
     error_scale: Tensor
     output_scale: Tensor
     weights: Tensor
@@ -126,7 +127,7 @@ class NormalError(nn.Module):
 class Halves(nn.Module):
     """Scores the left half of an image with the model of its right half, and the right half with the model of its left half."""
 
-    divides = True  # a block of an image has other halves
+    reach = math.inf  # a block of an image has other halves
 
     def __init__(self, left: NormalError, right: NormalError) -> None:
         super().__init__()

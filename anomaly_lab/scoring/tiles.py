@@ -13,7 +13,8 @@ TILES_AT_ONCE = 16  # limits the memory for a large image
 
 
 def reconstruct(network: Callable[[Tensor], Tensor], X: Tensor, tile: int) -> Tensor:
-    """F(X) of X (B, 3, H, W), on whole images (`tile` = 0) or in overlapping square tiles of `tile` pixels.
+    """F(X) of X (B, 3, H, W), on whole images (`tile` = 0) or in overlapping square tiles of `tile` pixels. F(X) has X's height
+    and width, and any number of channels.
 
     The network's dilated branches reach hundreds of pixels. Trained on crops, they have seen padding there, so on a whole image
     the brightness of F(X) drifts. Tiles of the training size avoid that. They are blended with Hann weights, which leaves no
@@ -47,17 +48,22 @@ def blended(
     first = piece(slice(rows[0], rows[0] + tile), slice(columns[0], columns[0] + tile))
     hann = torch.hann_window(tile, periodic=False, dtype=first.dtype, device=first.device).clamp_min(1e-3)
     hann = hann[:, None] * hann[None, :]
-    total, weight = first.new_zeros(*first.shape[:-2], bottom - top, right - left), hann.new_zeros(bottom - top, right - left)
+    total: Tensor | None = None
+    weight = hann.new_zeros(bottom - top, right - left)
     corners, per_call = list(itertools.product(rows, columns)), max(1, TILES_AT_ONCE // first.shape[0])
     for start in range(0, len(corners), per_call):
         group = corners[start : start + per_call]
         tiles = torch.cat([piece(slice(row, row + tile), slice(column, column + tile)) for row, column in group])
-        for (row, column), output in zip(group, network(tiles).split(first.shape[0]), strict=True):
+        outputs = network(tiles).split(first.shape[0])
+        if total is None:
+            total = first.new_zeros(*outputs[0].shape[:-2], *weight.shape)
+        for (row, column), output in zip(group, outputs, strict=True):
             y, x = slice(max(row, top), min(row + tile, bottom)), slice(max(column, left), min(column + tile, right))
             inside = slice(y.start - row, y.stop - row), slice(x.start - column, x.stop - column)
             place = slice(y.start - top, y.stop - top), slice(x.start - left, x.stop - left)
             total[(..., *place)] += (hann * output)[(..., *inside)]
             weight[place] += hann[inside]
+    assert total is not None  # there is at least one tile
     return total / weight
 
 

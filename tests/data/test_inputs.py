@@ -82,3 +82,16 @@ def test_an_image_arrives_when_it_is_complete(tmp_path: Path, monkeypatch: pytes
         seen[path.name] = path.stat().st_size
     writer.join()
     assert seen == {"old.png": 3, "slow.png": 32}
+
+
+def test_a_parquet_file_names_paths_in_its_column(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"path": ["b.png", None, "a.png"], "n": [1, 2, 3]}), tmp_path / "a.parquet")
+    assert list(inputs(str(tmp_path / "a.parquet"), io.StringIO())) == [Path("b.png"), Path("a.png")]
+    parquet.write_table(pyarrow.table({"name": ["b.png"]}), tmp_path / "b.parquet")
+    (tmp_path / "c.parquet").write_bytes(b"no parquet")
+    for name in ("b", "c"):
+        with pytest.raises(UserError, match="is damaged or has no column path"):
+            list(inputs(str(tmp_path / f"{name}.parquet"), io.StringIO()))

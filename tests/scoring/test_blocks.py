@@ -100,12 +100,14 @@ def test_pieces_are_what_a_whole_preparation_gives() -> None:
         assert torch.equal(pieces[..., 20:50, 10:33], expected[:, 20:50, 10:33])
 
 
-def test_what_needs_the_whole_image_is_not_divided() -> None:
+def test_what_looks_further_than_the_halo_is_not_divided() -> None:
     F, untiled = (Forward(torch.nn.Identity(), ForInference(), tile, "32-true") for tile in (64, 0))
-    assert blocks.possible(ReconstructionScorer([NormalError()], 8), F)
-    assert not blocks.possible(ReconstructionScorer([Halves(NormalError(), NormalError())], 8), F)
-    assert not blocks.possible(ReconstructionScorer([NormalError()], 8), untiled)
-    assert blocks.possible(FeatureScorer(MemoryBank(3, "random", 0, 0, 0), "neighbours", 8), F)
+    near, divided = ReconstructionScorer([NormalError()], 8), ReconstructionScorer([Halves(NormalError(), NormalError())], 8)
+    assert blocks.possible(near, F) and not blocks.possible(near, untiled) and not blocks.possible(divided, F)
+    assert not blocks.possible(ReconstructionScorer([NormalError()], 80), F), "320 pixels of smoothing"
+    features = FeatureScorer(MemoryBank(3, "random", 0, 0, 0), "neighbours", 8)
+    assert not blocks.possible(features, F), "a network that does not say how far it looks"
+    assert blocks.possible(features, encoder()[1])
 
 
 def encoder() -> tuple[PatchFeatures, Forward]:
