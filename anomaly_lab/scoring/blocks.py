@@ -1,8 +1,8 @@
 """Large images in blocks: the heatmap of the whole image, in memory that does not grow with it.
 
 What a pixel of the heatmap depends on lies within `HALO` pixels: each block is scored with that much of its surroundings. F(X)
-comes from the tiles of the whole image. So the blocks' heatmaps are pieces of the whole one, up to rounding. Maps and networks of
-features say by `reach` how many pixels they look around, before the smoothing.
+comes from the tiles of the whole image. So the blocks' heatmaps are pieces of the whole one, up to rounding. Maps, and networks
+of features, say by `reach` how many pixels they look around, before the smoothing.
 """
 
 import math
@@ -16,7 +16,7 @@ from anomaly_lab.scoring.forward import Forward
 from anomaly_lab.scoring.scorers import Look
 
 BLOCK = 2048  # pixels; a multiple of 32, as HALO is, so that grids of patches and bands begin at the same places
-HALO = 288  # pixels: the furthest `reach`, 230, and four times the usual σ of 8
+HALO = 288  # pixels: the furthest `reach`, 240, and four times the usual σ of 8
 NEAR = 64  # pixels: functions of X and F(X), which have no `reach`, look at a few pixels around
 
 

@@ -25,7 +25,7 @@ class Head(nn.Module):
     - `gain`, `offset`: standard deviations of a change of light, log-normal and in [0, 1]: the light of test images differs.
     """
 
-    reach = 230  # pixels: half of the segmenter's receptive field at half resolution
+    reach = 240  # pixels: half of the receptive field of the segmenter at half resolution
 
     def __init__(self, width: int, scale: int, clean: float, gain: float, offset: float) -> None:
         super().__init__()

@@ -15,8 +15,10 @@ from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.networks.patch_autoencoder import PatchFeatures
 from anomaly_lab.runs.trained import load
 from anomaly_lab.scoring import blocks
+from anomaly_lab.scoring.bands import observed
 from anomaly_lab.scoring.features import Features
 from anomaly_lab.scoring.forward import Forward
+from anomaly_lab.scoring.head import Head
 from anomaly_lab.scoring.memory_bank import MemoryBank
 from anomaly_lab.scoring.normal_error import Halves, NormalError
 from anomaly_lab.scoring.scorers import FeatureScorer, ReconstructionScorer
@@ -108,6 +110,30 @@ def test_what_looks_further_than_the_halo_is_not_divided() -> None:
     features = FeatureScorer(MemoryBank(3, "random", 0, 0, 0), "neighbours", 8)
     assert not blocks.possible(features, F), "a network that does not say how far it looks"
     assert blocks.possible(features, encoder()[1])
+
+
+def looked_at(value: Tensor, X: Tensor, column: int) -> int:
+    """How far from a column the pixels lie on which `value` depends."""
+    (gradient,) = torch.autograd.grad(value, X)
+    columns = gradient.abs().sum((0, 1, 2)).nonzero()[:, 0]
+    return int((columns - column).abs().max())
+
+
+@pytest.mark.parametrize("column", [512, 517, 523])
+def test_reach_is_what_a_pixel_depends_on(column: int) -> None:
+    torch.manual_seed(0)
+    X = torch.rand(1, 3, 32, 1024, requires_grad=True)
+    head = Head(8, 2, 0.3, 0.1, 0.02).eval()
+    far = looked_at(head(X, X, 0.0)[0, 16, column], X, column)
+    assert 150 < far <= Head.reach
+    network, _ = encoder()
+    network.encoder.requires_grad_(True)
+    far = looked_at(network.features(network.encode(X))[0, :, 2, column // 8].sum(), X, column)
+    assert 150 < far <= PatchFeatures.reach
+    output, model = torch.rand(1, 3, 32, 1024), NormalError()
+    model.fit([observed(output[0], X[0].detach())])
+    far = looked_at(model(X, output, 0.0)[0, 16, column], X, column)
+    assert 15 < far <= NormalError.reach
 
 
 def encoder() -> tuple[PatchFeatures, Forward]:
