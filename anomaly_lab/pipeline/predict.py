@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomaly_lab.calibration.drift import Drift, Shift
-from anomaly_lab.calibration.levels import detect, quiet_level
+from anomaly_lab.calibration.levels import quiet_level
 from anomaly_lab.calibration.rules import p_value, promised
 from anomaly_lab.data.images import read_image
 from anomaly_lab.data.inputs import arriving, inputs
@@ -22,15 +21,12 @@ from anomaly_lab.data.likeness import unlike
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import prepared
 from anomaly_lab.errors import Refused, UserError, as_sentence, is_text, printable
-from anomaly_lab.files import digest, of_file, read_json, write_json
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.files import digest, read_json, write_json
+from anomaly_lab.pipeline.deciders import Decider, Decision, OfFile, OfRun
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save, write_coco, write_sheet
 from anomaly_lab.progress import watched
 from anomaly_lab.runs import lock
-from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.journal import Journal
-from anomaly_lab.runs.trained import load
-from anomaly_lab.scored import look, preprocessing_of
 
 log = logging.getLogger(__name__)
 COLUMNS = (
@@ -53,9 +49,11 @@ WORST = 12  # images on the contact sheet
 
 
 class Options(NamedTuple):
-    """The arguments of the command, see `anomaly_lab.predict`."""
+    """The arguments of the command, see `anomaly_lab.predict`. Either `run` or `model` is given."""
 
-    run: Path
+    run: Path | None
+    model: Path | None
+    runtime: str | None
     images: str
     out: Path | None
     save: frozenset[str]
@@ -77,34 +75,36 @@ class Predicted(NamedTuple):
 
 def predict(options: Options) -> Predicted:
     """Score every image that has no row yet, write rows, pictures and summary.json. UserError for a run without a threshold."""
-    trained = load(options.run)
-    module, threshold = trained.module, float(trained.module.threshold)
-    if not np.isfinite(threshold):
-        raise UserError(f"{options.run} has no threshold: let it finish with python -m anomaly_lab.train resume={options.run}")
-    source = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run)), "images": options.images}
+    decider: Decider
+    if options.model is not None:
+        decider = OfFile(options.model, options.runtime)
+    else:
+        assert options.run is not None
+        decider = OfRun(options.run)
+    threshold, source = decider.threshold, decider.source | {"images": options.images}
     out = options.out or Path("predictions") / f"{Path(options.images).stem or 'names'}_{digest(source)[:8]}"
     out.mkdir(parents=True, exist_ok=True)
     with lock.held(out):
         _require_own(out, source)
         write_json(out / RECORD, source)
         with Journal(out / "predictions", COLUMNS, cells, "path") as journal:
-            drift = Drift(module.hparams["calibration"].get("levels") or (), threshold)
+            drift = Drift(decider.levels or (), threshold)
             shifts = [found for row in journal.rows() if (found := drift.update(row.get("level"))) is not None]
-            for row in _rows(module, options, out, journal):
+            for row in _rows(decider, options, out, journal):
                 journal.append(row)
                 if (found := drift.update(row.get("level"))) is not None:
                     shifts.append(found)
                     _tell(found)
-            counts = _counts(module, journal, shifts)
+            counts = _counts(decider, journal, shifts)
             summary = counts._asdict() | {"out": str(out), "windows": [s._asdict() | {"warns": s.warns} for s in shifts]}
             write_json(out / "summary.json", summary)
             if "coco" in options.save:
                 write_coco(out / "coco.json", lambda: _read(journal))
-            _write_contact(module, out, journal)
+            _write_contact(decider, out, journal)
     return counts._replace(out=out)
 
 
-def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) -> Iterator[dict[str, Any]]:
+def _rows(decider: Decider, options: Options, out: Path, journal: Journal) -> Iterator[dict[str, Any]]:
     paths: Iterable[Path] = inputs(options.images, sys.stdin)
     if options.watch:
         folder = Path(options.images).expanduser()
@@ -115,10 +115,10 @@ def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal) 
     total = None  # of a stream nobody knows it
     if not options.watch and options.images != "-":
         total = sum(name_of(path) not in journal for path in inputs(options.images, sys.stdin))
-    found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
+    found = opened(fresh, decider.preprocessing, 1 if options.watch else options.workers)
     for path, item in watched(found, "Predicting", total):
         if name_of(path) not in journal:  # a list may name an image twice
-            yield _row(module, options.save, out, path, item)
+            yield _row(decider, options.save, out, path, item)
 
 
 def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) -> Iterator[tuple[Path, Opened | str]]:
@@ -148,29 +148,31 @@ def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) ->
             yield first, future.result()
 
 
-def _row(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> dict[str, Any]:
+def _row(decider: Decider, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> dict[str, Any]:
     """The row of an image; its pictures are written before."""
     if isinstance(item, str):
         return {"path": name_of(path), "error": item}
     start = time.perf_counter()
-    found = look(module, item.X, item.size)
-    threshold = float(module.threshold)
-    level = quiet_level(found.heatmap, int(module.hparams["min_area"]))
-    decided = _decided(module, found.heatmap)
+    try:
+        found = decider.decide(item)
+    except UserError as error:
+        return {"path": name_of(path), "error": str(error)}
+    level = quiet_level(found.heatmap, decider.min_area)
+    decided = _decided(found)
     if kinds:
-        save(kinds, out, path, item, decided, threshold)
-    normal = module.hparams["calibration"].get("levels")
+        save(kinds, out, path, item, decided, decider.threshold)
+    normal = decider.levels
     return {
         "path": str(path),
         "score": found.score,
         "level": level if np.isfinite(level) else None,
         "p_value": None if normal is None else float(p_value(level, normal)),
-        "margin": level - threshold if np.isfinite(level) else None,
+        "margin": level - decider.threshold if np.isfinite(level) else None,
         "defective": bool(decided.mask.any()),
         "defects": [{k: v for k, v in d.items() if k != "polygons" or "coco" in kinds} for d in decided.defects],
         "height": item.size[0],
         "width": item.size[1],
-        "unlike": list(unlike(item.seen, module.hparams["profile"])),
+        "unlike": list(unlike(item.seen, decider.profile)),
         "ms": round(1000 * (time.perf_counter() - start), 1),
         "error": None,
     }
@@ -199,12 +201,11 @@ def _require_own(out: Path, source: Mapping[str, Any]) -> None:
         raise Refused(f"{out} holds predictions with another {other} ({known.get(other)}): choose another directory with out=")
 
 
-def _counts(module: AnomalyModule, journal: Journal, shifts: Sequence[Shift]) -> Predicted:
+def _counts(decider: Decider, journal: Journal, shifts: Sequence[Shift]) -> Predicted:
     images = defective = errors = 0
     for row in journal.rows():
         images, errors, defective = images + 1, errors + (row["error"] is not None), defective + bool(row.get("defective"))
-    normal = module.hparams["calibration"].get("levels")
-    rate = promised(float(module.threshold), normal) if normal else None
+    rate = promised(decider.threshold, decider.levels) if decider.levels else None
     expected = None if rate is None else rate * (images - errors)
     return Predicted(Path(), images, defective, errors, expected, sum(shift.warns for shift in shifts), len(shifts))
 
@@ -219,14 +220,14 @@ def _tell(found: Shift) -> None:
         )
 
 
-def _write_contact(module: AnomalyModule, out: Path, journal: Journal) -> None:
+def _write_contact(decider: Decider, out: Path, journal: Journal) -> None:
     """contact.png: the images with the highest scores. They are scored again, since a start may have seen only some of them."""
     worst = heapq.nlargest(WORST, _read(journal), key=lambda row: row["score"])
     pictures, texts = [], []
-    for path, image in opened((Path(row["path"]) for row in worst), preprocessing_of(module), 1):
+    for path, image in opened((Path(row["path"]) for row in worst), decider.preprocessing, 1):
         if isinstance(image, Opened):
-            found = look(module, image.X, image.size)
-            pictures.append(drawn(image, _decided(module, found.heatmap), float(module.threshold)))
+            found = decider.decide(image)
+            pictures.append(drawn(image, _decided(found), decider.threshold))
             texts.append(f"{found.score:.3g} {path.parent.name}/{path.name}")
     if pictures:
         write_sheet(out / "contact.png", pictures, texts)
@@ -237,6 +238,5 @@ def _read(journal: Journal) -> Iterator[dict[str, Any]]:
     return (row for row in journal.rows() if row["error"] is None)
 
 
-def _decided(module: AnomalyModule, heatmap: NDArray[np.float32]) -> Decided:
-    mask = detect(heatmap, float(module.threshold), int(module.hparams["min_area"]))
-    return Decided(heatmap, mask, defects_of(heatmap, mask))
+def _decided(found: Decision) -> Decided:
+    return Decided(found.heatmap, found.mask, defects_of(found.heatmap, found.mask))
