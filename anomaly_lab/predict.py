@@ -2,9 +2,12 @@
 
     python -m anomaly_lab.predict run=runs/DIRECTORY images=DIR
     python -m anomaly_lab.predict run=runs/DIRECTORY images='parts/**/top*.png' save=overlays,masks out=decisions
+    python -m anomaly_lab.predict model=exports/MODEL.onnx images=DIR
     find parts -name '*.png' | python -m anomaly_lab.predict run=runs/DIRECTORY images=-
 
-run=DIR               a finished run
+run=DIR               a finished run; or instead of it:
+model=FILE            a file that python -m anomaly_lab.export has written
+runtime=NAME          what runs it: onnx, openvino (ONNX files too) or torch (default: by the file's suffix)
 images=PATH           an image, a folder with all below it, a pattern, a text file with a path a line,
                       a Parquet file with a column `path` (extra ray), or - for standard input
 out=DIR               the directory to write to (default: predictions/<name>_<digest of run and images>)
@@ -34,7 +37,8 @@ from anomaly_lab.runs import arguments
 if TYPE_CHECKING:
     from anomaly_lab.pipeline.predict import Options, Predicted
 
-KEYS = ("run", "images", "out", "save", "workers", "watch", "engine", "fail_on_defect")
+KEYS = ("run", "model", "runtime", "images", "out", "save", "workers", "watch", "engine", "fail_on_defect")
+RUNTIMES = ("onnx", "openvino", "torch")
 
 
 def parse(given: Sequence[str]) -> tuple["Options", bool]:
@@ -43,16 +47,23 @@ def parse(given: Sequence[str]) -> tuple["Options", bool]:
     from anomaly_lab.pipeline.saved import KINDS
 
     values = {name: found[0] for name, found in arguments.given(given, KEYS).items()}
-    for name, what in (("run", "run=DIR, a finished run"), ("images", "images=PATH, a folder, a pattern, a list or an image")):
-        if name not in values:
-            raise UserError(f"{name} is missing: add {what} (see --help)")
+    if "images" not in values:
+        raise UserError("images is missing: add images=PATH, a folder, a pattern, a list or an image (see --help)")
+    if "run" not in values and "model" not in values:
+        raise UserError("run is missing: add run=DIR, a finished run, or model=FILE, an exported one (see --help)")
+    if "run" in values and "model" in values:
+        raise UserError("run and model are both given: leave one out")
+    if "runtime" in values and (values["runtime"] not in RUNTIMES or "model" not in values):
+        raise UserError(f"runtime is {values['runtime']}: it must be one of {', '.join(RUNTIMES)}, together with model=FILE")
     save = frozenset(values["save"].split(",")) if "save" in values else frozenset()
     if unknown := sorted(save - {*KINDS}):
         raise UserError(f"save is {values['save']}: {unknown[0]!r} is none of {', '.join(KINDS)}")
     if (engine := values.get("engine", "local")) not in ENGINES:
         raise UserError(f"engine is {engine}: it must be {' or '.join(ENGINES)}")
     options = Options(
-        run=arguments.path(values["run"]),
+        run=arguments.path(values["run"]) if "run" in values else None,
+        model=arguments.path(values["model"]) if "model" in values else None,
+        runtime=values.get("runtime"),
         images=values["images"],
         out=arguments.path(values["out"]) if "out" in values else None,
         save=save,

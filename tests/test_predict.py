@@ -158,13 +158,13 @@ def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_pa
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["images=in"], "run is missing: add run=DIR"),
+        (["images=in"], "run is missing: add run=DIR, a finished run, or model=FILE"),
         (["run=r"], "images is missing: add images=PATH"),
         (["run=r", "images=in", "save=maps"], "save is maps: 'maps' is none of overlays, masks, heatmaps, coco"),
         (["run=r", "images=in", "workers=0"], "workers is 0: it must be a whole number of at least 1"),
         (["run=r", "images=in", "watch=yes"], "watch is yes: it must be true or false"),
         (["run=r", "images=in", "engine=spark"], "engine is spark: it must be local or ray"),
-        (["run=r", "images=in", "size=3"], "size=3 is not understood: give run=, images="),
+        (["run=r", "images=in", "size=3"], "size=3 is not understood: give run=, model="),
         (["run=r", "images=in", "run=s"], "run= is given 2 times"),
         (["run=r", "images=in"], "r holds no run"),
     ],

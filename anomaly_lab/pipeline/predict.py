@@ -6,24 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from anomaly_lab.calibration.drift import Drift, Shift
 from anomaly_lab.calibration.rules import promised
 from anomaly_lab.data.inputs import arriving, inputs
 from anomaly_lab.errors import Refused, UserError
-from anomaly_lab.files import digest, of_file, read_json, write_json
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.files import digest, read_json, write_json
 from anomaly_lab.pipeline.contact import Contact
+from anomaly_lab.pipeline.deciders import Decider, decider
 from anomaly_lab.pipeline.reading import name_of, opened
 from anomaly_lab.pipeline.rows import COLUMNS, Draw, Row, cell_again, cells, row_of
 from anomaly_lab.pipeline.saved import write_coco, write_png
 from anomaly_lab.progress import watched
 from anomaly_lab.runs import lock
-from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.journal import Journal
-from anomaly_lab.runs.trained import load
-from anomaly_lab.scored import preprocessing_of
 
 log = logging.getLogger(__name__)
 Scored = tuple[Row, Draw | None]
@@ -32,9 +27,11 @@ RECORD = "predict.json"  # of what the predictions are
 
 
 class Options(NamedTuple):
-    """The arguments of the command, see `anomaly_lab.predict`."""
+    """The arguments of the command, see `anomaly_lab.predict`. Either `run` or `model` is given."""
 
-    run: Path
+    run: Path | None
+    model: Path | None
+    runtime: str | None
     images: str
     out: Path | None
     save: frozenset[str]
@@ -57,11 +54,8 @@ class Predicted(NamedTuple):
 
 def predict(options: Options) -> Predicted:
     """Score every image that has no row yet, write rows, pictures and summary.json. UserError for a run without a threshold."""
-    trained = load(options.run)
-    module, threshold = trained.module, float(trained.module.threshold)
-    if not np.isfinite(threshold):
-        raise UserError(f"{options.run} has no threshold: let it finish with python -m anomaly_lab.train resume={options.run}")
-    source = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run)), "images": options.images}
+    judge = decider(options.run, options.model, options.runtime)
+    source = judge.source | {"images": options.images}
     out = options.out or Path("predictions") / f"{Path(options.images).stem or 'names'}_{digest(source)[:8]}"
     out.mkdir(parents=True, exist_ok=True)
     with lock.held(out):
@@ -69,25 +63,25 @@ def predict(options: Options) -> Predicted:
         write_json(out / RECORD, source)
         contact = Contact()
         with Journal(out / "predictions", COLUMNS, cells, "path") as journal:
-            drift = Drift(module.hparams["calibration"].get("levels") or (), threshold)
+            drift = Drift(judge.levels or (), judge.threshold)
             shifts = [found for row in journal.rows() if (found := drift.update(row.get("level"))) is not None]
-            for row in _rows(module, options, out, journal, contact):
+            for row in _rows(judge, options, out, journal, contact):
                 journal.append(row)
                 if (found := drift.update(row.get("level"))) is not None:
                     shifts.append(found)
                     _tell(found)
-            counts = _counts(module, journal, shifts)
+            counts = _counts(judge, journal, shifts)
             summary = counts._asdict() | {"out": str(out), "windows": [s._asdict() | {"warns": s.warns} for s in shifts]}
             write_json(out / "summary.json", summary)
             if "coco" in options.save:
                 write_coco(out / "coco.json", lambda: _read(journal))
             seen = ((row["path"], row["score"]) for row in _read(journal))
-            if (sheet := contact.sheet(seen, lambda path: cell_again(module, Path(path)))) is not None:
+            if (sheet := contact.sheet(seen, lambda path: cell_again(judge, Path(path)))) is not None:
                 write_png(out / "contact.png", sheet)
     return counts._replace(out=out)
 
 
-def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal, contact: Contact) -> Iterator[dict[str, Any]]:
+def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact: Contact) -> Iterator[dict[str, Any]]:
     paths: Iterable[Path] = inputs(options.images, sys.stdin)
     if options.watch:
         if options.engine == "ray":
@@ -103,12 +97,12 @@ def _rows(module: AnomalyModule, options: Options, out: Path, journal: Journal, 
     if options.engine == "ray":
         from anomaly_lab.pipeline import on_ray
 
-        scored: Iterator[Scored] = (
-            (row, None) for row in on_ray.rows(options.run.resolve(), options.save, out.resolve(), fresh, options.workers)
-        )
+        given = options.run and options.run.resolve(), options.model and options.model.resolve(), options.runtime
+        found_there = on_ray.rows(given, options.save, out.resolve(), fresh, options.workers)
+        scored: Iterator[Scored] = ((row, None) for row in found_there)
     else:
-        found = opened(fresh, preprocessing_of(module), 1 if options.watch else options.workers)
-        scored = (row_of(module, options.save, out, path, item) for path, item in found)
+        found = opened(fresh, judge.preprocessing, 1 if options.watch else options.workers)
+        scored = (row_of(judge, options.save, out, path, item) for path, item in found)
     for row, draw in watched(scored, "Predicting", total):
         if row["path"] not in journal:  # a list may name an image twice
             if draw is not None:
@@ -123,12 +117,11 @@ def _require_own(out: Path, source: Mapping[str, Any]) -> None:
         raise Refused(f"{out} holds predictions with another {other} ({known.get(other)}): choose another directory with out=")
 
 
-def _counts(module: AnomalyModule, journal: Journal, shifts: Sequence[Shift]) -> Predicted:
+def _counts(judge: Decider, journal: Journal, shifts: Sequence[Shift]) -> Predicted:
     images = defective = errors = 0
     for row in journal.rows():
         images, errors, defective = images + 1, errors + (row["error"] is not None), defective + bool(row.get("defective"))
-    normal = module.hparams["calibration"].get("levels")
-    rate = promised(float(module.threshold), normal) if normal else None
+    rate = promised(judge.threshold, judge.levels) if judge.levels else None
     expected = None if rate is None else rate * (images - errors)
     return Predicted(Path(), images, defective, errors, expected, sum(shift.warns for shift in shifts), len(shifts))
 

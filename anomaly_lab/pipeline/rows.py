@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anomaly_lab.calibration.levels import detect, quiet_level
+from anomaly_lab.calibration.levels import quiet_level
 from anomaly_lab.calibration.rules import p_value
 from anomaly_lab.data.likeness import unlike
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.errors import UserError
 from anomaly_lab.pipeline.contact import Picture
+from anomaly_lab.pipeline.deciders import Decider, Decision
 from anomaly_lab.pipeline.reading import name_of, opened
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save
-from anomaly_lab.scored import look, preprocessing_of
 
 Row = dict[str, Any]
 Draw = Callable[[], Picture]
@@ -36,34 +35,35 @@ COLUMNS = (
 )
 
 
-def row_of(module: AnomalyModule, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> tuple[Row, Draw | None]:
+def row_of(decider: Decider, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> tuple[Row, Draw | None]:
     """(the row of an image, what draws its cell of the contact sheet). Its pictures are written before. A file that could not
     be read has a row with the reason, and no cell."""
     if isinstance(item, str):
         return {"path": name_of(path), "error": item}, None
     start = time.perf_counter()
-    found = look(module, item.X, item.size)
-    threshold = float(module.threshold)
-    level = quiet_level(found.heatmap, int(module.hparams["min_area"]))
-    decided = _decided(module, found.heatmap)
+    try:
+        found = decider.decide(item)
+    except UserError as error:
+        return {"path": name_of(path), "error": str(error)}, None
+    level = quiet_level(found.heatmap, decider.min_area)
+    decided = _decided(found)
     if kinds:
-        save(kinds, out, path, item, decided, threshold)
-    normal = module.hparams["calibration"].get("levels")
+        save(kinds, out, path, item, decided, decider.threshold)
     row = {
         "path": str(path),
         "score": found.score,
         "level": level if np.isfinite(level) else None,
-        "p_value": None if normal is None else float(p_value(level, normal)),
-        "margin": level - threshold if np.isfinite(level) else None,
+        "p_value": None if decider.levels is None else float(p_value(level, decider.levels)),
+        "margin": level - decider.threshold if np.isfinite(level) else None,
         "defective": bool(decided.mask.any()),
         "defects": [{k: v for k, v in d.items() if k != "polygons" or "coco" in kinds} for d in decided.defects],
         "height": item.size[0],
         "width": item.size[1],
-        "unlike": list(unlike(item.seen, module.hparams["profile"])),
+        "unlike": list(unlike(item.seen, decider.profile)),
         "ms": round(1000 * (time.perf_counter() - start), 1),
         "error": None,
     }
-    return row, lambda: _cell(module, path, item, decided, found.score)
+    return row, lambda: _cell(decider, path, item, decided, found.score)
 
 
 def cells(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,22 +77,21 @@ def cells(row: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def cell_again(module: AnomalyModule, path: Path) -> Picture | None:
+def cell_again(decider: Decider, path: Path) -> Picture | None:
     """The cell of an image that another start or process scored; None if it can't be read any more."""
-    for _, image in opened([path], preprocessing_of(module), 1):
+    for _, image in opened([path], decider.preprocessing, 1):
         if isinstance(image, Opened):
-            found = look(module, image.X, image.size)
-            return _cell(module, path, image, _decided(module, found.heatmap), found.score)
+            found = decider.decide(image)
+            return _cell(decider, path, image, _decided(found), found.score)
     return None
 
 
-def _cell(module: AnomalyModule, path: Path, image: Opened, decided: Decided, score: float) -> Picture:
+def _cell(decider: Decider, path: Path, image: Opened, decided: Decided, score: float) -> Picture:
     """The image's cell on contact.png."""
     from anomaly_lab.show.overlay import cell  # matplotlib takes half a second to load
 
-    return cell(drawn(image, decided, float(module.threshold)), f"{score:.3g} {path.parent.name}/{path.name}")
+    return cell(drawn(image, decided, decider.threshold), f"{score:.3g} {path.parent.name}/{path.name}")
 
 
-def _decided(module: AnomalyModule, heatmap: NDArray[np.float32]) -> Decided:
-    mask = detect(heatmap, float(module.threshold), int(module.hparams["min_area"]))
-    return Decided(heatmap, mask, defects_of(heatmap, mask))
+def _decided(found: Decision) -> Decided:
+    return Decided(found.heatmap, found.mask, defects_of(found.heatmap, found.mask))

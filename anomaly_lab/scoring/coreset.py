@@ -20,7 +20,8 @@ def nearest(x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
     centred = bank - middle
     half = centred.square().sum(1) / 2
     rows = max(1, CHUNK // max(1, len(bank)))
-    index = torch.cat([torch.addmm(half, part - middle, centred.T, alpha=-1).argmin(1) for part in x.split(rows)])
+    parts = (x,) if torch.compiler.is_exporting() else x.split(rows)  # the number of vectors is open in an export
+    index = torch.cat([torch.addmm(half, part - middle, centred.T, alpha=-1).argmin(1) for part in parts])
     return (x - bank[index]).norm(dim=1), index
 
 

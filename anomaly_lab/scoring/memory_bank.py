@@ -86,19 +86,18 @@ class MemoryBank(nn.Module):
         distance, index = nearest(x, self.vectors)
         weights = torch.ones(B, device=x.device)
         if self.reweight:
-            for b, (d, i) in enumerate(zip(distance.view(B, -1), index.view(B, -1), strict=True)):
-                place = int(d.argmax())
-                weights[b] = self._weight(x.view(B, rows * columns, -1)[b, place], int(i[place]))
+            image, place = torch.arange(B, device=x.device), distance.view(B, -1).argmax(1)
+            weights = self._weights(x.view(B, rows * columns, -1)[image, place], index.view(B, -1)[image, place])
         return distance.view(B, rows, columns), weights
 
-    def _weight(self, x: Tensor, index: int) -> Tensor:
-        """PatchCore's equation 7: 1 − exp‖x − m*‖ / Σ exp‖x − m‖, where m* is the vector at `index`, the nearest to x, and the
-        sum runs over the `reweight` vectors nearest to m*."""
+    def _weights(self, x: Tensor, index: Tensor) -> Tensor:
+        """PatchCore's equation 7 for x (B, C): 1 − exp‖x − m*‖ / Σ exp‖x − m‖, where m* is the vector at `index` (B,), the
+        nearest to x, and the sum runs over the `reweight` vectors nearest to m*."""
+        nearest = self.vectors[index]
         count = min(self.reweight, len(self.vectors))
-        around = (self.vectors - self.vectors[index]).norm(dim=1).topk(count, largest=False).indices
-        distances = (self.vectors[around] - x).norm(dim=1)
-        own = (x - self.vectors[index]).norm()
-        return 1 - (own - distances.logsumexp(0)).exp()
+        around = (self.vectors - nearest[:, None]).norm(dim=2).topk(count, largest=False).indices
+        distances = (self.vectors[around] - x[:, None]).norm(dim=2)
+        return 1 - ((x - nearest).norm(dim=1) - distances.logsumexp(1)).exp()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         for name in ("vectors", "whitening"):

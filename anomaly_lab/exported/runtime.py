@@ -1,0 +1,117 @@
+"""An exported file in use: ONNX with onnxruntime, OpenVINO's with openvino, torch's with torch. Only the last needs torch."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_lab.errors import UserError, printable
+from anomaly_lab.exported import digests
+from anomaly_lab.exported.metadata import KEY, OUTPUTS, from_text
+
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}  # runtime → suffix of its files
+Run = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
+
+
+class Found(NamedTuple):
+    """The result for one image: `heatmap` (H, W) float32, `mask` (H, W) bool, `score`, `defective`."""
+
+    heatmap: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    score: float
+    defective: bool
+
+
+class Exported:
+    """A file of `python -m anomaly_lab.export`, ready to run: `Exported(file)(pixels)` → `Found`.
+
+    - `runtime`: onnx, openvino or torch; None for the one that the file's suffix tells. OpenVINO also runs ONNX files.
+    - `threads`: of the computation, 0 for the runtime's own choice.
+
+    `record` is the file's own, see `metadata.FIELDS`. UserError for a missing runtime, and for a file that is none of ours,
+    damaged or of another version.
+    """
+
+    def __init__(self, file: Path, runtime: str | None = None, threads: int = 0) -> None:
+        name = runtime or next((name for name, suffix in SUFFIXES.items() if suffix == file.suffix), None)
+        if name is None or file.suffix not in (SUFFIXES[name], *((".onnx",) if name == "openvino" else ())):
+            raise UserError(f"{file} has no suffix of runtime {name or 'onnx, openvino or torch'}: give a file of our export")
+        if not file.is_file():
+            raise UserError(f"{file}: there is no such file")
+        text, self._run = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}[name](file, threads)
+        self.file, self.record = file, from_text(text, str(file))
+        self.size: tuple[int, int] = self.record["height"], self.record["width"]
+
+    def __call__(self, pixels: NDArray[Any]) -> Found:
+        """Decide about an image (H, W, 1) or (H, W, 3) uint8, as stored. UserError for another size or type."""
+        if pixels.dtype != np.uint8 or pixels.shape[:2] != self.size:
+            given = f"{pixels.shape[0]} x {pixels.shape[1]} pixels of {pixels.dtype}"
+            takes = f"{self.size[0]} x {self.size[1]} pixels (height x width) of uint8"
+            raise UserError(
+                f"the image has {given}, but {self.file.name} takes {takes}: export the run for this size with size="
+            )
+        found = self._run(np.ascontiguousarray(np.broadcast_to(pixels, (*self.size, 3)))[None])
+        heatmap, mask, score, defective = (found[name][0] for name in OUTPUTS)
+        return Found(heatmap, mask, float(score), bool(defective))
+
+
+def opened(file: Path, runtime: str | None = None) -> Exported:
+    """`Exported(file, runtime)`. UserError also if the file was changed since its export."""
+    if file.is_file():
+        digests.require_unchanged(file)
+    return Exported(file, runtime)
+
+
+def imported(name: str) -> ModuleType:
+    """An optional package. UserError if it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(f"{name.split('.')[0]} is not installed: pip install 'anomaly_lab[export]'") from error
+
+
+def unreadable(file: Path, error: Exception) -> UserError:
+    """The UserError for a file that a runtime refuses."""
+    return UserError(f"{file} is no model, or damaged ({printable(str(error))[:160]}): export the run again")
+
+
+def _onnx(file: Path, threads: int) -> tuple[str | None, Run]:
+    ort = imported("onnxruntime")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 4
+    try:
+        session = ort.InferenceSession(str(file), options, providers=ort.get_available_providers())
+    except Exception as error:  # of onnxruntime's own types
+        raise unreadable(file, error) from error
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    return text, lambda images: dict(zip(OUTPUTS, session.run([*OUTPUTS], {"images": images}), strict=True))
+
+
+def _openvino(file: Path, threads: int) -> tuple[str | None, Run]:
+    ov = imported("openvino")
+    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # else processors with bfloat16 round labels and heatmap
+    try:
+        model = ov.Core().read_model(file)
+        text = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) else _of_onnx(model)
+        compiled = ov.Core().compile_model(model, "CPU", options | ({"INFERENCE_NUM_THREADS": threads} if threads else {}))
+    except UserError:
+        raise
+    except Exception as error:
+        raise unreadable(file, error) from error
+    return text, lambda images: {name: compiled({"images": images})[name] for name in OUTPUTS}
+
+
+def _of_onnx(model: Any) -> str | None:
+    """The record of an ONNX file that OpenVINO has read."""
+    place = ["framework", KEY]
+    return model.get_rt_info(place).astype(str) if model.has_rt_info(place) else None
+
+
+def _torch(file: Path, threads: int) -> tuple[str | None, Run]:
+    from anomaly_lab.exported import torch_file
+
+    return torch_file.opened(file, threads)
