@@ -35,6 +35,13 @@ for _name in ("WANDB_API_KEY", "WANDB_MODE"):  # a developer's own account is no
 os.environ["WANDB_SILENT"] = "true"
 
 
+def real_data() -> Path | None:
+    """The folder of real photographs: ANOMALY_LAB_REAL_DATA, or one beside the project. None without."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    candidates = [Path(os.environ["ANOMALY_LAB_REAL_DATA"])] if "ANOMALY_LAB_REAL_DATA" in os.environ else []
+    return next((path for path in [*candidates, beside] if path.is_dir()), None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def few_threads() -> None:
     """Tiny networks gain nothing by threads, and two workers of pytest-xdist would fight for the cores."""

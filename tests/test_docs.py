@@ -35,7 +35,8 @@ from anomaly_lab.search import require_searchable
 
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 DOCS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
-TEXT = "\n".join(text for name, text in DOCS.items() if name != "extending.md")  # test_extending.py runs that page
+ELSEWHERE = ("extending.md", "from_photographs.md")  # test_extending.py and test_from_photographs.py run these pages
+TEXT = "\n".join(text for name, text in DOCS.items() if name not in ELSEWHERE)
 SINGLE = [c for c in trainings(TEXT) if not c.startswith(("-m ", "resume=")) and "trainer=gpu" not in c]
 COMPOSED = [c for c in trainings(TEXT) if c.startswith("-m ") or "trainer=gpu" in c]
 needs_mkdocs = pytest.mark.skipif(

@@ -1,6 +1,5 @@
 """The files of a category: the layouts that are accepted, and the message for each mistake."""
 
-import os
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,17 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import write_category
+from conftest import real_data, write_category
 
 from anomaly_lab.data import folder as folder_module
 from anomaly_lab.data.folder import Category, Sample, first_of_each_kind, read, scan, verify
 from anomaly_lab.errors import UserError
-
-
-def real_data() -> Path | None:
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    candidates = [Path(os.environ["ANOMALY_LAB_REAL_DATA"])] if "ANOMALY_LAB_REAL_DATA" in os.environ else []
-    return next((path for path in [*candidates, beside] if path.is_dir()), None)
 
 
 def write(path: Path, value: int = 9, size: tuple[int, int] = (6, 8)) -> Path:

@@ -1,0 +1,84 @@
+"""docs/from_photographs.md, command by command, on real photographs where they are present, else on generated ones."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import real_data, write_category
+from shown_commands import ROOT, shown
+
+PAGE = (ROOT / "docs/from_photographs.md").read_text(encoding="utf-8")
+# two epochs of a tiny network; the page's training takes twenty minutes
+TINY = ["debug=default", "trainer.max_epochs=1", "data.steps_per_epoch=2"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders that the page names."""
+    here = tmp_path_factory.mktemp("photographs")
+    source = (real_data() or here) / "hazelnut_toy"
+    if not source.is_dir():
+        write_category(here / "made/parts", train=12, good=4, each=2)
+        source = here / "made/parts"
+    photographs = here / "photographs"
+    shutil.copytree(source / "train/good", photographs / "normal")
+    for kind in sorted((source / "test").iterdir()):
+        if kind.name != "good":
+            shutil.copytree(kind, photographs / "defective" / kind.name)
+    shutil.copytree(source / "ground_truth", photographs / "masks")
+    shutil.copytree(source / "test", here / "new")
+    shutil.copytree(source / "test/good", here / "today")
+    return here
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    arguments = command.split()[1:] + (TINY if "anomaly_lab.train" in command else [])
+    return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
+
+
+def decisions(folder: Path) -> dict[str, str]:
+    with (folder / "predictions.csv").open(newline="") as file:
+        return {row["path"]: row["defective"] for row in csv.DictReader(file)}
+
+
+def test_the_page_works_from_its_first_command_to_its_last(folder: Path) -> None:
+    commands = shown(PAGE)
+    names = [re.findall(r"anomaly_lab\.(\w+)", command)[0] for command in commands]
+    assert names == ["inspect", "train", "predict", "calibrate", "export", "predict", "app"]
+    for command in commands[:-1]:
+        ended = run(command, folder)
+        assert ended.returncode == 0, command + ended.stdout + ended.stderr
+    for left in ("inspected/inspect.html", "runs/parts/metrics.json", "decided/contact.png", "decided/overlays", "parts.onnx"):
+        assert (folder / left).exists(), left
+    page = subprocess.Popen(
+        [sys.executable, *commands[-1].split()[1:], "port=0", f"out={folder / 'marks'}"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        address = answered(page)
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        page.terminate()
+        page.wait(30)
+
+
+def answered(page: subprocess.Popen[str]) -> str:
+    """The address that the page says it listens on."""
+    assert page.stdout is not None
+    end = time.monotonic() + 120
+    while time.monotonic() < end and (line := page.stdout.readline()):
+        if found := re.search(r"http://[\w.:]+", line):
+            return found[0]
+    raise AssertionError("the page names no address")
