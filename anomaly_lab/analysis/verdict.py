@@ -63,6 +63,8 @@ def answer(properties: Mapping[str, Any]) -> str:
     failed = [name for name in NEEDED if found[name] == NOT]
     if failed:
         return f"F is no orthogonal projection onto the normal images: {', '.join(failed)} {'fail' if failed[1:] else 'fails'}"
+    if "unknown" in (found[name] for name in NEEDED):
+        return "whether F is an orthogonal projection can't be told: not all of it could be measured"
     if all(found[name] == HOLDS for name in NEEDED):
         return "F is an orthogonal projection onto the normal images, up to a tenth"
     return "F is roughly an orthogonal projection onto the normal images"
