@@ -85,7 +85,28 @@ def test_the_study_of_patch_ae_writes_results_and_table_and_repeats_nothing(tmp_
     assert "anomaly_lab" not in second.stdout, "no second run"
 
 
-@pytest.mark.parametrize("study", ["patch_ae", "real_images"])
+def test_the_projection_study_trains_analyses_and_writes_tables_and_repeats_nothing(tmp_path: Path) -> None:
+    write_category(tmp_path / "data" / "hazelnut_toy")
+    out = tmp_path / "out"
+    command = [sys.executable, str(EXPERIMENTS / "projection" / "study.py"), str(tmp_path / "data"), "--out", str(out)]
+    command += ["--runs", str(tmp_path / "runs"), "--steps", "5", "--settings", "restore", "lam_.5", "amplify", "--jobs", "2"]
+    command += ["--set", "image_size=64", "data.train_size=32", "model.width=0.03", "batch_size=2"]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "screw_512 is not in" in first.stdout and first.stdout.count("_seed0") == 3
+    names = {path.stem: json.loads(path.read_text()) for path in (out / "results").glob("*.json")}
+    record = names["hazelnut_toy_amplify_seed0"]
+    assert (record["setting"], record["objective"], record["evidence"]) == ("amplify", "amplify", "squared") and len(names) == 3
+    assert record["quantities"]["identity.error"] > 0 and record["quantities"]["val/proxy_ap"] > 0
+    table = (out / "tau.md").read_text()
+    assert "3 runs on 1 sets" in table and "| identity.error |" in table
+    assert (out / "tau.svg").is_file() and "| amplify | 1 |" in (out / "holds.md").read_text()
+    assert not (out / "tau_restoring.md").exists(), "two runs have no τ"
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "_seed0" not in second.stdout, "nothing is repeated"
+    assert (out / "tau.md").read_text() == table
+
+
+@pytest.mark.parametrize("study", ["patch_ae", "projection", "real_images"])
 def test_every_setting_of_a_study_composes(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = importlib.util.spec_from_file_location(f"{study}_study", EXPERIMENTS / study / "study.py")
     assert spec is not None and spec.loader is not None
