@@ -45,7 +45,7 @@ needs_mkdocs = pytest.mark.skipif(
 
 
 def test_every_command_of_the_docs_is_covered_by_a_test_here() -> None:
-    covered = ("train", "evaluate", "predict", "calibrate", "report", "search")
+    covered = ("train", "evaluate", "predict", "calibrate", "analyze", "report", "search")
     for command in shown(TEXT):
         if command.startswith("python -m "):
             name = command.split()[2]
@@ -73,7 +73,7 @@ def test_a_grid_of_the_docs_composes_and_makes_sense(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in shown(TEXT) if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|report)", c)]
+    "command", [c for c in shown(TEXT) if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|analyze|report)", c)]
 )
 def test_a_command_of_the_docs_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)

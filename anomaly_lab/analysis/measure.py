@@ -30,7 +30,7 @@ SHARE = 0.95  # of the energy lies within the reach of a corruption, and within 
 QUANTITIES: dict[str, tuple[str, ...]] = {
     "identity": ("error",),
     "idempotence": ("second", "second_clean", "rate", "contrast", "drift"),
-    "projection": ("inside", "outside"),
+    "projection": ("inside", "outside", "kept"),
     "conservation": ("leak", "reach", "field"),
     "orthogonality": (
         *("asymmetry", "idempotence", "cosine", "trace", "squares", "participation"),
@@ -60,11 +60,13 @@ def measured(F: Callable[[Tensor], Tensor], differentiable: Callable[[Tensor], T
         _passes(F, X, pairs[corruptions.base(corruptions.TEXTURE)][0], values, curves)
         for cell, (X_hat, M) in pairs.items():
             before = float((X_hat - X).square().sum() / M.sum() / X.shape[1]) ** 0.5  # root mean square inside M
-            found = projection.transfer(outputs[cell], X, X_hat, M)
+            found = projection.transfer(outputs[cell], Y, X_hat, X, M)
             leak = conservation.leak(outputs[cell], Y, X_hat, X, M)
-            curves[f"transfer {cell.name}"] = [before, *map(float, (found.inside, found.outside, leak))]
+            curves[f"transfer {cell.name}"] = [before, *map(float, (*found, leak))]
         means = torch.tensor([curves[f"transfer {cell.name}"][1:] for cell in base]).nanmean(0).tolist()
-        values["projection.inside"], values["projection.outside"], values["conservation.leak"] = means
+        values |= dict(
+            zip(("projection.inside", "projection.outside", "projection.kept", "conservation.leak"), means, strict=True)
+        )
         _around(X, Y, [(*pairs[cell], outputs[cell]) for cell in base], values, curves)
         cosines = [float(orthogonality.cosine(outputs[cell], Y, pairs[cell][0], X)) for cell in base]
     _derivatives(differentiable, X, [pairs[cell][0] - X for cell in base], seed, values, curves)

@@ -5,22 +5,24 @@ from typing import Any
 
 from anomaly_lab.analysis.measure import QUANTITIES
 
-LIMITS = (0.1, 0.3)  # a defect below the first: the property holds; above the second: it does not
-HOLDS, ROUGHLY, NOT = "holds", "holds roughly", "does not hold"
+LIMITS = (0.1, 0.3)  # a defect below the first: the property holds; above the second: it does not; between: roughly
+HOLDS, ROUGHLY, NOT, UNDECIDED, UNKNOWN = "holds", "holds roughly", "does not hold", "undecided", "unknown"
 NEEDED = ("identity", "idempotence", "orthogonality")  # of an orthogonal projection onto the normal images
 
 
 def verdict(defect: Mapping[str, Any]) -> str:
-    """One of HOLDS, ROUGHLY and NOT, by the end of the interval that speaks against it; by the mean if there is none.
+    """HOLDS, ROUGHLY or NOT if the whole interval says so, or the mean if there is no interval; else UNDECIDED.
 
-    "Unknown" if nothing could be measured. `defect`: the record of an interval.
+    UNKNOWN if nothing could be measured. `defect`: the record of an interval.
     """
     if defect["mean"] is None:
-        return "unknown"
+        return UNKNOWN
     low, high = (defect["mean"] if defect[end] is None else defect[end] for end in ("low", "high"))
     if high <= LIMITS[0]:
         return HOLDS
-    return NOT if low > LIMITS[1] else ROUGHLY
+    if high <= LIMITS[1]:
+        return ROUGHLY
+    return NOT if low > LIMITS[1] else UNDECIDED
 
 
 def verdicts(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -63,8 +65,8 @@ def answer(properties: Mapping[str, Any]) -> str:
     failed = [name for name in NEEDED if found[name] == NOT]
     if failed:
         return f"F is no orthogonal projection onto the normal images: {', '.join(failed)} {'fail' if failed[1:] else 'fails'}"
-    if "unknown" in (found[name] for name in NEEDED):
-        return "whether F is an orthogonal projection can't be told: not all of it could be measured"
+    if open_ := [name for name in NEEDED if found[name] in (UNDECIDED, UNKNOWN)]:
+        return f"whether F is an orthogonal projection onto the normal images is open: see {', '.join(open_)}"
     if all(found[name] == HOLDS for name in NEEDED):
         return "F is an orthogonal projection onto the normal images, up to a tenth"
     return "F is roughly an orthogonal projection onto the normal images"

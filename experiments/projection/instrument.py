@@ -50,14 +50,15 @@ def matrices() -> Iterator[tuple[str, Tensor, Tensor]]:
 def measured(F: known.Map, X: Tensor, X_hat: Tensor, M: Tensor, probes: int) -> list[float]:
     """The columns, as the instrument measures them: means over images, derivatives at the first one."""
     Y, Y_hat = F(X), F(X_hat)
-    transfer = projection.transfer(Y_hat, X, X_hat, M)
+    transfer = projection.transfer(Y_hat, Y, X_hat, X, M)
     rng, J = torch.Generator().manual_seed(0), Jacobian(F, X[:1])
     found = orthogonality.symmetry(J, F, probes, rng)
     density = spectrum.lanczos(lambda v: J.transposed(J.times(v)), signs(X[:1], rng), 32)
     means = (
         identity.error(Y, X),
         idempotence.iterates(F, X_hat, X, 3).second,
-        *transfer,
+        transfer.inside,
+        transfer.outside,
         conservation.leak(Y_hat, Y, X_hat, X, M),
         orthogonality.cosine(Y_hat, Y, X_hat, X),
     )

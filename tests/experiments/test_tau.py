@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments" / "projection"))
-import tau  # noqa: E402
+import tau
 
 RNG = np.random.default_rng(0)
 

@@ -30,7 +30,8 @@ def tables(records: Records) -> list[Table]:
         "From analysis.json, on held-out normal images; means ± standard deviations over the seeds, n of which have been "
         "analysed. 0 in the columns identity to contraction: F is an orthogonal projection that removes all of a corruption. "
         "Orthogonality: the difference of the Jacobian and its transpose, relative to it; 1.41 if they have nothing in common. "
-        "Normal variation kept: 1 on the manifold. Effective rank: how many directions carry the Jacobian. Definitions: docs/analyze.md."
+        "Normal variation kept: 1 on the manifold. Effective rank: how many directions carry the Jacobian. Definitions: "
+        "docs/analyze.md."
     )
     columns = ["data", "category", "setting", "n", *SHOWN.values(), *LARGE.values()]
     parts = {c: ("standard deviation",) for c in columns[4:]}
