@@ -52,12 +52,13 @@ def write(out: Path) -> None:
     (out / "holds.md").write_text(holds(found))
     sets = by_set(found)
     if sets:
-        (out / "tau.md").write_text(pooled(sets))
-        draw(sets, out / "tau.svg")
+        ranked, levels = pooled(sets), beyond(sets)
+        (out / "tau.md").write_text(table(sets, ranked, levels))
+        draw(ranked, levels, out / "tau.svg")
         for truth in TRUTHS:
             (out / f"sets_{truth}.md").write_text(within(sets, truth))
     if restoring := by_set([r for r in found if not r["objective"].startswith("amplify")]):
-        (out / "tau_restoring.md").write_text(pooled(restoring))
+        (out / "tau_restoring.md").write_text(table(restoring, pooled(restoring), beyond(restoring)))
 
 
 def by_set(found: Sequence[Record]) -> dict[str, list[Record]]:
@@ -79,24 +80,31 @@ def quantity_of(runs: Sequence[Record], name: str) -> Array:
     return column(runs, lambda r: r["quantities"].get(name))
 
 
-def pooled(sets: dict[str, list[Record]]) -> str:
+def pooled(sets: dict[str, list[Record]]) -> dict[str, dict[str, Tau]]:
+    """Quantity → truth → τ, pooled over the sets."""
+    runs = sets.values()
+    truths = {truth: [truth_of(r, truth) for r in runs] for truth in TRUTHS}
+    return {name: {t: tau.pooled([quantity_of(r, name) for r in runs], truths[t]) for t in TRUTHS} for name in ALL}
+
+
+def beyond(sets: dict[str, list[Record]]) -> dict[str, float]:
+    """Truth → the |τ| that the best of all useless quantities exceeds in 5 % of the cases."""
+    quantities = [np.stack([quantity_of(runs, name) for name in ALL]) for runs in sets.values()]
+    return {truth: tau.chance(quantities, [truth_of(runs, truth) for runs in sets.values()]) for truth in TRUTHS}
+
+
+def table(sets: dict[str, list[Record]], ranked: dict[str, dict[str, Tau]], levels: dict[str, float]) -> str:
     """A row for each quantity: pooled τ with each truth, bold beyond chance; and what choosing by it would get."""
-    levels = {t: tau.chance(*_arrays(sets, t)) for t in TRUTHS}
     rows = []
-    for name in ALL:
-        cells = []
-        for truth in TRUTHS:
-            found = tau.pooled([quantity_of(r, name) for r in sets.values()], [truth_of(r, truth) for r in sets.values()])
-            beyond = found.value is not None and abs(found.value) > levels[truth]
-            cells.append(f"**{text(found)}**" if beyond else text(found))
+    for name, found in ranked.items():
+        cells = [f"**{text(f)}**" if abs(f.value or 0) > levels[truth] else text(f) for truth, f in found.items()]
         rows.append([name, *cells, *picked(sets, name)])
-    beyond = ", ".join(f"{t} {level:.2f}" for t, level in levels.items())
-    runs = sum(map(len, sets.values()))
+    limits = ", ".join(f"{t} {level:.2f}" for t, level in levels.items())
     note = (
-        f"{runs} runs on {len(sets)} sets. Bold: beyond {beyond}, which the best of {len(ALL)} useless quantities exceeds in "
+        f"{sum(map(len, sets.values()))} runs on {len(sets)} sets. Bold: beyond {limits}, which the best of {len(ALL)} useless "
     )
-    note += "5 % of the cases."
-    titles = ["quantity", *(f"τ with {t}" for t in TRUTHS), "best run picked", "image AUROC: picked, mean, best"]
+    note += "quantities exceeds in 5 % of the cases."
+    titles = ["quantity", *(f"τ with {t}" for t in TRUTHS), "best run picked", "image AUROC: picked / mean / best"]
     return f"{pipe_table(titles, rows)}\n\n{note}\n"
 
 
@@ -157,17 +165,17 @@ def text(found: Tau) -> str:
     return f"{found.value:+.2f}{ends}".replace("0.", ".").replace("-", "−")
 
 
-def draw(sets: dict[str, list[Record]], path: Path) -> None:
+def draw(ranked: dict[str, dict[str, Tau]], levels: dict[str, float], path: Path) -> None:
     """Pooled τ of every quantity with each truth; the grey band is chance."""
     figure, axes = plt.subplots(1, len(TRUTHS), figsize=(12, 0.24 * len(ALL) + 1), sharey=True, layout="constrained")
     for axis, truth in zip(axes, TRUTHS, strict=True):
-        level = tau.chance(*_arrays(sets, truth))
-        axis.axvspan(-level, level, color="#dddddd", zorder=0)
+        axis.axvspan(-levels[truth], levels[truth], color="#dddddd", zorder=0)
         for place, name in enumerate(reversed(ALL)):
-            found = tau.pooled([quantity_of(r, name) for r in sets.values()], [truth_of(r, truth) for r in sets.values()])
+            found = ranked[name][truth]
             if found.value is not None:
+                color = "#D55E00" if abs(found.value) > levels[truth] else "#0072B2"
                 axis.plot([found.low, found.high], [place, place], color="#0072B2", linewidth=1)
-                axis.plot(found.value, place, "o", color="#D55E00" if abs(found.value) > level else "#0072B2", markersize=4)
+                axis.plot(found.value, place, "o", color=color, markersize=4)
         axis.axvline(0, color="black", linewidth=0.6)
         axis.set_xlim(-1, 1)
         axis.set_title(f"pooled τ with {truth}", fontsize=10)
@@ -175,8 +183,3 @@ def draw(sets: dict[str, list[Record]], path: Path) -> None:
         axis.grid(alpha=0.3)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
-
-
-def _arrays(sets: dict[str, list[Record]], truth: str) -> tuple[list[Array], list[Array]]:
-    quantities = [np.stack([quantity_of(runs, name) for name in ALL]) for runs in sets.values()]
-    return quantities, [truth_of(runs, truth) for runs in sets.values()]

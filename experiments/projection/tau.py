@@ -82,7 +82,7 @@ def _drawn(rng: np.random.Generator, n: int) -> Array:
 
 
 def _tau_of_draws(agree: Array, counts: Array) -> Array:
-    above, below = (np.einsum("di,ij,dj->d", counts, matrix, counts) for matrix in (agree, np.abs(agree)))
+    above, below = ((counts @ matrix * counts).sum(1) for matrix in (agree, np.abs(agree)))
     return _ratios(above, below)
 
 
