@@ -140,7 +140,9 @@ def test_the_protocol_names_every_file_of_a_run_and_no_other(finished: Finished)
     found = {path.name for path in run.iterdir() if not path.name.startswith(".") and path.name != "checkpoints"}
     found |= {f"checkpoints/{path.name}" for path in (run / "checkpoints").iterdir()}
     assert found <= named
-    assert named - found <= {"error.txt", "source.json", "checkpoints/previous.ckpt"}, "a finished run need not have these"
+    assert named - found <= {"error.txt", "source.json", "analysis.json", "checkpoints/previous.ckpt"}, (
+        "a finished run need not have these"
+    )
 
 
 def table_after(text: str, line: str) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Measure a trained network F against the orthogonal projection, on held-out normal images, and write what was found."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,37 +50,41 @@ def analyze(options: Options) -> Analyzed:
     if not chosen:
         raise UserError(f"{options.run} has no held-out normal images: see data.root in its config.yaml")
     make_folder(out, "out=")
-    tested, side = module.F, side_of(module)
+    tested, side = beside(module, module.F), side_of(module)
     module.precision = "32-true"  # derivatives need it; `rounding` tells what the run's own precision changes
-    F, found, paths, rounding = module.F, [], [], 0.0
+    F, differentiable = beside(module, module.F), beside(module, module.F.differentiable)
+    found: list[measure.Measured] = []
+    paths: list[str] = []
+    rounding = 0.0
     for i, X in watched(chosen, "Analyzing", len(chosen)):
-        square = middle(X, side)[None].to(module.device)
+        square = middle(X, side)[None]
         rounding = max(rounding, float((tested(square) - F(square)).abs().max()))
-        require_agreement(F(square), F.differentiable(square))
-        found.append(measure.measured(F, F.differentiable, square, seed=i))
+        require_agreement(F(square), differentiable(square))
+        found.append(measure.measured(F, differentiable, square, seed=i))
         paths.append(data.held_out[i].path.relative_to(data.found.root).as_posix())
     record = measure.summary(found)
-    verdicts, sentences = verdict.verdicts(record["properties"]), verdict.sentences(record["properties"])
-    protocol: dict[str, Any] = {
-        "images": len(found),
-        "side": side,
-        "values": square.numel(),
-        "passes": measure.PASSES,
-        "probes": measure.PROBES,
-    }
-    protocol |= {"lanczos_steps": measure.STEPS, "rounding_of_the_run": rounding, "held_out": paths}
-    source = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run)), "protocol": protocol}
-    title = (
-        f"{trained.config.category.name}, {trained.config.objective.name}: {len(found)} held-out images, squares of {side} px"
-    )
+    name, properties = trained.config.category.name, record["properties"]
+    title = f"{name}, {trained.config.objective.name}: {len(found)} held-out images, squares of {side} px"
     save(figures.properties(record, title), out / "figures" / "analysis.png")
-    save(
-        figures.images(F, middle(chosen[0][1], side)[None].to(module.device), chosen[0][0]),
-        out / "figures" / "analysis_images.png",
-    )
-    answer = verdict.answer(record["properties"])
-    write_json(out / RECORD, source | {"answer": answer, "verdicts": verdicts} | record)  # last: with it, the analysis is whole
-    return Analyzed(out, len(found), side, [(n, verdicts[n], sentences[n]) for n in verdicts], answer)
+    place, X = chosen[0]
+    save(figures.images(F, middle(X, side)[None], place), out / "figures" / "analysis_images.png")
+    known: dict[str, Any] = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run))}
+    known |= {"protocol": protocol(found, side, paths, rounding), "answer": verdict.answer(properties)}
+    verdicts, sentences = verdict.verdicts(properties), verdict.sentences(properties)
+    write_json(out / RECORD, known | {"verdicts": verdicts} | record)  # last: with it, the analysis is whole
+    rows = [(name, verdicts[name], sentences[name]) for name in verdicts]
+    return Analyzed(out, len(found), side, rows, verdict.answer(properties))
+
+
+def protocol(found: Sequence[measure.Measured], side: int, paths: Sequence[str], rounding: float) -> dict[str, Any]:
+    """How the properties were measured, for the record."""
+    counts = {"passes": measure.PASSES, "probes": measure.PROBES, "lanczos_steps": measure.STEPS}
+    return {"images": len(found), "side": side, **counts, "rounding_of_the_run": rounding, "held_out": list(paths)}
+
+
+def beside(module: AnomalyModule, F: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """F of images on the CPU, computed on the module's device: sums over an image need 64-bit, which not every device has."""
+    return lambda X: F(X.to(module.device)).cpu()
 
 
 def side_of(module: AnomalyModule) -> int:
