@@ -46,7 +46,7 @@ needs_mkdocs = pytest.mark.skipif(
 
 
 def test_every_command_of_the_docs_is_covered_by_a_test_here() -> None:
-    covered = ("train", "evaluate", "predict", "calibrate", "report", "search")
+    covered = ("train", "evaluate", "predict", "calibrate", "analyze", "report", "search")
     for command in shown(TEXT):
         if command.startswith("python -m "):
             name = command.split()[2]
@@ -74,7 +74,7 @@ def test_a_grid_of_the_docs_composes_and_makes_sense(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in shown(TEXT) if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|report)", c)]
+    "command", [c for c in shown(TEXT) if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|analyze|report)", c)]
 )
 def test_a_command_of_the_docs_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)
@@ -141,7 +141,9 @@ def test_the_protocol_names_every_file_of_a_run_and_no_other(finished: Finished)
     found = {path.name for path in run.iterdir() if not path.name.startswith(".") and path.name != "checkpoints"}
     found |= {f"checkpoints/{path.name}" for path in (run / "checkpoints").iterdir()}
     assert found <= named
-    assert named - found <= {"error.txt", "source.json", "checkpoints/previous.ckpt"}, "a finished run need not have these"
+    assert named - found <= {"error.txt", "source.json", "analysis.json", "checkpoints/previous.ckpt"}, (
+        "a finished run need not have these"
+    )
 
 
 def table_after(text: str, line: str) -> list[tuple[str, str]]:

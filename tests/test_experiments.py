@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import TINY, write_category
+from conftest import TINY, Finished, write_category
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from anomaly_lab.analysis.measure import QUANTITIES
 from anomaly_lab.build import build
 from anomaly_lab.data.folder import scan
 from anomaly_lab.data.images import read_image, read_mask
@@ -85,7 +87,73 @@ def test_the_study_of_patch_ae_writes_results_and_table_and_repeats_nothing(tmp_
     assert "anomaly_lab" not in second.stdout, "no second run"
 
 
-@pytest.mark.parametrize("study", ["patch_ae", "real_images"])
+def test_the_projection_study_trains_and_analyses_once_and_writes_tables(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands are stood in for; tests/test_analyze.py runs `analyze`."""
+    study = projection_study(monkeypatch)
+    write_category(tmp_path / "data" / "hazelnut_toy")
+    called: list[str] = []
+
+    def command(name: str, *arguments: str) -> None:
+        called.append(name)
+        given = dict(argument.split("=", 1) for argument in arguments)
+        if name == "train":
+            shutil.copytree(finished.directory, given["hydra.run.dir"], dirs_exist_ok=True)
+        elif "amplify" not in given["run"]:
+            properties = {n: {q: {"mean": len(called) / 9} for q in those} for n, those in QUANTITIES.items()}
+            (Path(given["run"]) / "analysis.json").write_text(json.dumps({"properties": properties}))
+
+    monkeypatch.setattr(study, "command", command)
+    arguments = ["study", str(tmp_path / "data"), "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--settings", "restore", "l2", "wide", "swap"])
+    study.main()
+    assert called == ["train", "analyze"] * 4 and "screw_512 is not in" in capsys.readouterr().out
+    results = [json.loads(path.read_text()) for path in (tmp_path / "out/results").glob("*.json")]
+    assert {r["setting"] for r in results} == {"restore", "l2", "wide", "swap"}
+    assert all(r["quantities"]["identity.error"] > 0 and r["quantities"]["val/proxy_ap"] > 0 for r in results)
+    assert "4 runs on 1 sets" in (tmp_path / "out/tau.md").read_text()
+    study.main()
+    assert len(called) == 8, "nothing is repeated"
+    monkeypatch.setattr(sys, "argv", [*arguments, "--settings", "amplify"])
+    with pytest.raises(SystemExit, match="hazelnut_toy_amplify_seed0"):
+        study.main()
+
+
+def test_the_tables_of_the_projection_study_say_what_ranks_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up results: the identity's error ranks the runs of each set the wrong way round, all else is noise."""
+    projection_study(monkeypatch)
+    import tables
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "results").mkdir()
+    for category in ("a", "b", "c", "d"):
+        for i in range(10):
+            quantities = {name: float(rng.random()) for name in tables.ALL} | {"identity.error": 1 - i / 10}
+            truths = {name: i / 10 for name in tables.TRUTHS}
+            record = {"category": category, "setting": f"s{i}", "objective": "restore" if i < 8 else "amplify"}
+            path = tmp_path / "results" / f"{category}{i}.json"
+            path.write_text(json.dumps(record | truths | {"quantities": quantities}))
+    tables.write(tmp_path)
+    rows = {line.split(" | ")[0]: line for line in (tmp_path / "tau.md").read_text().splitlines()}
+    best = rows["| identity.error"]
+    assert best.count("**−1.00 [−1.00, −1.00]**") == 3 and "| 4 of 4 |" in best and ".900 / 0.450 / 0.900" in best
+    assert sum("**" in line for line in rows.values()) <= 2, "noise is not beyond chance, but for one case in twenty"
+    assert "32 runs on 4 sets" in (tmp_path / "tau_restoring.md").read_text()
+    assert (tmp_path / "tau.svg").is_file() and "| τ with aupro | a (10 runs) |" in (tmp_path / "sets_aupro.md").read_text()
+    assert "| s9 | 4 | 0.10 (0.10–0.10) |" in (tmp_path / "holds.md").read_text()
+
+
+def projection_study(monkeypatch: pytest.MonkeyPatch) -> Any:
+    spec = importlib.util.spec_from_file_location("projection_study", EXPERIMENTS / "projection" / "study.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds its folders
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("study", ["patch_ae", "projection", "real_images"])
 def test_every_setting_of_a_study_composes(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = importlib.util.spec_from_file_location(f"{study}_study", EXPERIMENTS / study / "study.py")
     assert spec is not None and spec.loader is not None

@@ -14,7 +14,7 @@ from anomaly_lab.report.read.collect import collect
 from anomaly_lab.report.read.curves import Curves, curves_of
 from anomaly_lab.report.read.records import Group, Records, best_by_proxy, chosen, group
 from anomaly_lab.report.read.run import FINISHED, Run
-from anomaly_lab.report.tables import comparison, evidence, intervals, paper, parameters, results
+from anomaly_lab.report.tables import comparison, evidence, intervals, paper, parameters, projection, results
 from anomaly_lab.report.tables.table import Table, write
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # the functions that make tables of the records, in the order of the page; each may return none
 TABLES = (
     *(results.results, paper.tables, parameters.lambda_tables, comparison.tables, intervals.tables),
-    *(evidence.decisions, evidence.worth, results.kinds),
+    *(evidence.decisions, evidence.worth, projection.tables, results.kinds),
     *(results.runs, results.settings, results.left_out, parameters.operating_tables),
 )
 GALLERIES = ("one", "all", "none")

@@ -44,6 +44,11 @@ class Forward:
             network = self.folded(self.network, X.device.type)
             return self._tiled(lambda tiles: network(_last(tiles)), X).float()
 
+    def differentiable(self, X: Tensor) -> Tensor:
+        """F(X) as `__call__` computes it in 32-bit, with gradients, for `torch.func.jvp` and `vjp`."""
+        network = self.folded(self.network, X.device.type)
+        return reconstruct(lambda tiles: network(_last(tiles)), X, self.tile)
+
     def encode(self, X: Tensor) -> Tensor:
         """X (B, 3, h, w) in [0, 1] → one vector per patch, (B, C, h', w')."""
         with self._context(X):

@@ -55,7 +55,7 @@ def panels(examples: Sequence[Mapping[str, Any]], title: str) -> Figure:
 
 def training_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], title: str) -> Figure:
     """One column per pair: X and X̂ (H, W, 3), and M (H, W), in [0, 1]."""
-    return _sheet(list(zip(*pairs, strict=True)), ("X", "X̂", "M"), ("",) * len(pairs), title)
+    return sheet(list(zip(*pairs, strict=True)), ("X", "X̂", "M"), ("",) * len(pairs), title)
 
 
 def _rows(examples: Sequence[Mapping[str, Any]], names: Sequence[str], title: str, ticks: Mapping[float, str]) -> Figure:
@@ -66,14 +66,14 @@ def _rows(examples: Sequence[Mapping[str, Any]], names: Sequence[str], title: st
         maps = {"input": e["image"], "reconstruction": e["reconstruction"], "heatmap": heatmap}
         maps |= {"mask": e.get("mask"), "truth": e["truth"]}
         rows.append([WITHOUT[name] if maps[name] is None else maps[name] for name in names])
-    return _sheet(rows, [e["title"] for e in examples], names, title, ticks)
+    return sheet(rows, [e["title"] for e in examples], names, title, ticks)
 
 
 def _highest(examples: Sequence[Mapping[str, Any]]) -> float:
     return max(float(e["heatmap"].max()) for e in examples)
 
 
-def _sheet(
+def sheet(
     rows: Sequence[Sequence[np.ndarray | str]],
     labels: Sequence[str],
     names: Sequence[str],
