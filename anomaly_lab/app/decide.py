@@ -12,7 +12,7 @@ from anomaly_lab.calibration.levels import detect, quiet_level
 from anomaly_lab.calibration.rules import p_value
 from anomaly_lab.data.images import resize, to_unit
 from anomaly_lab.data.likeness import unlike
-from anomaly_lab.errors import UserError, printable
+from anomaly_lab.errors import UserError, as_sentence, printable
 from anomaly_lab.files import of_file
 from anomaly_lab.pipeline.predict import opened
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn
@@ -78,7 +78,12 @@ class Judge:
             image = self._read(path)
             if isinstance(image, str):
                 return Judged(name, path, digest, printable(image.replace(str(path), name)))
-            found = look(self._module, image.X, image.size)
+            try:
+                found = look(self._module, image.X, image.size)
+            except (MemoryError, RuntimeError) as error:
+                if (sentence := as_sentence(error)) is None:
+                    raise
+                return Judged(name, path, digest, sentence)
             level = quiet_level(found.heatmap, self.min_area)
             self._keep(digest, _Kept(image._replace(stored=resize(image.stored, _fitting(image.size))), found.heatmap))
         return Judged(

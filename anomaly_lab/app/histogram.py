@@ -13,7 +13,8 @@ BEYOND = 1.6  # the axis ends at this multiple of the way from the lowest level 
 
 def axis(normal: Sequence[float], threshold: float) -> tuple[float, float]:
     """(lowest, highest) value of the axis: all normal levels and the run's threshold lie well inside."""
-    low, high = min([*normal, threshold]), max([*normal, threshold])
+    known = [value for value in (*normal, threshold) if math.isfinite(value)]
+    low, high = min(known), max(known)
     room = (high - low) or abs(high) or 1.0
     return low - 0.08 * room, low + BEYOND * room
 
@@ -23,6 +24,7 @@ def histogram(normal: Sequence[float], own: float, threshold: float, level: floa
 
     A level or a threshold beyond the axis is drawn at its end, with an arrow.
     """
+    normal = [value for value in normal if math.isfinite(value)]
     low, high = axis(normal, own)
 
     def x(value: float) -> float:
@@ -49,7 +51,7 @@ def histogram(normal: Sequence[float], own: float, threshold: float, level: floa
         arrow = "→ " if level > high else "← " if level < low else ""
         parts += _line("level", x(level), base, f"{arrow}this image {level:.4g}", 34)
         parts.append(f'<circle class="level" cx="{x(level):.1f}" cy="{base}" r="5"/>')
-    words = f"histogram of {len(normal)} held-out normal images, threshold {threshold:.4g}"
+    words = f"levels of {len(normal)} held-out normal images, threshold {threshold:.4g}"
     return f'<svg class="histogram" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">{"".join(parts)}</svg>'
 
 

@@ -1,30 +1,25 @@
 """The page: drop images, see what is found, move the threshold, mark. The one module that imports Gradio.
 
 A visit has three values: the images that were dropped (`seen`), which of them is shown (`at`), and the threshold. Each event
-changes some of them, and `_shown` makes everything that is visible from them.
+changes some of them, and `visit.visible` makes everything that is seen from them.
 """
 
-import math
+import html
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
-import numpy as np
 
 from anomaly_lab.app import words
 from anomaly_lab.app.decide import Judge, Judged
 from anomaly_lab.app.guard import FILE
-from anomaly_lab.app.histogram import axis, histogram
 from anomaly_lab.app.marks import DEFECTIVE, NORMAL, Marks
-from anomaly_lab.data.images import resize
+from anomaly_lab.app.visit import FOUND, PLAIN, slider, visible
 from anomaly_lab.data.names import IMAGE_SUFFIXES
+from anomaly_lab.errors import UserError, in_words
 
 MOST = 200  # images in a visit; for more there is `predict`
-STEPS = 240  # of the threshold's slider
-THUMB = 144  # pixels: the longer side of a small picture
-FOUND, PLAIN = "what was found", "the image"
 CHOOSE = """element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-at]");
   if (button) trigger("select", {at: Number(button.dataset.at)});
@@ -37,18 +32,7 @@ class Page:
     """What the page's events do. `thumbs`: a folder for small pictures."""
 
     def __init__(self, judge: Judge, marks: Marks, thumbs: Path) -> None:
-        self.judge, self.marks, self.thumbs = judge, marks, thumbs
-        low, high = axis(judge.normal, judge.threshold)
-        self.step = float(f"{(high - low) / STEPS:.1g}")
-        self.low = judge.threshold - self.step * math.floor((judge.threshold - low) / self.step)
-        self.high = self.low + self.step * math.ceil((high - self.low) / self.step)
-
-    def threshold(self, given: Any) -> float:
-        """The slider's value; the run's own threshold exactly where the slider stands on it, and for what is no number."""
-        own = self.judge.threshold
-        if not isinstance(given, int | float) or not math.isfinite(given) or abs(given - own) < self.step / 2:
-            return own
-        return float(given)
+        self.judge, self.marks, self.thumbs, self.slider = judge, marks, thumbs, slider(judge)
 
     def dropped(
         self,
@@ -58,83 +42,51 @@ class Page:
         what: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        """Score dropped images one by one. The first is shown at once, the others when all are done."""
-        fresh = [Path(file) for file in files or ()]
-        if len(seen) + len(fresh) > MOST:
-            gr.Warning(f"a visit has room for {MOST} images: use python -m anomaly_lab.predict for more")
-        seen, first = list(seen), len(seen)
-        for i, path in enumerate(fresh[: MOST - first]):
+        """Score dropped images one by one. The first is shown at once, the others when all are done.
+
+        `seen` grows in place: who drops more while images are scored loses none.
+        """
+        fresh, first = [Path(file) for file in files or ()], len(seen)
+        for i, path in enumerate(fresh):
+            if len(seen) >= MOST:
+                gr.Warning(f"a visit has room for {MOST} images: use python -m anomaly_lab.predict for more")
+                break
             progress((i, len(fresh)), desc="Scoring")
-            seen.append(self._judged(path))
+            seen.append(self.judge.judge(path, path.name))
             if i == 0:
-                yield None, *self._all(seen, first, given, what)
-        yield None, *self._all(seen, min(first, len(seen) - 1), given, what)
+                yield None, *self.shown(seen, first, given, what)
+        yield None, *self.shown(seen, max(0, min(first, len(seen) - 1)), given, what)
 
     def stepped(self, by: int) -> Callable[..., tuple[Any, ...]]:
         """The event that shows the next image, or the one before."""
 
         def step(seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
-            return self._all(seen, (at + by) % len(seen) if seen else 0, given, what)
+            return self.shown(seen, (at + by) % len(seen) if seen else 0, given, what)
 
         return step
 
     def chosen(self, seen: list[Judged], given: Any, what: str, event: gr.EventData) -> tuple[Any, ...]:
         """Show the image that was clicked."""
         at = getattr(event, "at", 0)
-        return self._all(seen, at if isinstance(at, int) and 0 <= at < len(seen) else 0, given, what)
+        return self.shown(seen, at if at in range(len(seen)) else 0, given, what)
 
     def marked(self, kind: str | None) -> Callable[..., tuple[Any, ...]]:
         """The event that marks the image that is shown, or takes its mark away."""
 
         def mark(seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
             if seen and seen[at].error is None:
-                self.marks.mark(seen[at], kind)
-            return self._all(seen, at, given, what)
+                try:
+                    self.marks.mark(seen[at], kind)
+                except (OSError, UserError) as error:  # a full disk
+                    gr.Warning(html.escape(in_words(error)))
+            return self.shown(seen, at, given, what)
 
         return mark
 
-    def refreshed(self, seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
-        """Show everything again: the threshold has moved, or the page was opened."""
-        return self._all(seen, at, given, what)
-
-    def _all(self, seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
+    def shown(self, seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
         """The visit's values, and all that is visible."""
-        own, normal, t = self.judge.threshold, self.judge.normal, self.threshold(given)
-        shown = seen[at] if seen else None
-        picture = None if shown is None else self.judge.picture(shown, t)
-        verdict = words.welcome(self.judge.category)
-        if shown is not None:
-            defects = () if picture is None else picture.defects
-            verdict = words.verdict(shown, t, defects, self.marks.of(shown.digest))
-        strip = [(each, self._thumb(each), self.marks.of(each.digest)) for each in seen]
-        what_for, command = words.calibration(self.judge.run, self.marks.out, self.marks.normal_images())
-        return (
-            seen,
-            at,
-            None if picture is None else picture.plain if what == PLAIN else picture.found,
-            verdict,
-            histogram(normal, own, t, None if shown is None else shown.level),
-            words.rate(t, own, normal),
-            words.strip(strip, at, t),
-            words.tallied(self.marks.tally(t)),
-            f"<p>{what_for}</p>",
-            command,
-        )
-
-    def _judged(self, path: Path) -> Judged:
-        return self.judge.judge(path, path.name)
-
-    def _thumb(self, judged: Judged) -> Path:
-        """A small picture of an image, made once; grey for a file that can't be read."""
-        path = self.thumbs / f"{judged.digest}.png"
-        if not path.is_file():
-            self.thumbs.mkdir(exist_ok=True)
-            found = self.judge.picture(judged, self.judge.threshold)
-            plain = np.full((THUMB, THUMB, 3), 200, np.uint8) if found is None else found.plain
-            scale = THUMB / max(plain.shape[:2])
-            small = resize(plain, (max(1, round(scale * plain.shape[0])), max(1, round(scale * plain.shape[1]))))
-            cv2.imwrite(str(path), small[..., ::-1])
-        return path
+        found = visible(self.judge, self.marks, self.thumbs, seen, at, self.slider.threshold(given), what)
+        return seen, at, *found
 
 
 def mount(app: Any, judge: Judge, marks: Marks, thumbs: Path) -> None:
@@ -187,8 +139,8 @@ def _blocks(page: Page) -> gr.Blocks:
                 drop.async_move_resource_to_block_cache = _uploaded(drop.async_move_resource_to_block_cache)  # type: ignore
                 with gr.Column(elem_classes="card"):
                     figure = gr.HTML(elem_id="histogram")
-                    slider = gr.Slider(
-                        page.low, page.high, value=judge.threshold, step=page.step, precision=6, label="threshold",
+                    threshold = gr.Slider(
+                        *page.slider[:2], value=page.slider.own, step=page.slider.step, precision=6, label="threshold",
                         elem_id="threshold", container=False, buttons=["reset"],
                     )  # fmt: skip
                     rate = gr.HTML(elem_id="rate")
@@ -200,13 +152,13 @@ def _blocks(page: Page) -> gr.Blocks:
                         lines=1, elem_id="command", container=False, buttons=["copy"],
                     )  # fmt: skip
         shown = [seen, at, picture, verdict, figure, rate, strip, tally, what_for, command]
-        visit = [seen, at, slider, what]
+        visit = [seen, at, threshold, what]
         one: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
-        drop.upload(page.dropped, [drop, seen, slider, what], [drop, *shown], **one | {"show_progress": "minimal"})
-        strip.select(page.chosen, [seen, slider, what], shown, **one)
-        slider.change(page.refreshed, visit, shown, trigger_mode="always_last", **one)
-        what.change(page.refreshed, visit, shown, trigger_mode="always_last", **one)
-        blocks.load(page.refreshed, visit, shown, **one)
+        drop.upload(page.dropped, [drop, seen, threshold, what], [drop, *shown], **one | {"show_progress": "minimal"})
+        strip.select(page.chosen, [seen, threshold, what], shown, **one)
+        threshold.change(page.shown, visit, shown, trigger_mode="always_last", **one)
+        what.change(page.shown, visit, shown, trigger_mode="always_last", **one)
+        blocks.load(page.shown, visit, shown, **one)
         for button, event in (
             (back, page.stepped(-1)),
             (onward, page.stepped(1)),

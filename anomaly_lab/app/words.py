@@ -78,13 +78,13 @@ def rate(threshold: float, own: float, normal: Sequence[float]) -> str:
 
 def tallied(found: Tally) -> str:
     """The table of marks and decisions."""
-    marked = sum(found)
+    marked, alarms = sum(found), "false alarm" if found.alarms == 1 else "false alarms"
     if not marked:
         return "<p>No image is marked yet. Say of each image whether it is normal or defective (keys N and D).</p>"
     return (
         f"<p><b>{found.right} of {marked}</b> marked images are decided right.</p>"
         "<table><tr><th></th><th>called normal</th><th>called defective</th></tr>"
-        f"<tr><th>marked normal</th>{_cell('right', found.passed)}{_cell('wrong', found.alarms, 'false alarms')}</tr>"
+        f"<tr><th>marked normal</th>{_cell('right', found.passed)}{_cell('wrong', found.alarms, alarms)}</tr>"
         f"<tr><th>marked defective</th>{_cell('wrong', found.missed, 'missed')}{_cell('right', found.found)}</tr></table>"
     )
 
