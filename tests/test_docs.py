@@ -45,7 +45,7 @@ needs_mkdocs = pytest.mark.skipif(
 
 
 def test_every_command_of_the_docs_is_covered_by_a_test_here() -> None:
-    covered = ("train", "evaluate", "predict", "calibrate", "report", "search")
+    covered = ("train", "evaluate", "predict", "calibrate", "app", "report", "search")  # app: tests/app
     for command in shown(TEXT):
         if command.startswith("python -m "):
             name = command.split()[2]

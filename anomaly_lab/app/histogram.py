@@ -7,8 +7,8 @@ import numpy as np
 
 WIDTH, HEIGHT = 560, 190  # units of the picture
 LEFT, RIGHT, TOP, BOTTOM = 12, 12, 44, 34  # its margins
-BINS = 24
-BEYOND = 1.6  # the axis ends at this multiple of the way from the lowest level to the higher of threshold and highest level
+BINS = 50
+BEYOND = 2.5  # the axis ends at this multiple of the way from the lowest level to the higher of threshold and highest level
 
 
 def axis(normal: Sequence[float], threshold: float) -> tuple[float, float]:

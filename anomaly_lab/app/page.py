@@ -140,8 +140,8 @@ def _blocks(page: Page) -> gr.Blocks:
                 with gr.Column(elem_classes="card"):
                     figure = gr.HTML(elem_id="histogram")
                     threshold = gr.Slider(
-                        *page.slider[:2], value=page.slider.own, step=page.slider.step, precision=6, label="threshold",
-                        elem_id="threshold", container=False, buttons=["reset"],
+                        *page.slider[:2], value=page.slider.own, step=page.slider.step, precision=page.slider.digits,
+                        label="threshold", elem_id="threshold", container=False, buttons=["reset"],
                     )  # fmt: skip
                     rate = gr.HTML(elem_id="rate")
                 with gr.Column(elem_classes="card"):

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from anomaly_lab.files import digest, of_file
 from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import load
 
+LOG = "app.log"  # in out=: what Gradio says of errors
 UPLOADS = ".uploads"  # a folder in out=, emptied when the page begins and when it ends
 
 
@@ -54,7 +55,9 @@ def serve(options: Options) -> None:
             app = Guard(application(judge, marks, uploads), uploads, names_of(options.host) if local else None)
             # an open page holds a connection for ever: Ctrl-C waits a second for it
             config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, server_header=False)
-            uvicorn.Server(config).run(sockets=[listening])
+            # Gradio prints a stack trace for each request that it can't answer
+            with (out / LOG).open("a", encoding="utf-8") as log, redirect_stderr(log):
+                uvicorn.Server(config).run(sockets=[listening])
 
 
 def application(judge: Judge, marks: Marks, uploads: Path) -> FastAPI:

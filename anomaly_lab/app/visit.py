@@ -28,6 +28,11 @@ class Slider(NamedTuple):
     step: float
     own: float
 
+    @property
+    def digits(self) -> int:
+        """Decimals of the number beside the slider: a thousandth of a step."""
+        return max(0, 3 - math.floor(math.log10(self.step)))
+
     def threshold(self, given: Any) -> float:
         """The threshold where the slider stands. The run's own, bit for bit, within half a step of it, and for no number."""
         number = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)

@@ -1,5 +1,6 @@
 """The command's door: what it takes, what it refuses in a sentence, and --help without the seconds that libraries need."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run=x", "port=x"], "port is x: it must be a whole number of at least 0"),
         (["run=x", "port=65536"], "port is 65536: the highest one is 65535"),
         (["run=x", "share=true"], "share=true is not understood"),
-        (["run=x", "port=0"], "x"),
+        (["run=x", "port=0"], "x holds no run"),
         (["run=x", "port=0", "host=nowhere.invalid"], "host is nowhere.invalid, which is no address"),
         (["run=x", "port=0", "host=192.0.2.1"], "host is 192.0.2.1, which is not of this machine"),
     ],
@@ -37,6 +38,17 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mistake_ends_in_a_sentence(options: list[str], expected: str, tmp_path: Path) -> None:
     pytest.importorskip("gradio", reason="the extra `app` is not installed")
     assert expected in sentence(app(tmp_path, *options))
+
+
+def test_the_commands_of_docs_and_help_are_understood() -> None:
+    pytest.importorskip("gradio", reason="the extra `app` is not installed")
+    page = (Path(__file__).parents[2] / "docs/app.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    python -m anomaly_lab\.app (.*)$", page + str(door.__doc__), re.MULTILINE)
+    assert len(commands) >= 3
+    for command in commands:
+        assert door.parse(command.split()).run == Path("runs/DIRECTORY")
+    default = door.parse(["run=x"])
+    assert (default.host, default.port) == ("127.0.0.1", 7860) and "http://127.0.0.1:7860" in page
 
 
 def test_a_port_in_use_is_a_sentence(finished: Finished, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ def test_the_slider_has_the_run_s_own_threshold_bit_for_bit(judge: Judge) -> Non
     assert found.low < judge.threshold < found.high and 100 < (found.high - found.low) / found.step < 500
     steps = (judge.threshold - found.low) / found.step
     assert steps == pytest.approx(round(steps), abs=1e-6)
-    assert found.threshold(float(f"{judge.threshold:.6f}")) == judge.threshold
+    assert found.threshold(round(judge.threshold, found.digits)) == judge.threshold
+    assert Slider(0.0, 0.002, 1e-5, 0.001).digits == 8 and Slider(0.0, 200.0, 1.0, 100.0).digits == 3
     assert found.threshold(judge.threshold + found.step) == judge.threshold + found.step
 
 
