@@ -6,10 +6,11 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -245,6 +246,23 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
     """A run that has ended well, for tests that only read it."""
     ended = train_in_process(tmp_path_factory.mktemp("finished"), *stripes(data_root), *WHOLE)
     return Finished(ended.directory, data_root, ended.out)
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real browser: Playwright (the extra `dev`) with the system's Chromium (Debian: apt-get install chromium)."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+    if BROWSER is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        # as root, as in containers, Chromium refuses to start with its sandbox
+        sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=sandbox)
+        yield browser
+        browser.close()
 
 
 RANGES: dict[str, Any] = {

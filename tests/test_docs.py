@@ -46,7 +46,7 @@ needs_mkdocs = pytest.mark.skipif(
 
 
 def test_every_command_of_the_docs_is_covered_by_a_test_here() -> None:
-    covered = ("train", "evaluate", "predict", "calibrate", "analyze", "report", "search")
+    covered = ("train", "evaluate", "predict", "calibrate", "app", "analyze", "report", "search")  # app: tests/app
     for command in shown(TEXT):
         if command.startswith("python -m "):
             name = command.split()[2]

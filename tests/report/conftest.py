@@ -1,12 +1,6 @@
-"""A real browser, and a report with pictures from a trained run.
+"""A report with pictures from a trained run."""
 
-The browser needs Playwright (the extra `dev`) and the system's Chromium (Debian: apt-get install chromium).
-"""
-
-import os
 import shutil
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from conftest import Finished
@@ -14,21 +8,6 @@ from conftest import Finished
 from anomaly_lab.report.make import Options, Report, build_report
 from anomaly_lab.report.pictures import plots, rescored
 from anomaly_lab.show import figures
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-    if BROWSER is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        # as root, as in containers, Chromium refuses to start with its sandbox
-        sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=sandbox)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
