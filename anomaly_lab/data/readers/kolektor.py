@@ -1,4 +1,4 @@
-"""KolektorSDD (Tabernik et al., 2020) and KolektorSDD2 (Božič et al., 2021): each image beside its mask; a black one is normal."""
+"""KolektorSDD (Tabernik et al., 2020), KolektorSDD2 (Božič et al., 2021): each image beside its mask, black if it is normal."""
 
 from pathlib import Path
 
