@@ -23,10 +23,11 @@ RAISED = 0.1  # share of the mean distance; see docs/inspect.md for what it is o
 IMAGES = 64  # looked at, half of them as references
 SIDE = 256  # pixels of the longer side
 CELL = 8  # pixels of a cell's side; a patch has 2 × 2 cells
+SCALES = (1.0, 0.5, 0.25)  # at which patches are compared: of 16, 32 and 64 pixels of `SIDE`
 BINS = 8  # directions, all around: a shaded side is not a lit one
 PATCHES = 8192  # of the references, at most
 DRAWS = 9999  # of random signs
-FEWEST = 7  # images to be tested: 2⁻⁷ < ALPHA
+FEWEST = 9  # images to be tested: three scales times 2⁻⁹ is below ALPHA
 
 
 class Tested(NamedTuple):
@@ -54,23 +55,39 @@ def flipped(image: NDArray[np.float32], name: str, quarters: int) -> NDArray[np.
 
 
 def judged(images: Sequence[NDArray[np.float32]], seed: int = 0) -> list[Tested]:
-    """Test each flip on grey images, (H, W) in [0, 1], in any order. Fewer than 2 · `FEWEST` of them give an empty list."""
+    """Test each flip on grey images, (H, W) in [0, 1], in any order. Fewer than 2 · `FEWEST` of them give an empty list.
+
+    Each of `SCALES` is tested; p is that of the clearest, times their number, and `raised` the highest.
+    """
     if len(images) < 2 * FEWEST:
         return []
     rng = np.random.default_rng([seed, 0xF11B])
     order = rng.permutation(len(images))
     half = len(images) // 2
-    references = np.concatenate([patches(images[i]) for i in order[:half]])
-    references = references[rng.permutation(len(references))[:PATCHES]]
     queries = [images[i] for i in order[half:]]
-    before = np.array([distance(image, references) for image in queries])
-    found = []
-    for name in FLIPS:
-        turns = rng.choice((1, 3), len(queries))
-        after = np.array([distance(flipped(image, name, int(k)), references) for image, k in zip(queries, turns, strict=True)])
-        raised = float(after.mean() / max(before.mean(), 1e-9) - 1)
-        found.append(Tested(name, raised, p_of_signs(after - before, rng), len(queries)))
-    return found
+    turns = rng.choice((1, 3), len(queries))
+    scales = [scale for scale in SCALES if min(min(image.shape) for image in images) * scale >= 2 * CELL] or [1.0]
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in FLIPS}
+    for scale in scales:
+        references = np.concatenate([patches(smaller(images[i], scale)) for i in order[:half]])
+        references = references[rng.permutation(len(references))[:PATCHES]]
+        before = np.array([distance(smaller(image, scale), references) for image in queries])
+        for name in FLIPS:
+            flips = (flipped(image, name, int(k)) for image, k in zip(queries, turns, strict=True))
+            after = np.array([distance(smaller(image, scale), references) for image in flips])
+            found[name].append((float(after.mean() / max(before.mean(), 1e-9) - 1), p_of_signs(after - before, rng)))
+    return [
+        Tested(name, max(raised for raised, _ in each), min(1.0, len(scales) * min(p for _, p in each)), len(queries))
+        for name, each in found.items()
+    ]
+
+
+def smaller(image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """The image at a scale, so that a patch covers more of it."""
+    if scale == 1:
+        return image
+    size = max(CELL, round(image.shape[1] * scale)), max(CELL, round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def p_of_signs(d: NDArray[np.float64], rng: np.random.Generator) -> float:

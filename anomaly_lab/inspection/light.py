@@ -40,7 +40,9 @@ def shifts(looked: Sequence[Looked]) -> list[Finding]:
         numbers = {"auroc": value, "p": p, "train": float(np.median(before)), "test_good": float(np.median(after))}
         told = f"median {numbers['train']:.2f} → {numbers['test_good']:.2f}, AUROC {value:.2f}"
         if p >= RARE or abs(value - 0.5) < APART:
-            found.append(Finding(f"{quantity}_shift", FINE, f"no shift of {quantity} from training to test ({told})", numbers))
+            unsure = "no certain" if abs(value - 0.5) >= APART else "no"
+            sentence = f"{unsure} shift of {quantity} from training to normal test images ({told})"
+            found.append(Finding(f"{quantity}_shift", FINE, sentence, numbers))
             continue
         severity = WRONG if abs(value - 0.5) >= FAR_APART else NOTE
         consequence = "the rate of false alarms won't hold: train on images in the test's light, or calibrate on such ones"
@@ -60,11 +62,12 @@ def alone(looked: Sequence[Looked]) -> list[Finding]:
         value, p = measured
         numbers = {"auroc": value, "p": p}
         if p >= RARE or abs(value - 0.5) < APART:
-            sentence = f"mean {quantity} alone does not tell defective images (AUROC {value:.2f})"
+            unsure = "is no certain sign of" if abs(value - 0.5) >= APART else "does not tell"
+            sentence = f"{quantity} alone {unsure} defective images (AUROC {value:.2f})"
             found.append(Finding(f"{quantity}_alone", FINE, sentence, numbers))
             continue
         best = max(value, 1 - value)
-        sentence = f"mean {quantity} alone tells defective images, the {words[value > 0.5]} ones, with AUROC {best:.2f}"
+        sentence = f"{quantity} alone tells defective images, the {words[value > 0.5]} ones, with AUROC {best:.2f}"
         remedy = "compare a model's image AUROC with that, and take normal and defective images in one light"
         found.append(Finding(f"{quantity}_alone", NOTE, f"{sentence}: {remedy}", numbers))
     return found

@@ -70,7 +70,8 @@ def thumbnail(stored: NDArray[np.generic], mask: NDArray[np.bool_] | None) -> st
     drawn = np.ascontiguousarray((unit * 255).round().astype(np.uint8))
     if mask is not None:
         small = resize(mask[..., None].astype(np.float32), size)[..., 0] > 0  # a small defect stays visible
-        outlines, _ = cv2.findContours(small.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        around = cv2.dilate(small.astype(np.uint8), np.ones((5, 5), np.uint8))  # so that the outline does not cover a tiny one
+        outlines, _ = cv2.findContours(around, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, outlines, -1, CYAN, 1)
     _, data = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
