@@ -1,6 +1,6 @@
 """Images that show nearly the same: one part photographed twice, or a copy that was saved anew."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SIDE = 64  # images are compared at this size
 # Root mean square difference, as a share of the smaller standard deviation. Between normal images of six sets of photographs it
 # is .11 at least; for copies saved as JPEG, or with noise, a few hundredths at most.
 NEAR = 0.05
-CHUNK = 512  # images compared with all others at once
+CHUNK = 512  # images compared with as many others at once
 
 
 def alike(paths: Sequence[Path]) -> list[int]:
@@ -24,7 +24,8 @@ def alike(paths: Sequence[Path]) -> list[int]:
     UserError for a file that can't be read.
     """
     with ThreadPoolExecutor(4) as pool:  # OpenCV lets threads run at the same time
-        small = np.array(list(watched(pool.map(_small, paths), "Comparing images", len(paths))))
+        rows = pool.map(lambda path: shrunk(read_image(path)), paths)
+        small = np.array(list(watched(rows, "Comparing images", len(paths))))
     first = list(range(len(paths)))
 
     def leader(i: int) -> int:
@@ -33,27 +34,34 @@ def alike(paths: Sequence[Path]) -> list[int]:
             i = first[i]
         return i
 
-    for i, j in _near(small):
+    for i, j in near(small):
         a, b = leader(i), leader(j)
         first[max(a, b)] = min(a, b)
     return [leader(i) for i in range(len(paths))]
 
 
-def _small(path: Path) -> NDArray[np.float32]:
-    grey = to_unit(read_image(path)).mean(2)
+def shrunk(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """(H, W, C) uint8 or uint16 → (`SIDE`²,) in [0, 1]: the grey image at the size at which images are compared."""
+    grey = to_unit(image).mean(2)
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
 
 
-def _near(images: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """The pairs i < j of rows that are nearly the same; two flat images of one brightness are."""
-    if not len(images):
-        return []
-    rows = images.astype(np.float64)
-    squares, spread = (rows**2).sum(1), rows.std(1)
+def near(rows: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """The pairs i < j of images, (n, `SIDE`²) in [0, 1], that are nearly the same; two flat images of one brightness are."""
+    spread = np.array([row.std(dtype=np.float64) for row in rows])
     found: list[tuple[int, int]] = []
-    for start in range(0, len(rows), CHUNK):
-        part = slice(start, start + CHUNK)
-        distance = np.sqrt(np.maximum(squares[part, None] + squares - 2 * rows[part] @ rows.T, 0) / rows.shape[1])
-        near = distance <= NEAR * np.minimum(spread[part, None], spread) + 1e-4
-        found += [(start + int(i), int(j)) for i, j in zip(*np.nonzero(near), strict=True) if start + i < j]
+    for i, j, a, b in blocks(rows):
+        squares = (a**2).sum(1)[:, None] + (b**2).sum(1)
+        distance = np.sqrt(np.maximum(squares - 2 * a @ b.T, 0) / rows.shape[1])
+        close = distance <= NEAR * np.minimum.outer(spread[i : i + len(a)], spread[j : j + len(b)]) + 1e-4
+        found += [(i + int(k), j + int(m)) for k, m in zip(*np.nonzero(close), strict=True) if i + k < j + m]
     return found
+
+
+def blocks(rows: NDArray[np.float32]) -> Iterator[tuple[int, int, NDArray[np.float64], NDArray[np.float64]]]:
+    """Every pair of blocks of `CHUNK` rows, in double precision: (first row of a, first row of b, a, b); b not before a."""
+    starts = range(0, len(rows), CHUNK)
+    for i in starts:
+        a = rows[i : i + CHUNK].astype(np.float64)
+        for j in starts[i // CHUNK :]:
+            yield i, j, a, rows[j : j + CHUNK].astype(np.float64)

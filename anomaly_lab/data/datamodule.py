@@ -109,14 +109,7 @@ class AnomalyDataModule(L.LightningDataModule):
         else:
             cache.once(self.fingerprint(), lambda: verify([*found.train, *found.test]))
         train, held_out = split(found.train, self.validation_share, self.seed)
-        sizes, seen = [stored_size(sample.path) for sample in found.train], look(train)
-        longest = int(np.median([max(size) for size in sizes]))
-        self._choose(seen, longest)
-        mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
-        self.preprocessing = Preprocessing(self.image_size / longest, self.contrast, mean, std, longest=longest)
-        self.min_area = self.category["min_area"]
-        if self.min_area is None:
-            self.min_area = max(4, round(5e-4 * float(np.median([h * w for h, w in sizes]))))
+        sizes, seen = self.measure(train, found.train)
         self._require_room(held_out)
         prepared = [self.preprocessing.size(size) for size in sizes]
         self._require_one_shape(set(prepared), found.train[0].path.parent)
@@ -136,6 +129,21 @@ class AnomalyDataModule(L.LightningDataModule):
         tell_copies(train, held_out, found.test)
         # last, so that a second call after a failure starts anew
         self.scoring_data = ScoringData(found, decoded, validation, found.test, self.image_size)
+
+    def measure(self, train: Sequence[Sample], normal: Sequence[Sample]) -> tuple[list[tuple[int, int]], list[Seen]]:
+        """Choose the working scale, the stretch and a_min from `train` and the sizes of all `normal` training images.
+
+        Returns these sizes, (H, W), and what was seen of some images. UserError as from `read_image`.
+        """
+        sizes, seen = [stored_size(sample.path) for sample in normal], look(train)
+        longest = int(np.median([max(size) for size in sizes]))
+        self._choose(seen, longest)
+        mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
+        self.preprocessing = Preprocessing(self.image_size / longest, self.contrast, mean, std, longest=longest)
+        self.min_area = self.category["min_area"]
+        if self.min_area is None:
+            self.min_area = max(4, round(5e-4 * float(np.median([h * w for h, w in sizes]))))
+        return sizes, seen
 
     def _choose(self, seen: Sequence[Seen], longest: int) -> None:
         """Choose working scale, crops, batches and rotation, where they are left to the images."""

@@ -47,6 +47,7 @@ class Category:
     train: tuple[Sample, ...]  # normal ones
     test: tuple[Sample, ...]
     folders: tuple[Path, ...] = ()  # whose images should all be used; the root if there are none
+    masks: frozenset[Path] = frozenset()  # known ones, beside those of the samples: a black one of a normal image
 
 
 def read(reader: Mapping[str, Any], root: str | Path, category: str, need_training: bool = True) -> Category:
@@ -68,6 +69,7 @@ def read(reader: Mapping[str, Any], root: str | Path, category: str, need_traini
 def unreached(found: Category) -> list[Path]:
     """Images in the category's folder that are neither a sample nor a mask, sorted; hidden ones and normal masks left out."""
     used = {path for sample in (*found.train, *found.test) for path in (sample.path, sample.mask)}
+    used |= found.masks
     walked = (path for folder in found.folders or (found.root,) for path in listing.walk(folder))
     beside = [path for path in walked if path not in used and path.parent not in used]  # a mask may be a folder of masks
     parts = [path.relative_to(found.root).parts for path in beside]

@@ -104,6 +104,16 @@ def _decoded_size(path: Path, size: int, changed: int) -> tuple[int, int]:
     return height, width
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether a PNG, TIFF or WebP file stores an alpha channel, which `read_image` ignores; False for a file it can't read."""
+    data = _read_bytes(path, count=_PNG_HEADER.size)
+    header = _png_header(data)
+    if header is not None or path.suffix.lower() not in (".tif", ".tiff", ".webp"):
+        return header is not None and header[-1] in (4, 6)
+    pixels = cv2.imdecode(_read_bytes(path), cv2.IMREAD_UNCHANGED)
+    return pixels is not None and pixels.ndim == 3 and pixels.shape[2] == 4
+
+
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`image`, (h, w, C) of uint8, uint16 or float32, at `size` = (height, width); itself where it has that size already.
 

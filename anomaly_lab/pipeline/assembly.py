@@ -1,5 +1,6 @@
 """From a configuration to objects: the data module and the LightningModule."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.build import build
 from anomaly_lab.data.datamodule import AnomalyDataModule
+from anomaly_lab.data.download import download
 from anomaly_lab.data.workers import default_workers
 from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
@@ -21,7 +23,8 @@ BEGIN = 8  # training images from which a network may take its first weights; ea
 def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModule:
     """The data module that `config` describes. `cores`: the number of processor cores it may use, None for all.
 
-    UserError for a corruption that can't be built.
+    With data.download=true, images that are
+    missing are loaded first. UserError for a corruption that can't be built, and as from `download`.
     """
     plain: Any = OmegaConf.to_container(config, resolve=True)
     data = plain["data"]
@@ -33,7 +36,12 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
             build(plain[name])
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
-    data = {name: value for name, value in data.items() if name not in data["reader"]}  # the reader has its own arguments
+    if data.pop("download", False):
+        if "archive" not in data:
+            raise UserError(f"data.download=true is not known for data={data['name']}: load it by hand, and set data.root")
+        download(Path(data["root"]).expanduser(), plain["category"]["name"], data["archive"])
+    beside = ("archive", *data["reader"])  # the reader has its own arguments
+    data = {name: value for name, value in data.items() if name not in beside}
     return AnomalyDataModule(**data, **{name: plain[name] for name in OF_DATA})
 
 

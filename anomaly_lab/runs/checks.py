@@ -90,7 +90,7 @@ PARTS = (
     "test",
 )
 OPTIONAL = ("data.cache", "callbacks", "logger", "metrics")
-SWITCHES = ("test.save_heatmaps", "trainer.compile", "model.checkpointing", "model.standardize")
+SWITCHES = ("test.save_heatmaps", "trainer.compile", "model.checkpointing", "model.standardize", "data.download")
 # Trainer options that we refuse, because batches depend on their index alone and metrics need every image:
 # option → (harmless value, what to use instead). 1.0 means all batches, 1 means one batch
 OURS: dict[str, tuple[Any, str]] = {

@@ -14,7 +14,10 @@ from anomaly_lab.runs.environment import version_of
 
 # Keys of the configuration that don't change a run's results: where it and its images lie (the images have a digest of their
 # own), how fast and how closely watched it is.
-NEUTRAL = ("resume", "mvtec_root", "logger", "checkpoint_minutes", "data.root", "data.num_workers", "data.cache")
+NEUTRAL = (
+    "resume", "mvtec_root", "logger", "checkpoint_minutes",
+    "data.root", "data.num_workers", "data.cache", "data.download", "data.archive",
+)  # fmt: skip
 # Packages that compute the numbers of a run.
 COMPUTING = (
     "torch", "lightning", "torchmetrics", "albumentations", "opencv-python-headless", "numpy",
@@ -24,6 +27,8 @@ COMPUTING = (
 UNCOUNTED = (
     "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
     "report", "search", "evaluate", "detector",              # other ways in, which no training uses
+    "inspect", "inspection", "pipeline/inspect",             # they look at the images before a training
+    "data/download", "data/unpack",                          # images have a digest of their own
     "pipeline/evaluate", "runs/changes",                     # what only these need
     "train", "errors", "signals", "runs/job", "runs/whole",  # they catch and report errors, and stop a run
     "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it

@@ -31,9 +31,20 @@ def defective(folder: Path, kind: str, masks: Path | None, suffix: str = "") -> 
     return [Sample(path, kind, known.get(listing.stem(path) + suffix)) for path in listing.images(folder)]
 
 
-def found(name: str, folder: Path, train: Iterable[Sample], test: Iterable[Sample], need_training: bool) -> Category:
-    """The category; its test images are sorted. UserError without training images where they are needed."""
-    category = Category(name, folder, tuple(train), tuple(sorted(test, key=lambda sample: sample.path.as_posix())))
+def found(
+    name: str,
+    folder: Path,
+    train: Iterable[Sample],
+    test: Iterable[Sample],
+    need_training: bool,
+    masks: Iterable[Path] = (),
+) -> Category:
+    """The category; its test images are sorted. `masks`: also those of normal images, which no sample needs.
+
+    UserError without training images where they are needed.
+    """
+    ordered = sorted(test, key=lambda sample: sample.path.as_posix())
+    category = Category(name, folder, tuple(train), tuple(ordered), masks=frozenset(masks))
     if need_training and not category.train:
         raise UserError(
             f"{folder} has no normal training images in this layout: check data=NAME and data.root, or unpack the data again"

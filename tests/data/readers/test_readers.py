@@ -103,11 +103,27 @@ def test_mpdd(tmp_path: Path) -> None:
     assert told(listed("mpdd", tmp_path, "tubes")) == (["0"], [("1", "good", None), ("2", "scratch", "2_mask.png")])
 
 
+def test_kolektor_sdd(tmp_path: Path) -> None:
+    for item in range(1, 11):
+        for part in range(3):
+            image(tmp_path / f"KSDD/kos{item:02d}/Part{part}.jpg")
+            mask(tmp_path / f"KSDD/kos{item:02d}/Part{part}_label.bmp", value=255 * (part == item - 1))
+    found = listed("kolektor_sdd", tmp_path, "KSDD")
+    assert not unreached(found)
+    defective = [(s.path.parent.name, s.path.stem, s.mask and s.mask.name) for s in found.test if s.label]
+    assert defective == [(f"kos0{i + 1}", f"Part{i}", f"Part{i}_label.bmp") for i in range(3)]
+    train, test = ({s.path.parent.name for s in samples if not s.label} for samples in (found.train, found.test))
+    assert train and test and not train & test, "an item's normal images are either trained on or tested"
+    assert sum(not s.label for s in (*found.train, *found.test)) == 27
+    assert {s.part for s in found.train} == train, "so that a held-out image shows another item"
+
+
 def test_kolektor_sdd2(tmp_path: Path) -> None:
     for part, stem, value in (("train", 10, 0), ("train", 11, 0), ("train", 12, 255), ("test", 20, 0), ("test", 21, 255)):
         image(tmp_path / f"KSDD2/{part}/{stem}.png")
         mask(tmp_path / f"KSDD2/{part}/{stem}_GT.png", value=value)
     found = listed("kolektor_sdd2", tmp_path, "KSDD2")
+    assert [path.stem for path in unreached(found)] == ["12"], "the masks of normal images are known"
     assert told(found) == (["10", "11"], [("20", "good", None), ("21", "defect", "21_GT.png")])
 
 
@@ -157,7 +173,7 @@ def test_real_iad(tmp_path: Path) -> None:
         listed("real_iad", tmp_path, "mint")
 
 
-@pytest.mark.parametrize("name", ["btad", "mvtec_loco", "mvtec_ad_2", "kolektor_sdd2", "dagm"])
+@pytest.mark.parametrize("name", ["btad", "mvtec_loco", "mvtec_ad_2", "kolektor_sdd", "kolektor_sdd2", "dagm"])
 def test_a_wrong_place_is_told_with_what_is_there(tmp_path: Path, name: str) -> None:
     (tmp_path / "one").mkdir()
     with pytest.raises(UserError, match=r"set data.root to the data set's folder and category.name to one of one"):
