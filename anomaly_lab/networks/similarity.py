@@ -1,4 +1,4 @@
-"""How alike two images are, place by place: SSIM and gradient magnitude similarity. Networks train with them, evidence shows them.
+"""How alike two images are, place by place: SSIM and gradient magnitude similarity, for losses and for maps.
 
 Images A, B are (N, C, H, W) in [0, 1], maps (N, H, W). All is computed in float32, and can be differentiated.
 
@@ -57,7 +57,7 @@ def gms(A: Tensor, B: Tensor) -> Tensor:
 
 @in_float32
 def msgms(A: Tensor, B: Tensor, scales: int = SCALES) -> Tensor:
-    """1 − GMS, averaged over an image pyramid of `scales`: (N, H, W) in [0, 1), 0 where A = B. Scales below 2 px are left out."""
+    """1 − GMS, averaged over an image pyramid of `scales`, (N, H, W) in [0, 1): 0 where A = B. No side falls below 2 px."""
     size, maps = A.shape[-2:], []
     for _ in range(scales):
         maps.append(functional.interpolate(1 - gms(A, B)[:, None], size=size, mode="bilinear", align_corners=False)[:, 0])

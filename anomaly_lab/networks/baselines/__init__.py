@@ -1,1 +1,1 @@
-"""Networks of published methods, to compare with: one module a method. docs/baselines.md tells how they differ from the papers."""
+"""Networks of published methods, one module a method. docs/baselines.md lists how they differ from the papers."""

@@ -1,8 +1,8 @@
 """Like CAVGA: where the latent of a variational autoencoder does not look, there is a defect.
 
 Venkataramanan, Peng, Singh, Mahalanobis, "Attention guided anomaly localization in images", ECCV 2020; the map without the
-additional loss is that of Liu et al., "Towards visually explaining variational autoencoders", CVPR 2020. By Grad-CAM, with A_k the
-last feature maps of the encoder and z the latent:
+additional loss is that of Liu et al., "Towards visually explaining variational autoencoders", CVPR 2020. By Grad-CAM, with A_k
+the last feature maps of the encoder and z the latent:
 
     α_k = mean over places of ∂(Σᵢ zᵢ)/∂A_k,   A = sigmoid(Σ_k α_k A_k),   map = 1 − A,   loss = −ELBO + w · mean(1 − A)
 

@@ -1,11 +1,11 @@
 """Completion: predict a hole from its surroundings, everywhere in the image.
 
-Haselmann, Gruber, Tabatabai, "Anomaly detection using deep learning based image completion", ICMLA 2018. A network sees a window of
-the image whose central square is cut out, and predicts that square. Windows slide by the side of the hole, so that the predicted
-squares make up F(X). The loss is the squared error inside the hole; so is the map.
+Haselmann, Gruber, Tabatabai, "Anomaly detection using deep learning based image completion", ICMLA 2018. A network sees a
+window of the image whose central square is cut out, and predicts that square. Windows slide by the side of the hole, so that
+the predicted squares make up F(X). The loss is the squared error inside the hole; so is the map.
 
-Simplifications: sides and layers are ours (only the paper's idea is known to us); holes do not overlap; at the image's border the
-window is reflected.
+Simplifications: sides and layers are ours (only the paper's idea is known to us); holes do not overlap; at the image's border
+the window is reflected.
 """
 
 import torch
@@ -17,8 +17,8 @@ from anomaly_lab.networks.sdc_autoencoder import conv_block
 class Completion(nn.Module):
     """F: (B, 3, H, W) in [0, 1] → the same, where each square of `hole` pixels is predicted from the `window` around it.
 
-    `width`: filters of the first level. `drawn`: windows of a crop in a training step. ValueError for sides that are no multiples
-    of 8, or a window that is not wider than the hole by an even number of multiples of 8.
+    `width`: filters of the first level. `drawn`: windows of a crop in a training step. ValueError for sides that are no
+    multiples of 8, or a window that is not wider than the hole by an even number of multiples of 8.
     """
 
     def __init__(self, hole: int, window: int, width: int, drawn: int) -> None:

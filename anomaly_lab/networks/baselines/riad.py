@@ -1,14 +1,16 @@
 """RIAD: reconstruct an image from parts of it, each of which hides a third of its squares.
 
-Zavrtanik, Kristan, Skočaj, "Reconstruction by inpainting for visual anomaly detection", Pattern Recognition 2021. The squares of a
-k × k grid are divided at random into n disjoint sets S_i. A U-Net sees X without S_i; its outputs inside the S_i make up F_k(X):
+Zavrtanik, Kristan, Skočaj, "Reconstruction by inpainting for visual anomaly detection", Pattern Recognition 2021. The squares
+of a k × k grid are divided at random into n disjoint sets S_i. A U-Net sees X without S_i; its outputs inside the S_i make up
+F_k(X):
 
     F_k(X) = Σᵢ M_{Sᵢ} ⊙ U((1 − M_{Sᵢ}) ⊙ X),   loss = ‖F_k(X) − X‖² + λ_G MSGMS(F_k(X), X) + λ_S (1 − SSIM)(F_k(X), X)
 
-The map is the mean over k of the multi-scale unlikeness of gradients, MSGMS(F_k(X), X). No pixel can be copied, skip connections or not.
+The map is the mean over k of the multi-scale unlikeness of gradients, MSGMS(F_k(X), X). No pixel can be copied, skip
+connections or not.
 
-Simplifications: a smaller U-Net; one k a step in training; a Gaussian smooths the map, as for all methods here, in place of a mean
-filter of 21 px. F(X) is the mean of the F_k(X).
+Simplifications: a smaller U-Net; one k a step in training; a Gaussian smooths the map, as for all methods here, in place of a
+mean filter of 21 px. F(X) is the mean of the F_k(X).
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """A U-Net that RIAD, FAIR and NSA share: (B, c_in, H, W) → (B, c_out, H, W), without a last activation. Any image size.
 
-Ronneberger, Fischer, Brox, "U-Net", 2015, with batch normalisation, four levels, and sums of bilinear and skip paths concatenated.
+Ronneberger, Fischer, Brox, "U-Net", 2015, with batch normalisation, four levels, and sums of bilinear and skip paths
+concatenated.
 """
 
 import torch

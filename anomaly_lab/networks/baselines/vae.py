@@ -1,13 +1,14 @@
 """A variational autoencoder, scored by its reconstruction error.
 
-Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014; as a detector of defects in An and Cho, "Variational autoencoder
-based anomaly detection using reconstruction probability", 2015, and in many comparisons since. The loss is the negative evidence
-lower bound (ELBO), with a Gaussian of fixed variance s² for each value of the image and a standard normal prior:
+Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014; as a detector of defects in An and Cho, "Variational
+autoencoder based anomaly detection using reconstruction probability", 2015, and in many comparisons since. The loss is the
+negative evidence lower bound (ELBO), with a Gaussian of fixed variance s² for each value of the image and a standard normal
+prior:
 
     −ELBO = E_{z∼q} ‖X − D(z)‖² / (2s²) + KL(q(z|X) ‖ N(0, I)),   q(z|X) = N(μ(X), diag σ²(X))
 
-Simplifications: one draw of z a step; in testing F(X) = D(μ(X)), and the map is the squared error, not the probability over many
-draws. Layers are those of AE_L2.
+Simplifications: one draw of z a step; in testing F(X) = D(μ(X)), and the map is the squared error, not the probability over
+many draws. Layers are those of AE_L2.
 """
 
 import torch
@@ -50,7 +51,7 @@ class VAE(nn.Module):
         return torch.sigmoid(self.decoder(z[..., None, None]).float())
 
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-        """−ELBO of X (B, 3, side, side), the mean over images, divided by the number of values of one. No corruption is used."""
+        """−ELBO of X (B, 3, side, side), the mean over images, divided by the number of values of one image."""
         mean, log_variance = self.posterior(self.encoder(X))
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         return self.negative_elbo(X, self.decoded(z), mean, log_variance)

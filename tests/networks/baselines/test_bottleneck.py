@@ -40,14 +40,14 @@ def test_another_size_is_resized_and_back() -> None:
 def test_it_learns_two_images_with_one_latent_number() -> None:
     torch.manual_seed(0)
     X = torch.stack([torch.full((3, 16, 16), 0.2), torch.full((3, 16, 16), 0.8)])
-    network = BottleneckAutoencoder(16, 1, 0.5)
-    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
-    for _ in range(150):
+    network = BottleneckAutoencoder(16, 1, 0.25)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    for _ in range(60):
         loss = (network(X) - X).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss < 0.01
+    assert loss < 0.02
 
 
 @pytest.mark.parametrize("side", [0, 100, 1.5])

@@ -51,5 +51,5 @@ def test_lambda_holds_the_image() -> None:
 
 
 def test_wrong_values_are_refused() -> None:
-    with pytest.raises(ValueError, match="model.steps, alpha, lam are 0"):
+    with pytest.raises(ValueError, match=r"model.steps, alpha, lam are 0"):
         grey(0, 0.5, 0.1, False)
