@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real clean
+.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real baselines clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ picture: $(READY)  ## draw README's picture from a finished run on the embedded 
 real: $(READY)  ## the study on real photographs, resumable: make real ROOT=DIR, or with ARGS='--minutes 20 --seeds 0'
 	@test -n "$(ROOT)" || { echo "where are the images? make real ROOT=DIR"; exit 1; }
 	$(BIN)/python experiments/real_images/study.py "$(ROOT)" $(ARGS)
+
+baselines: $(READY)  ## compare published methods, 90 minutes a call, resumable: make baselines ROOT=DIR, or with ARGS='--seeds 0'
+	@test -n "$(ROOT)" || { echo "where are the images? make baselines ROOT=DIR"; exit 1; }
+	$(BIN)/python experiments/baselines/study.py "$(ROOT)" $(ARGS)
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist site *.egg-info

@@ -41,7 +41,7 @@ class RIAD(nn.Module):
     ValueError for fewer sets, or squares that are no positive whole numbers.
     """
 
-    evidence = "msgms"
+    evidence = "inpainting"
 
     def __init__(self, width: int, squares: Sequence[int], sets: int, lam_gms: float, lam_ssim: float) -> None:
         super().__init__()
