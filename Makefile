@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real analyze clean
+.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real analyze baselines clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ real: $(READY)  ## the study on real photographs, resumable: make real ROOT=DIR,
 analyze: $(READY)  ## is F an orthogonal projection, and what ranks runs? resumable: make analyze ROOT=DIR (two cores)
 	@test -n "$(ROOT)" || { echo "where are the images? make analyze ROOT=DIR"; exit 1; }
 	$(BIN)/python experiments/projection/study.py "$(ROOT)" --jobs 2 $(ARGS)
+
+baselines: $(READY)  ## compare published methods, 90 minutes a call, resumable: make baselines ROOT=DIR, or with ARGS='--seeds 0'
+	@test -n "$(ROOT)" || { echo "where are the images? make baselines ROOT=DIR"; exit 1; }
+	$(BIN)/python experiments/baselines/study.py "$(ROOT)" $(ARGS)
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist site *.egg-info

@@ -16,6 +16,7 @@ from anomaly_lab.build import TARGET, build
 from anomaly_lab.metrics.pooled import PixelMetrics
 from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.scoring.forward import Forward
+from anomaly_lab.scoring.own_map import OwnMap
 from anomaly_lab.training.schedule import Fall, share_done, warmup_cosine
 
 NOT_SCORER = ("scorer", "tile", "train_size", "pooling")  # entries of `scoring` that are no arguments of the scorer
@@ -24,9 +25,11 @@ NOT_SCORER = ("scorer", "tile", "train_size", "pooling")  # entries of `scoring`
 class AnomalyModule(L.LightningModule):
     """The network F with the objective that trains it and the scorer that makes heatmaps.
 
-    - `network`, `objective`: records for `build`. An objective without `_target_` trains nothing. A network may have `begin`,
+    - `network`, `objective`: records for `build`. An objective without `_target_` trains nothing, unless the network has a
+      loss of its own, the method `loss`: X, X̂ (B, 3, H, W) and M (B, 1, H, W) → a scalar. A network may have `begin`,
       which takes normal training images at the start of a run; `learning_rate`, which maps a parameter's name to a factor;
-      `reconstructs`, False if its output is no image; and the methods that `Forward` needs of a network of features.
+      `reconstructs`, False if its output is no image; `evidence`, the name of its own map; and the methods that `Forward`
+      needs of a network of features, or of one with its own map.
     - `optimizer`: lr, weight_decay, and warmup as a share of the training.
     - `scoring`: `scorer` and `pooling`, records; `tile`, in pixels, 0 for whole images; `train_size`, the size of the training
       crops in pixels, kept for evaluations. The scorer takes the others: `evidence`, `sigma` and, for features, `detector`.
@@ -76,11 +79,18 @@ class AnomalyModule(L.LightningModule):
 
     def _require_fit(self, objective: str | None, evidence: Any) -> None:
         """ValueError if network, objective and scorer don't fit each other."""
-        if self.trainable and self.objective is None:
+        own, shown = hasattr(self.network, "loss"), getattr(self.network, "evidence", None)
+        if own and objective != "own":
+            raise ValueError(f"objective is {objective}, but the model has a loss of its own: leave objective= out")
+        if objective == "own" and not own:
+            raise ValueError("objective is own, but the model has no loss of its own: leave objective= out")
+        if isinstance(self.scorer, OwnMap) and evidence != shown:
+            raise ValueError(f"scoring.evidence is {evidence}: the model's own map is {shown}")
+        if self.trainable and self.objective is None and not own:
             raise ValueError(f"objective is {objective}, but the model has weights to train: leave objective= out")
         if self.objective is not None and not self.trainable:
             raise ValueError(f"objective is {objective}, but the model has nothing to train: leave objective= out")
-        if not self.reconstructs and not hasattr(self.scorer, "detector"):
+        if not self.reconstructs and not isinstance(self.scorer, OwnMap) and not hasattr(self.scorer, "detector"):
             raise ValueError(f"scoring.evidence is {evidence}: the network reconstructs nothing, use scoring.scorer=features")
 
     def forward(self, X: Tensor) -> Tensor:
@@ -102,11 +112,14 @@ class AnomalyModule(L.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         """The objective on a batch with X, X̂ and M."""
         X, X_hat, M = batch["X"], batch["X_hat"], batch["M"]
-        output = self(X_hat)
-        with torch.autocast(X.device.type, enabled=False):
-            lam = {} if self.fall is None else {"lam": self.fall(self.progress)}
-            loss = self.objective(output.float(), X, X_hat, M, **lam)  # type: ignore[misc]
-        self.log_dict({f"train/{name}": value for name, value in lam.items()})
+        if self.objective is None:
+            loss = self.network.loss(X, X_hat, M)
+        else:
+            output = self(X_hat)
+            with torch.autocast(X.device.type, enabled=False):
+                lam = {} if self.fall is None else {"lam": self.fall(self.progress)}
+                loss = self.objective(output.float(), X, X_hat, M, **lam)
+            self.log_dict({f"train/{name}": value for name, value in lam.items()})
         self.log("train/loss", loss)
         evidence = self.scorer.loss(X) if hasattr(self.scorer, "loss") else None
         if evidence is None:

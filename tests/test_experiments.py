@@ -212,3 +212,101 @@ def test_the_table_of_signals_is_complete_and_all_right() -> None:
     trials = [row for row in rows if len(row) == 7 and row[0] != "command"]
     assert {(row[0], row[1]) for row in trials} == {(command, sent) for command in study.COMMANDS for sent in study.SENT}
     assert len(trials) >= 40 and all(row[-1] == "yes" for row in trials)
+
+
+def baselines_module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A script of experiments/baselines."""
+    folder = EXPERIMENTS / "baselines"
+    monkeypatch.setattr(sys, "path", [str(folder), str(EXPERIMENTS), *sys.path])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_study_of_baselines_writes_results_and_tables_and_repeats_nothing(tmp_path: Path) -> None:
+    """A method that is trained and one that is not; a missing set is left out; a second call repeats nothing."""
+    write_category(tmp_path / "data" / "hazelnut_toy")
+    out = tmp_path / "out"
+    command = [sys.executable, str(EXPERIMENTS / "baselines" / "study.py"), str(tmp_path / "data")]
+    command += ["--runs", str(tmp_path / "runs"), "--out", str(out), "--sets", "hazelnut_toy", "screw_512", "--seeds", "3"]
+    command += ["--methods", "vae", "texture_inspection", "--jobs", "1", "--within", "0", "--seconds", "4"]
+    command += ["--set", "image_size=64", "data.train_size=64", "trainer.precision=32-true"]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "screw_512 is not in" in first.stdout
+    found = {path.name: json.loads(path.read_text()) for path in (out / "results").glob("*.json")}
+    assert set(found) == {f"4s_hazelnut_toy_{m}_seed3.json" for m in ("vae", "texture_inspection")}
+    vae = found["4s_hazelnut_toy_vae_seed3.json"]
+    assert vae["parameters"] > 1e6 and vae["ms_per_image"] > 0 and vae["objective"] == "own"
+    assert f"{vae['image_auroc']:.3f}" in (out / "table.md").read_text()
+    assert "| hazelnut_toy | vae | 4 | 1 |" in (out / "sets.md").read_text()
+    assert "no test" in (out / "ranks.md").read_text()
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "anomaly_lab" not in second.stdout and "seed3" not in second.stdout, "no second run"
+
+
+def test_the_tables_of_baselines_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three methods on two miniatures: ranks, and the paper's values beside ours."""
+    values = {"ae_ssim": (0.9, 0.8), "ae_l2": (0.7, 0.7), "anogan": (0.5, 0.6)}
+    for method, pair in values.items():
+        for name, value in zip(("grid_mini", "screw_512"), pair, strict=True):
+            same = dict.fromkeys(("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean", "tpr", "tnr"), value)
+            record = {"seconds": 9, "method": method, "set": name, "steps": 5, "train_seconds": 60, "relative_error": None}
+            record |= {"parameters": 2e6, "ms_per_image": 7.0, **same}
+            (tmp_path / "results").mkdir(exist_ok=True)
+            (tmp_path / f"results/{method}_{name}.json").write_text(json.dumps(record))
+    baselines_module("tables", monkeypatch).write_tables(tmp_path)
+    assert "| ae_ssim | 9 | 2 | 1 | 0.850 |" in (tmp_path / "table.md").read_text()
+    ranked = (tmp_path / "ranks.md").read_text()
+    assert "χ² = 4.0, p = 0.14; critical difference of mean ranks 2.34" in ranked
+    assert "| ae_ssim | 1.00 | a |\n| ae_l2 | 2.00 | a |\n| anogan | 3.00 | a |" in ranked
+    paper = (tmp_path / "paper.md").read_text()
+    assert "| AE_SSIM | ae_ssim | 0.94 | 0.900 |" in paper, "table 3, grid"
+    assert "**pixel_auroc** on grid_mini, 9 s. Kendall's τ of the two orders 1.00" in paper
+
+
+def test_the_study_of_baselines_stops_in_time_and_says_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = baselines_module("study", monkeypatch)
+    monkeypatch.setattr(study, "run", lambda *values: pytest.fail("there is no time for a run"))
+    command = [
+        "study.py",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+        "--methods",
+        "knn",
+        "--within",
+        "1",
+        "--seconds",
+        "60",
+    ]
+    monkeypatch.setattr(sys, "argv", [*command, "--sets", "carpet", "--seeds", "0", "1"])
+    study.main()
+    assert "2 of 2 runs are left" in capsys.readouterr().out
+
+
+def test_every_method_of_the_baselines_composes_and_stands_in_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = baselines_module("methods", monkeypatch)
+    page = (EXPERIMENTS.parent / "docs/baselines.md").read_text()
+    for name, overrides in methods.METHODS.items():
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", overrides=["+category=carpet", *overrides])
+        check(config)
+        assert name in ("restore", "default", "knn", "segment") or f"`model={name}`" in page
+    assert set(methods.COLUMNS.values()) <= set(methods.METHODS)
+
+
+def test_the_study_over_time_scores_both_corruptions(tmp_path: Path) -> None:
+    write_category(tmp_path / "data" / "grid_mini")
+    command = [sys.executable, str(EXPERIMENTS / "baselines" / "over_time.py"), str(tmp_path / "data"), "--steps", "2"]
+    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--sets", "grid_mini", "--seeds", "0"]
+    command += ["--set", "image_size=64", "data.train_size=64", "model.width=0.03", "trainer.precision=32-true"]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [line for line in (tmp_path / "out/over_time.md").read_text().splitlines() if line.startswith("| grid_mini")]
+    assert [row.split(" | ")[1:3] for row in rows] == [["restore", "2"], ["segment", "2"]]
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out/results").glob("*.json")]
+    assert all(0 < r["own_ap"] <= 1 and 0 < r["other_auroc"] <= 1 for r in records)

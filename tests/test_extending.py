@@ -26,7 +26,7 @@ def write_files(section: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_page_covers_what_it_promises() -> None:
-    assert len(RUNS) == 9 and len(SECTIONS) == 10
+    assert len(RUNS) == 11 and len(SECTIONS) == 12
     for text in SECTIONS.values():
         (code,) = re.findall(r"```python\n(.+?)```", text, flags=re.DOTALL)
         assert len(code.splitlines()) <= 25, "an example is short"

@@ -183,7 +183,9 @@ def choices(group: str, *but: str) -> list[str]:
     return sorted({path.stem for path in (CONF / group).glob("*.yaml")} - {"base", *but})
 
 
-OBJECTIVES = choices("objective", "none", "patch_reconstruction")  # of the first system; the others: test_second_system.py
+OBJECTIVES = choices(
+    "objective", "none", "own", "patch_reconstruction"
+)  # of the first system; the others: test_second_system.py
 PAIRS = list(zip_longest(OBJECTIVES, choices("corruption", "proxy"), fillvalue=""))  # each at least once, in few runs
 
 

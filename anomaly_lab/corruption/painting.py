@@ -20,6 +20,7 @@ TYPICAL = 0.25  # mean of a side's share beyond SHORTEST; sides follow a gamma d
 BANDS = 0.12  # share of the patches that cross the whole image, as uneven light or a rolling defect does
 STROKES = 0.12  # share of thin lines, like cracks and scratches
 POISSON = 0.4  # share of the patches that are blended by Poisson's equation
+MIXED = 0.4  # share of these whose gradients are mixed with the image's
 FAINTEST = 0.25  # smallest opacity of the others
 MEDIAN = 5  # pixels: a lone pixel's change is no defect
 THINNEST = 2  # pixels between the first and the last row or column of a cloned patch: OpenCV fails on thinner ones
@@ -70,7 +71,7 @@ def painted(X: np.ndarray, others: Sequence[np.ndarray], rng: Generator) -> tupl
             continue
         box, shape = _place(X.shape[:2], rng)
         if rng.random() < POISSON:
-            _clone(Y, foreign(Y, box, rng), box, shape, rng)
+            clone(Y, foreign(Y, box, rng), box, shape, MIXED, rng)
         else:
             kind = kinds[int(rng.choice(len(kinds), p=(0.25, 0.2, 0.3, 0.15, 0.1)))]
             patch = np.clip(kind(Y, box, rng), 0, 1, dtype=np.float32)
@@ -97,8 +98,12 @@ def _place(image: tuple[int, int], rng: Generator) -> tuple[tuple[slice, slice],
     return (slice(top, top + shape.shape[0]), slice(left, left + shape.shape[1])), shape
 
 
-def _clone(Y: np.ndarray, patch: np.ndarray, box: tuple[slice, slice], shape: np.ndarray, rng: Generator) -> None:
-    """Blend the patch into Y by Poisson's equation, in place: its gradients, on the brightness of its surroundings."""
+def clone(Y: np.ndarray, patch: np.ndarray, box: tuple[slice, slice], shape: np.ndarray, mixed: float, rng: Generator) -> None:
+    """Blend the patch (h, w, 3) into Y by Poisson's equation where `shape` (h, w) is True, in place: its gradients, on the
+    brightness of its surroundings. `mixed`: probability that the stronger of both gradients counts.
+
+    The box must leave at least one pixel of Y on each side. A shape that is too thin for OpenCV changes nothing.
+    """
     mask = np.pad(shape, 1).astype(np.uint8) * 255
     mask[:2], mask[-2:], mask[:, :2], mask[:, -2:] = 0, 0, 0, 0  # OpenCV wants a margin
     rows, columns = np.nonzero(mask)
@@ -106,7 +111,7 @@ def _clone(Y: np.ndarray, patch: np.ndarray, box: tuple[slice, slice], shape: np
         return
     centre = (box[1].start - 1 + (columns.min() + columns.max()) // 2, box[0].start - 1 + (rows.min() + rows.max()) // 2)
     source, target = ((255 * image).astype(np.uint8) for image in (np.pad(patch, ((1, 1), (1, 1), (0, 0)), "edge"), Y))
-    mode = cv2.MIXED_CLONE if rng.random() < 0.4 else cv2.NORMAL_CLONE
+    mode = cv2.MIXED_CLONE if rng.random() < mixed else cv2.NORMAL_CLONE
     cloned = cv2.seamlessClone(source, target, mask, tuple(map(int, centre)), mode).astype(np.float32) / 255
     inside = np.zeros(Y.shape[:2], bool)
     inside[box] = shape

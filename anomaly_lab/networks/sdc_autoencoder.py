@@ -4,7 +4,7 @@ Three poolings shrink the image eightfold. Four SDC layers see a context of hund
 restore the size. There are no skip connections: all information passes through the bottleneck.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -33,25 +33,25 @@ def up_block(c_in: int, c_out: int) -> nn.Sequential:
 
 
 class SDC(nn.Module):
-    """SDC_{1,2,4,8,16}: five parallel 5×5 convolutions of one input, with these dilation rates; outputs concatenated.
+    """SDC_{1,2,4,8,16}: five parallel 5×5 convolutions of one input, with these dilation `rates`; outputs concatenated.
 
-    (B, C, h, w) → (B, 5·filters, h, w). We read "stacked" as stacked along the channels: only parallel branches give the
-    5 × 64 = 320 channels of Table 1. Batch normalisation and ReLU follow each branch, as they follow every convolution.
+    (B, C, h, w) → (B, len(rates)·filters, h, w). We read "stacked" as stacked along the channels: only parallel branches give
+    the 5 × 64 = 320 channels of Table 1. Batch normalisation and ReLU follow each branch, as they follow every convolution.
     """
 
-    def __init__(self, c_in: int, filters: int) -> None:
+    def __init__(self, c_in: int, filters: int, rates: Sequence[int]) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(DilatedConv2d(c_in, filters, 5, rate) for rate in RATES)
-        self.norm: nn.Module = nn.BatchNorm2d(filters * len(RATES))  # it works per channel: one layer serves all branches
+        self.branches = nn.ModuleList(DilatedConv2d(c_in, filters, 5, rate) for rate in rates)
+        self.norm: nn.Module = nn.BatchNorm2d(filters * len(rates))  # it works per channel: one layer serves all branches
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(torch.cat([branch(x) for branch in self.branches], dim=1)), inplace=True)
 
     def fold(self) -> None:
-        """Merge the normalisation into the five branches, in place, for inference only."""
+        """Merge the normalisation into the branches, in place, for inference only."""
         norm, self.norm = self.norm, nn.Identity()
         assert isinstance(norm, nn.BatchNorm2d)
-        parts = {name: value.chunk(len(RATES)) for name, value in norm.state_dict().items() if value.ndim}
+        parts = {name: value.chunk(len(self.branches)) for name, value in norm.state_dict().items() if value.ndim}
         for i, branch in enumerate(self.branches):
             assert isinstance(branch, DilatedConv2d)
             mean, var, weight, bias = (parts[name][i] for name in ("running_mean", "running_var", "weight", "bias"))
@@ -102,10 +102,10 @@ class SDCAutoencoder(nn.Module):
             conv_block(c64, c128),
             conv_block(c128, c128),  # 128 × 128 × 128
             nn.MaxPool2d(2),
-            SDC(c128, c64),  # 64 × 64 × 320
-            SDC(5 * c64, c64),
-            SDC(5 * c64, c64),
-            SDC(5 * c64, c64),
+            SDC(c128, c64, RATES),  # 64 × 64 × 320
+            SDC(5 * c64, c64, RATES),
+            SDC(5 * c64, c64, RATES),
+            SDC(5 * c64, c64, RATES),
         )
         self.decoder = nn.Sequential(
             conv_block(5 * c64, c256),  # 64 × 64 × 256

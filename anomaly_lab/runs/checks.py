@@ -8,7 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anomaly_lab.build import build
 from anomaly_lab.errors import UserError
-from anomaly_lab.runs.choices import names, record
+from anomaly_lab.runs.choices import by_name, names, record
 
 SMALLEST = 32  # pixels: 4 × 4 in the bottleneck; with fewer, a patch has no context
 LARGEST = 2**63  # what libraries take as a size
@@ -180,9 +180,10 @@ def _shown(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def not_by_evidence(evidence: Any, model: str) -> str:
-    """The sentence for evidence from F(X) with a model that is scored by its features."""
-    return f"scoring.evidence is {evidence}: model={model} is scored by its features, leave scoring.evidence out"
+def not_by_evidence(evidence: Any, model: str, detector: Any) -> str:
+    """The sentence for evidence from F(X) with a model that is scored by a `detector` on features, or by a map of its own."""
+    how = "its features" if detector else "a map of its own"
+    return f"scoring.evidence is {evidence}: model={model} is scored by {how}, leave scoring.evidence out"
 
 
 def check_system(config: DictConfig) -> None:
@@ -191,14 +192,14 @@ def check_system(config: DictConfig) -> None:
     kinds, kept = (OmegaConf.select(config, f"{key}.name") for key in ("corruption", "validation_corruption"))
     if kinds is not None and kinds == kept:
         raise UserError(f"corruption={kinds} is kept for the validation, so no training may use it: choose another one")
-    by_features, maps = bool(config.scoring.get("detector")), names("scoring.evidence")
+    detector, maps, named = config.scoring.get("detector"), names("scoring.evidence"), by_name(config.scoring)
     asked = [evidence] if isinstance(evidence, str) else list(evidence or ())
-    if not by_features and (not asked or any(isinstance(each, str) and each not in maps for each in asked)):
+    if not named and (not asked or any(isinstance(each, str) and each not in maps for each in asked)):
         why = f"because model={model} has no features to compare; model=knn and model=patch_ae have features"
         raise UserError(f"scoring.evidence is {evidence}: it must be one or several of {', '.join(maps)}, {why}")
-    if by_features and set(asked) & set(maps):
-        raise UserError(not_by_evidence(evidence, model))
-    if objective.get("target") == "X_hat" and not by_features:
+    if named and set(asked) & set(maps):
+        raise UserError(not_by_evidence(evidence, model, detector))
+    if objective.get("target") == "X_hat" and not detector:
         remedy = f"use model=patch_ae, which is scored by its features, instead of model={model}"
         raise UserError(
             f"objective={objective.name} teaches the network to reconstruct defects, so that no error shows them: {remedy}"

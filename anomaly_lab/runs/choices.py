@@ -10,6 +10,8 @@ from omegaconf import ListConfig, OmegaConf
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.command_line import CONF
 
+OWN = "own"  # scoring.scorer of networks that make their own map
+
 
 def folders() -> list[Path]:
     """The folders of configuration, with those of --config-dir and hydra.searchpath; outside a Hydra job the package's own."""
@@ -33,12 +35,18 @@ def record(key: str, value: Any) -> Any:
     raise UserError(f"{key} is {value}: it must be one of {', '.join(names(key))}")
 
 
+def by_name(scoring: Mapping[str, Any]) -> bool:
+    """Whether scoring.evidence is no more than a name: of a detector's distances, or of the network's own map."""
+    scorer = scoring.get("scorer")
+    return bool(scoring.get("detector")) or (scorer.get("name") if isinstance(scorer, Mapping) else scorer) == OWN
+
+
 def resolved(name: str, value: Any, scoring: Mapping[str, Any]) -> Any:
     """The value of scoring.NAME as a module needs it: records for names, pixels for tile=train_size.
 
-    `scoring`: the module's other values. If they have a detector, `evidence` names its distances and is no record.
+    `scoring`: the module's other values. With them `evidence` may be no record: see `by_name`.
     """
-    if name == "evidence" and "detector" not in scoring:
+    if name == "evidence" and not by_name(scoring):
         return [record("scoring.evidence", each) for each in (value if isinstance(value, list | ListConfig) else [value])]
     if name in ("scorer", "pooling"):
         return record(f"scoring.{name}", value)

@@ -14,7 +14,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.networks import stored
 from anomaly_lab.runs.checks import not_by_evidence
-from anomaly_lab.runs.choices import resolved
+from anomaly_lab.runs.choices import by_name, resolved
 from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
 from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO
@@ -133,8 +133,8 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     scoring = hparams["scoring"] = dict(hparams["scoring"])
     for name in (n for n in ("evidence", "weights", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
         value = config.scoring[name]
-        if name == "evidence" and "detector" in scoring and value != scoring["evidence"]:
-            raise UserError(not_by_evidence(value, config.model.name))
+        if name == "evidence" and by_name(scoring) and value != scoring["evidence"]:
+            raise UserError(not_by_evidence(value, config.model.name, scoring.get("detector")))
         found = resolved(name, value, scoring)
         scoring[name] = _as_trained(found, scoring[name]) if name == "evidence" else found
     weights = checkpoint["state_dict"]

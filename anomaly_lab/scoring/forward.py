@@ -18,7 +18,7 @@ class Forward:
     """F in testing: without gradients, in the run's precision, on whole images or in tiles of the training size.
 
     - `network`: in evaluation mode. It maps (B, 3, h, w) in [0, 1] to the same. A network of features has the methods `encode`
-      and `features` and, if it reconstructs, `decode`.
+      and `features` and, if it reconstructs, `decode`. A network with a map of its own has the method `examine`.
     - `folded`: makes the network's copy for inference.
     - `tile`: side of the tiles in pixels, 0 for whole images.
     - `precision`: a key of `AUTOCAST`.
@@ -48,6 +48,17 @@ class Forward:
         """F(X) as `__call__` computes it in 32-bit, with gradients, for `torch.func.jvp` and `vjp`."""
         network = self.folded(self.network, X.device.type)
         return reconstruct(lambda tiles: network(_last(tiles)), X, self.tile)
+
+    def examine(self, X: Tensor) -> tuple[Tensor | None, Tensor]:
+        """X (B, 3, h, w) in [0, 1] → F(X), None if the network does not reconstruct, and its own map (B, h, w); float32."""
+
+        def both(tiles: Tensor) -> Tensor:
+            output, found = self.network.examine(_last(tiles))
+            return found[:, None].float() if output is None else torch.cat([output.float(), found[:, None].float()], 1)
+
+        with self._context(X):
+            channels = reconstruct(both, X, self.tile)
+        return (channels[:, :-1] if channels.shape[1] > 1 else None), channels[:, -1]
 
     def encode(self, X: Tensor) -> Tensor:
         """X (B, 3, h, w) in [0, 1] → one vector per patch, (B, C, h', w')."""

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from anomaly_lab.scoring.errors import absolute, signed, squared
+from anomaly_lab.networks import similarity
+from anomaly_lab.scoring.errors import absolute, msgms, signed, squared, ssim
 from anomaly_lab.scoring.heatmap import smooth
 
 Evidence = Callable[[Tensor, Tensor, float], Tensor]
@@ -21,7 +22,7 @@ def test_errors_by_hand() -> None:
     assert torch.allclose(absolute(X, output, 0), torch.tensor([[[(0.3 + 0 + 0.6) / 3, 0.3 / 3]]]))
 
 
-@pytest.mark.parametrize("error", [squared, absolute, signed])
+@pytest.mark.parametrize("error", [squared, absolute, signed, ssim, msgms])
 def test_an_error_is_symmetric_and_keeps_images_apart(error: Evidence) -> None:
     X, output = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
     both = error(X, output, 1.0)
@@ -43,3 +44,9 @@ def test_the_signed_error_keeps_what_is_evenly_brighter_and_loses_noise() -> Non
     plain, found = squared(X, output, 3.0), signed(X, output, 3.0)
     torch.testing.assert_close(plain, torch.full_like(plain, 0.01))
     assert found[..., 2].max() < 1e-4 and found[..., 29].min() > 0.0099
+
+
+def test_unlikeness_is_one_minus_the_similarity_smoothed() -> None:
+    X, output = torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24)
+    torch.testing.assert_close(ssim(X, output, 2.0), smooth(1 - similarity.ssim(X, output), 2.0))
+    torch.testing.assert_close(msgms(X, output, 2.0), smooth(similarity.msgms(X, output), 2.0))

@@ -1,0 +1,43 @@
+"""The methods that the study compares, and where the paper's tables have them."""
+
+METHODS: dict[str, list[str]] = {
+    # the paper's own: objective (1), the plain error, at the size of the ports
+    "restore": ["model=sdc_quarter", "image_size=256", "data.train_size=128", "scoring.evidence=squared", "scoring.sigma=4"],
+    # the lab's: at its own size, with its own evidence
+    "default": ["model=sdc_quarter"],
+    "knn": ["model=knn"],
+    # the ablation of section 4.4, at the size of the ports
+    "segment": [
+        "model=sdc_quarter",
+        "objective=segment",
+        "image_size=256",
+        "data.train_size=128",
+        "scoring.evidence=squared",
+        "scoring.sigma=4",
+    ],
+    **{
+        name: [f"model={name}"]
+        for name in (
+            "ae_l2", "ae_ssim", "vae", "cavga", "vae_projection", "completion", "riad", "intra", "anogan", "cnnfd",
+            "texture_inspection", "cutpaste", "nsa", "fair", "filtering", "later",
+        )
+    },
+}  # fmt: skip
+# the paper's column → the port; table 3's VAE is Liu et al. [11], whose map is the attention of the latent
+COLUMNS = {
+    "AE_SSIM": "ae_ssim",
+    "AE_L2": "ae_l2",
+    "AnoGAN": "anogan",
+    "CNNFD": "cnnfd",
+    "TI": "texture_inspection",
+    "CAVGA-D_u": "cavga",
+    "VAE": "cavga",
+    "LSR": "vae_projection",
+    "CutPaste": "cutpaste",
+    "InTra": "intra",
+    "Bauer (paper)": "restore",
+}
+# a set of the study → the category of MVTec AD that the paper's rows are about
+MINIATURES = {"grid_mini": "grid", "screw_512": "screw", "hazelnut_toy": "hazelnut", "carpet": "carpet", "leather": "leather"}
+SETS = ("grid_mini", "hazelnut_toy", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile", "screw_512")
+EMBEDDED = ("carpet", "leather")  # of the embedded data set, generated

@@ -1,0 +1,98 @@
+"""Does direct segmentation overfit the corruption? What `segment` and `restore` find over the length of the training.
+
+    python experiments/baselines/over_time.py DIR --sets grid_mini hazelnut_toy --steps 50 100 200 400 800 --seeds 0 1 2
+
+Section 4.4 of the paper: a network trained to segment the corruptions "begins to overfit on used distortion patterns already
+after a few training epochs". For each length, a training of its own, with a whole schedule, is scored by pixel AP and AUROC on
+
+- its own corruption (elastic) of held-out normal images, with draws that the training did not see,
+- another corruption (the validation's: textures and blur) of the same images,
+- the real defects of the test images.
+
+If the paper is right, the first rises, and the third falls or stays low. Writes over_time.md; finished runs are not repeated.
+"""
+
+import argparse
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]  # scripts, not a package
+import records  # noqa: E402
+from methods import METHODS, SETS  # noqa: E402
+
+from anomaly_lab.show.markdown import pipe_table  # noqa: E402
+
+COPIES = 3  # corrupted copies of each held-out image
+OBJECTIVES = ("segment", "restore")
+SHOWN = ("own_ap", "other_ap", "pixel_ap", "own_auroc", "other_auroc", "pixel_auroc", "image_auroc")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("root", type=Path, help="the folder that holds the sets")
+    options.add_argument("--runs", type=Path, default=Path("runs/baselines_over_time"), help="where the run directories go")
+    options.add_argument("--out", type=Path, default=HERE / "over_time", help="where results/ and over_time.md go")
+    options.add_argument("--steps", type=int, nargs="+", default=[50, 100, 200, 400, 800])
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--sets", nargs="+", choices=SETS, default=["grid_mini", "hazelnut_toy", "aitex_fabric_03"])
+    options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further overrides")
+    given = options.parse_args()
+    for seed, name, steps, objective in product(given.seeds, given.sets, given.steps, OBJECTIVES):
+        place = f"{objective}_{name}_{steps}steps_seed{seed}"
+        target, run = given.out / "results" / f"{place}.json", (given.runs / place).resolve()
+        if target.is_file():
+            continue
+        print(place, flush=True)
+        if not (run / "metrics.json").is_file():
+            new = ["+category=custom", f"category.name={name}", "data=folder", f"data.root={given.root.resolve()}"]
+            new += [f"seed={seed}", *METHODS[objective], "trainer.max_epochs=1", f"data.steps_per_epoch={steps}"]
+            new += ["trainer.max_time=null", f"hydra.run.dir={run}", *given.set]
+            arguments = [f"resume={run}"] if (run / "config.yaml").is_file() else new
+            subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
+        if (run / "metrics.json").is_file():
+            records.keep(run, target, {"objective_name": objective, "set": name, "length": steps, **corruptions(run)})
+        write_table(given.out)
+
+
+def corruptions(run: Path) -> dict[str, Any]:
+    """Pixel AP and AUROC of the run's own corruption and of the validation's on held-out normal images."""
+    import numpy as np
+    import torch
+    from omegaconf import OmegaConf
+
+    from anomaly_lab.build import build
+    from anomaly_lab.data.pairs import corrupted_pair
+    from anomaly_lab.metrics.pooled import PixelMetrics
+    from anomaly_lab.runs.trained import load
+    from anomaly_lab.scored import look
+
+    trained = load(run)
+    images, found = trained.data().validation, {}
+    for name, key in (("own", "corruption"), ("other", "validation_corruption")):
+        corrupt, pixels = build(OmegaConf.to_container(trained.config[key])), PixelMetrics()  # type: ignore[arg-type]
+        for i in range(len(images) * COPIES):
+            X = images.whole(i // COPIES).permute(1, 2, 0).numpy()
+            pair = corrupted_pair(X, corrupt, np.random.default_rng([9, i]))  # no training draws from 9 alone
+            heatmap = torch.from_numpy(look(trained.module, pair["X_hat"], X.shape[:2]).heatmap)
+            truth = pair["M"][0] > 0
+            pixels.update(heatmap, truth, torch.zeros_like(truth))
+        values = pixels.compute()
+        found |= {f"{name}_ap": values["pixel_ap"], f"{name}_auroc": values["pixel_auroc"]}
+    return found
+
+
+def write_table(out: Path) -> None:
+    """over_time.md: mean ± standard deviation over the seeds."""
+    rows = []
+    for (name, objective, steps), rs in records.grouped(out, "set", "objective_name", "length"):
+        rows.append([name, objective, steps, len(rs), *(records.spread([r[m] for r in rs]) for m in SHOWN)])
+    if rows:
+        (out / "over_time.md").write_text(pipe_table(["set", "objective", "steps", "seeds", *SHOWN], rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
