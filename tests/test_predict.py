@@ -12,10 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from conftest import Ended, Finished, in_process, scores_of, sentence
 
-from anomaly_lab.calibration import drift
 from anomaly_lab.predict import main, parse
 
 
@@ -123,27 +121,6 @@ def test_it_goes_on_where_it_stopped(finished: Finished, images: Path, tmp_path:
     assert "out holds predictions with another images (in)" in said
 
 
-def test_a_stream_that_drifts_is_told_as_it_comes_and_after_a_restart(
-    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The held-out images are made to have lower levels than the stream."""
-    run = shutil.copytree(finished.directory, tmp_path / "run")
-    checkpoint = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
-    checkpoint["hyper_parameters"]["calibration"]["levels"] = [0.001 * i for i in range(20)]
-    checkpoint["state_dict"]["threshold"].fill_(1e3)
-    torch.save(checkpoint, run / "checkpoints/best.ckpt")
-    monkeypatch.setattr(drift, "WINDOW", 3)
-    monkeypatch.setattr(drift, "RATE", 0.01)
-    assert predict(tmp_path, "run=run", f"images={finished.root / 'stripes/test'}", "out=out").status == 0
-    windows = json.loads((tmp_path / "out/summary.json").read_text())["windows"]
-    assert len(windows) == 2 and all(window["warns"] for window in windows)
-    assert caplog.text.count("are not like the held-out normal ones") == 2
-    caplog.clear()
-    again = predict(tmp_path, "run=run", f"images={finished.root / 'stripes/test'}", "out=out")
-    assert "2 of 2 windows of the stream are not like" in again.out and not caplog.text, "it was told before"
-    assert json.loads((tmp_path / "out/summary.json").read_text())["windows"] == windows
-
-
 def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_path: Path) -> None:
     run = f"run={finished.directory}"
     assert predict(tmp_path, run, "images=in", "fail_on_defect=true").status == 1
@@ -171,12 +148,6 @@ def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_pa
 )
 def test_a_mistake_is_answered_in_one_sentence(tmp_path: Path, options: list[str], said: str) -> None:
     assert re.search(said, sentence(predict(tmp_path, *options)))
-
-
-def test_watching_needs_a_folder(finished: Finished, tmp_path: Path) -> None:
-    assert "watch=true needs images=FOLDER" in sentence(
-        predict(tmp_path, f"run={finished.directory}", "images=none.png", "watch=true")
-    )
 
 
 def test_help_needs_no_torch() -> None:

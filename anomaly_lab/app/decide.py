@@ -14,7 +14,7 @@ from anomaly_lab.data.images import resize, to_unit
 from anomaly_lab.data.likeness import unlike
 from anomaly_lab.errors import UserError, as_sentence, printable
 from anomaly_lab.files import of_file
-from anomaly_lab.pipeline.predict import opened
+from anomaly_lab.pipeline.reading import opened
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn
 from anomaly_lab.runs.trained import Trained
 from anomaly_lab.scored import look, preprocessing_of

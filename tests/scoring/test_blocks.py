@@ -9,8 +9,6 @@ import torch
 from conftest import Finished
 from torch import Tensor
 
-from anomaly_lab.data.pieces import Pieces
-from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.networks.patch_autoencoder import PatchFeatures
 from anomaly_lab.runs.trained import load
@@ -90,16 +88,6 @@ def test_the_weight_of_the_score_is_that_of_the_highest_distance(X: Tensor) -> N
     assert found.weights is not None and whole.weights is not None and 0 < float(whole.weights) < 1
     torch.testing.assert_close(found.weights, whole.weights, rtol=1e-4, atol=1e-4)
     assert found.output is None
-
-
-def test_pieces_are_what_a_whole_preparation_gives() -> None:
-    stored = np.random.default_rng(0).integers(0, 256, (90, 70, 1), np.uint8)
-    for contrast in ("none", "category", "image"):
-        preprocessing = Preprocessing(contrast=contrast, mean=0.4, std=0.2)
-        pieces = Pieces(stored, preprocessing)
-        assert pieces.shape == (3, 90, 70)
-        expected = torch.from_numpy(preprocessing(stored)).permute(2, 0, 1)
-        assert torch.equal(pieces[..., 20:50, 10:33], expected[:, 20:50, 10:33])
 
 
 def test_what_looks_further_than_the_halo_is_not_divided() -> None:

@@ -1,0 +1,43 @@
+"""What a prediction does around its rows: warnings of drift, and folders that it watches."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Ended, Finished, in_process, sentence
+
+from anomaly_lab.calibration import drift
+from anomaly_lab.predict import main
+
+
+def predict(folder: Path, *options: str) -> Ended:
+    return in_process(folder, main, "predict", *options)
+
+
+def test_a_stream_that_drifts_is_told_as_it_comes_and_after_a_restart(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The held-out images are made to have lower levels than the stream."""
+    run = shutil.copytree(finished.directory, tmp_path / "run")
+    checkpoint = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["calibration"]["levels"] = [0.001 * i for i in range(20)]
+    checkpoint["state_dict"]["threshold"].fill_(1e3)
+    torch.save(checkpoint, run / "checkpoints/best.ckpt")
+    monkeypatch.setattr(drift, "WINDOW", 3)
+    monkeypatch.setattr(drift, "RATE", 0.01)
+    assert predict(tmp_path, "run=run", f"images={finished.root / 'stripes/test'}", "out=out").status == 0
+    windows = json.loads((tmp_path / "out/summary.json").read_text())["windows"]
+    assert len(windows) == 2 and all(window["warns"] for window in windows)
+    assert caplog.text.count("are not like the held-out normal ones") == 2
+    caplog.clear()
+    again = predict(tmp_path, "run=run", f"images={finished.root / 'stripes/test'}", "out=out")
+    assert "2 of 2 windows of the stream are not like" in again.out and not caplog.text, "it was told before"
+    assert json.loads((tmp_path / "out/summary.json").read_text())["windows"] == windows
+
+
+def test_watching_needs_a_folder(finished: Finished, tmp_path: Path) -> None:
+    assert "watch=true needs images=FOLDER" in sentence(
+        predict(tmp_path, f"run={finished.directory}", "images=none.png", "watch=true")
+    )
