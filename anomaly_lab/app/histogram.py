@@ -9,6 +9,7 @@ WIDTH, HEIGHT = 560, 190  # units of the picture
 LEFT, RIGHT, TOP, BOTTOM = 12, 12, 44, 34  # its margins
 BINS = 50
 BEYOND = 2.5  # the axis ends at this multiple of the way from the lowest level to the higher of threshold and highest level
+BELOW = 0.25  # and begins so much of that way below
 
 
 def axis(normal: Sequence[float], threshold: float) -> tuple[float, float]:
@@ -16,7 +17,7 @@ def axis(normal: Sequence[float], threshold: float) -> tuple[float, float]:
     known = [value for value in (*normal, threshold) if math.isfinite(value)]
     low, high = min(known), max(known)
     room = (high - low) or abs(high) or 1.0
-    return low - 0.08 * room, low + BEYOND * room
+    return low - BELOW * room, low + BEYOND * room
 
 
 def histogram(normal: Sequence[float], own: float, threshold: float, level: float | None) -> str:
