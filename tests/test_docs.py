@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import Ended, Finished
+from conftest import Ended, Finished, in_process, write_category
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from shown_commands import (
@@ -27,6 +27,7 @@ from shown_commands import (
     trainings,
 )
 
+from anomaly_lab import inspect
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs import command_line
 from anomaly_lab.runs.checks import check
@@ -46,7 +47,7 @@ needs_mkdocs = pytest.mark.skipif(
 
 
 def test_every_command_of_the_docs_is_covered_by_a_test_here() -> None:
-    covered = ("train", "evaluate", "predict", "calibrate", "app", "analyze", "report", "search")  # app: tests/app
+    covered = ("train", "evaluate", "inspect", "predict", "calibrate", "app", "analyze", "report", "search")  # app: tests/app
     for command in shown(TEXT):
         if command.startswith("python -m "):
             name = command.split()[2]
@@ -78,6 +79,14 @@ def test_a_grid_of_the_docs_composes_and_makes_sense(command: str) -> None:
 )
 def test_a_command_of_the_docs_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)
+
+
+@pytest.mark.parametrize("command", [c for c in shown(TEXT) if c.startswith("python -m anomaly_lab.inspect")])
+def test_an_inspection_of_the_docs_works(command: str, tmp_path: Path) -> None:
+    write_category(tmp_path / "photographs/mine", train=3, good=1, each=1)
+    arguments = command.replace("FOLDER", "mine").replace("DIR", "photographs").split()[3:]
+    ended = in_process(tmp_path, inspect.main, "inspect", *arguments)
+    assert ended.status == 0 and list(tmp_path.glob("inspections/*/inspect.html")), ended.err + ended.out
 
 
 def test_the_resume_command_of_the_docs_reaches_the_run(train: Callable[..., Ended], finished: Finished) -> None:
@@ -113,7 +122,8 @@ def test_the_options_and_keys_that_a_page_names_exist(page: str) -> None:
         require_options(DOCS[page])
     with initialize_config_dir(str(CONF), version_base="1.3"):
         configs = [compose("train", overrides=["+category=carpet", f"model={m}"]) for m in ("sdc", "patch_ae")]
-        configs += [compose("evaluate"), compose("train", overrides=["+category=carpet", "data=folders"])]
+        configs += [compose("evaluate")]
+        configs += [compose("train", overrides=["+category=carpet", f"data={data}"]) for data in ("folders", "mvtec")]
     for key in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:=[^`]*)?`", DOCS[page]):
         if not key.endswith((".json", ".csv")) and any(key.split(".")[0] in config for config in configs):
             assert any(OmegaConf.select(c, key, default="absent") != "absent" for c in configs), key

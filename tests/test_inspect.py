@@ -40,7 +40,7 @@ def test_a_sound_category(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {"inspect.html", "findings.json"} and not (tmp_path / "runs").exists()
     record = json.loads((out / "findings.json").read_text())
     assert {(row["part"], row["kind"], row["images"], row["masks"]) for row in record["counts"]} == {
-        ("train", "good", 17, 0),
+        ("training", "good", 17, 0),
         ("held-out", "good", 3, 0),
         ("test", "good", 10, 0),
         ("test", "hole", 5, 5),
@@ -64,7 +64,7 @@ def test_what_is_wrong_is_found_and_ends_strictly_with_status_1(tmp_path: Path) 
     assert inspected(tmp_path, *arguments, "strict=true").status == 1
     found = findings(tmp_path / "a b=c")
     wrong = {name for name, finding in found.items() if finding["severity"] == "wrong"}
-    assert {"unreadable", "masks_unfit", "masks_empty"} <= wrong and wrong & {"copy_train_test", "copy_held-out_test"}
+    assert {"unreadable", "masks_unfit", "masks_empty"} <= wrong and wrong & {"copy_training_test", "copy_held-out_test"}
     assert found["left_aside"]["severity"] == "note" and "(and 1 more)" in str(found["unreadable"]["sentence"])
     assert "trivial_maps" in found and "augmentation" in found, "a bad file is no end"
 

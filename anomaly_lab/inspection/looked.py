@@ -19,7 +19,7 @@ SIDE = 512  # pixels of the longer side, at most, at which brightness and sharpn
 LABELS = 16  # a mask with values up to this numbers its defects
 REGIONS = 1000  # of a mask, at most, whose areas are kept
 DEEP = 2**16 - 1
-TRAIN, HELD_OUT, TEST = "train", "held-out", "test"  # the parts of a data set; held-out images are normal training images
+TRAIN, HELD_OUT, TEST = "training", "held-out", "test"  # the parts of a data set; held-out images are normal training images
 
 
 class Mask(NamedTuple):

@@ -13,7 +13,7 @@ from anomaly_lab.data.images import read_image, read_mask, resize, to_unit
 from anomaly_lab.data.statistics import evenly
 from anomaly_lab.errors import UserError, printable
 from anomaly_lab.inspection.duplicates import SAID, Pair
-from anomaly_lab.inspection.looked import Looked
+from anomaly_lab.inspection.looked import TEST, Looked
 
 SIDE = 192  # pixels of a thumbnail's longer side
 QUALITY = 85
@@ -79,11 +79,11 @@ def thumbnail(stored: NDArray[np.generic], mask: NDArray[np.bool_] | None) -> st
 
 def histograms(looked: Sequence[Looked]) -> dict[str, str]:
     """Brightness and sharpness of training, normal test and defective test images, as SVG: {quantity: picture}."""
-    normal = [image for image in looked if image.part != "test"]
+    normal = [image for image in looked if image.part != TEST]
     groups = {
         "training": normal,
-        "normal test": [image for image in looked if image.part == "test" and not image.sample.label],
-        "defective test": [image for image in looked if image.part == "test" and image.sample.label],
+        "normal test": [image for image in looked if image.part == TEST and not image.sample.label],
+        "defective test": [image for image in looked if image.part == TEST and image.sample.label],
     }
     return {
         quantity: histogram({what: [getattr(image, quantity) for image in images] for what, images in groups.items() if images})

@@ -14,7 +14,7 @@ from inspection.made_up import by_name, made, several, split, verdicts
 def test_the_table_counts_by_part_and_kind() -> None:
     hole = several(2, TEST, "hole", mask=Mask(Path("m.png"), None))
     found = counts.table([*several(3), *several(1, HELD_OUT), *hole, *several(1, TEST, "hole"), *several(4, TEST)])
-    rows = [("train", "good", 3, 0), ("held-out", "good", 1, 0), ("test", "good", 4, 0), ("test", "hole", 3, 2)]
+    rows = [("training", "good", 3, 0), ("held-out", "good", 1, 0), ("test", "good", 4, 0), ("test", "hole", 3, 2)]
     assert found == rows
 
 

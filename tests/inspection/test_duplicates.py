@@ -61,10 +61,10 @@ def one(how: str, a: str, b: str, defect: str = "good") -> Pair:
 
 def test_findings_across_a_split() -> None:
     assert verdicts(findings([])) == {"duplicates": FINE}
-    assert verdicts(findings([one("copy", TRAIN, TEST)])) == {"copy_train_test": WRONG}
+    assert verdicts(findings([one("copy", TRAIN, TEST)])) == {"copy_training_test": WRONG}
     assert verdicts(findings([one("near", TEST, HELD_OUT)])) == {"near_held-out_test": WRONG}
-    assert verdicts(findings([one("relit", TRAIN, TEST)])) == {"relit_train_test": NOTE}
-    held = by_name(findings([one("copy", HELD_OUT, TRAIN)]))["copy_train_held-out"]
+    assert verdicts(findings([one("relit", TRAIN, TEST)])) == {"relit_training_test": NOTE}
+    held = by_name(findings([one("copy", HELD_OUT, TRAIN)]))["copy_training_held-out"]
     assert held.severity == WRONG and "the threshold is too low for new images" in held.sentence
     assert verdicts(findings([one("near", TRAIN, TRAIN)])) == {"near_within": NOTE}
 
@@ -72,10 +72,10 @@ def test_findings_across_a_split() -> None:
 def test_a_copy_that_is_normal_and_defective_is_contrary() -> None:
     found = by_name(findings([one("copy", TEST, TEST, "hole"), one("near", TEST, TEST)]))
     assert {name: finding.severity for name, finding in found.items()} == {"copy_contrary": WRONG, "near_within": NOTE}
-    assert verdicts(findings([one("relit", TRAIN, TEST, "hole")])) == {"relit_train_test": NOTE}, "a part may get a defect"
+    assert verdicts(findings([one("relit", TRAIN, TEST, "hole")])) == {"relit_training_test": NOTE}, "a part may get a defect"
 
 
 def test_the_count_is_of_images_not_of_pairs() -> None:
     a, b, c = made(0), made(1), made(2, TEST)
     (found,) = findings([Pair(a, c, "near"), Pair(b, c, "near")])
-    assert found.sentence.startswith("1 test image and train images are nearly the same") and found.numbers["pairs"] == 2
+    assert found.sentence.startswith("1 test image and training images are nearly the same") and found.numbers["pairs"] == 2

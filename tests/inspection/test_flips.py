@@ -105,5 +105,5 @@ def test_the_suggestion_names_the_flips() -> None:
     few = [spots(i) for i in range(2 * FEWEST - 1)]
     assert judged(few) == []
     (found,) = suggested([], [H], len(few))
-    assert found.severity == NOTE and "17 normal images don't tell" in found.sentence
+    assert found.severity == NOTE and "15 normal images don't tell" in found.sentence
     assert suggested([], [], len(few))[0].severity == FINE

@@ -47,8 +47,8 @@ def test_samples_are_spread_over_each_kind_and_bad_files_left_out(tmp_path: Path
     cv2.imwrite(str(path), np.full((8, 8), 9, np.uint8))
     looked = [look(Sample(path, "good", None), TRAIN) for _ in range(9)]
     found = samples([*looked, *several(3, TEST, "hole"), made(9, TEST, "gone", fault="is empty")])
-    assert {what: len(of) for what, of in found.items()} == {"train, good": EACH, "test, hole": 3}
-    assert decoded(found["train, good"][0].data).shape == (8, 8, 3)
+    assert {what: len(of) for what, of in found.items()} == {"training, good": EACH, "test, hole": 3}
+    assert decoded(found["training, good"][0].data).shape == (8, 8, 3)
 
 
 def test_pairs_across_a_split_come_first() -> None:
