@@ -52,7 +52,7 @@ class Graph(nn.Module):
         F = AllTiles(self.network, ForInference(), self.tile, self.precision)
         found = self.scorer(F, prepared(pixels, self.preprocessing, self.size))
         stored = self.preprocessing.at_training_resolution(self.size)
-        heatmap = torch.vmap(lambda one: resize_heatmap(one, stored))(found.heatmap.float())
+        heatmap = resize_heatmap(found.heatmap.float(), stored)
         score = torch.vmap(self.pooling)(heatmap)
         if found.weights is not None:
             score = score * found.weights

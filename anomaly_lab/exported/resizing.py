@@ -39,7 +39,7 @@ def enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _areas(old: int, new: int) -> tuple[Tensor, int]:
-    """(matrix (new, old), divisor): the share of each old pixel in a new one; for a whole factor, counts and factor."""
+    """(matrix (new, old), divisor): shares of old pixels in new ones; for a whole factor counts, and it."""
     factor = old / new
     begin, pixel = torch.arange(new, dtype=torch.float64)[:, None] * factor, torch.arange(old, dtype=torch.float64)
     shared = (torch.minimum(begin + factor, pixel + 1) - torch.maximum(begin, pixel)).clamp_min(0)

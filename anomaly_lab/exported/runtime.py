@@ -54,7 +54,8 @@ class Exported:
             raise UserError(
                 f"the image has {given}, but {self.file.name} takes {takes}: export the run for this size with size="
             )
-        found = self._run(np.ascontiguousarray(np.broadcast_to(pixels, (*self.size, 3)))[None])
+        rgb = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+        found = self._run(np.ascontiguousarray(rgb)[None])
         heatmap, mask, score, defective = (found[name][0] for name in OUTPUTS)
         return Found(heatmap, mask, float(score), bool(defective))
 

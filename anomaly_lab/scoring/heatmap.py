@@ -42,7 +42,8 @@ def enlarged(heatmap: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def resize_heatmap(heatmap: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize (h, w) to (H, W), bilinear: pixel metrics are computed at the resolution of the ground truth."""
-    if tuple(heatmap.shape) == tuple(size):  # a DataLoader turns tuples into lists
+    """Resize (…, h, w) to (…, H, W), bilinear: pixel metrics are computed at the resolution of the ground truth."""
+    if tuple(heatmap.shape[-2:]) == tuple(size):  # a DataLoader turns tuples into lists
         return heatmap
-    return F.interpolate(heatmap[None, None], size=tuple(size), mode="bilinear", antialias=False)[0, 0]
+    maps = heatmap.reshape(-1, 1, *heatmap.shape[-2:])
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", antialias=False).reshape(*heatmap.shape[:-2], *size)
