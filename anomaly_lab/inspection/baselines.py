@@ -58,8 +58,8 @@ def _item(sample: Sample, preprocessing: Preprocessing) -> tuple[Tensor, Sequenc
 
     stored = read_image(sample.path)
     X = to_tensor(preprocessing(stored))
-    size = X.shape[-2:]
+    size = int(X.shape[-2]), int(X.shape[-1])
     truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
     if sample.mask is not None:
-        truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), tuple(size)))
+        truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), size))
     return X, size, sample.label, truth

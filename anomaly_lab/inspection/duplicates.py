@@ -41,7 +41,7 @@ def pairs(looked: Sequence[Looked]) -> list[Pair]:
     images = [looked[int(i)] for i in np.linspace(0, len(looked) - 1, min(MOST, len(looked))).round()]
     if len(images) < 2:
         return []
-    rows = np.array([image.small for image in images], np.float32) / DEEP
+    rows = np.array([image.small for image in images], np.float32) / np.float32(DEEP)
     shown = {(i, j): "near" for i, j in near(rows)}
     for i, j in relit(rows):
         shown.setdefault((i, j), "relit")

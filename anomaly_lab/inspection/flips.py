@@ -10,7 +10,7 @@ An effect that is certain may be tiny, such as a weave turned by a degree. So a 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -130,7 +130,7 @@ def suggested(tested: Sequence[Tested], configured: Sequence[str], images: int) 
         return [Finding("augmentation", NOTE if configured else FINE, f"{sentence}: look at category.augmentation yourself")]
     fit = [flip.name for flip in tested if not flip.harmful]
     changed = [flip for flip in tested if flip.harmful]
-    numbers = {flip.name: flip._asdict() | {"harmful": flip.harmful} for flip in tested}
+    numbers: dict[str, Any] = {flip.name: flip._asdict() | {"harmful": flip.harmful} for flip in tested}
     numbers |= {"suggested": fit, "false_alarm_rate": ALPHA}
     told = ", ".join(f"{flip.name} (+{flip.raised:.0%})" for flip in changed)
     suggestion = f"category.augmentation='[{','.join(fit)}]'"

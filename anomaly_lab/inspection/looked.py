@@ -1,7 +1,7 @@
 """What is looked at in each image and mask. Each file is decoded once; what is kept of it has a fixed size."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -105,7 +105,7 @@ def look_at_mask(path: Path, size: tuple[int, int]) -> Mask:
     return Mask(path, None, float(marked.mean()), tuple(areas), shades)
 
 
-def shades_of(values: NDArray[np.generic]) -> int:
+def shades_of(values: NDArray[Any]) -> int:
     """How many pixels of a mask lie between 0 and its largest value; none where it numbers its defects."""
     top = int(values.max())
     return 0 if top <= LABELS else int(((values > 0) & (values < top)).sum())

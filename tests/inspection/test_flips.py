@@ -19,14 +19,15 @@ def spots(seed: int, side: int = 64) -> NDArray[np.float32]:
 
 
 def printed(seed: int, turned: bool) -> NDArray[np.float32]:
-    """A letter F at a random place over faint spots; `turned`: in one of four directions."""
+    """Letters F over faint spots, at random places; `turned`: each in one of four directions."""
     rng = np.random.default_rng([seed, 1])
-    glyph = np.zeros((32, 32), np.float32)
-    glyph[4:28, 8:13] = glyph[4:9, 8:26] = glyph[14:19, 8:22] = 1
-    glyph = np.rot90(glyph, int(rng.integers(4))) if turned else glyph
+    letter = np.zeros((16, 16), np.float32)
+    letter[2:14, 4:7] = letter[2:5, 4:13] = letter[7:10, 4:11] = 1
     image = 0.2 * spots(seed)
-    top, left = rng.integers(0, 32, 2)
-    image[top : top + 32, left : left + 32] = np.maximum(image[top : top + 32, left : left + 32], glyph)
+    for row, column in np.ndindex(3, 3):
+        top, left = 20 * row + rng.integers(2, 7), 20 * column + rng.integers(2, 7)
+        own = np.rot90(letter, int(rng.integers(4))) if turned else letter
+        image[top : top + 16, left : left + 16] = np.maximum(image[top : top + 16, left : left + 16], own)
     return image
 
 
@@ -59,10 +60,10 @@ def test_domes_that_are_lit_from_the_left_show_when_they_are_flipped() -> None:
 
     def lit(seed: int, domed: bool) -> NDArray[np.float32]:
         height = spots(seed, 65)[:64]
-        return np.diff(np.exp(5 * height) / 100 if domed else height, axis=1).astype(np.float32)
+        return np.diff(np.exp(9 * height) / 5000 if domed else height, axis=1).astype(np.float32)
 
     domes, even = ({flip.name: flip for flip in judged([lit(i, domed) for i in range(40)])} for domed in (True, False))
-    assert domes[H].harmful and not domes[V].harmful
+    assert domes[H].p <= ALPHA < domes[V].p and domes[H].raised > 0.15 > 10 * abs(domes[V].raised)
     assert not even[H].harmful and not even[V].harmful and even[R].harmful
 
 
