@@ -15,7 +15,7 @@ from conftest import TINY, Finished, write_category
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from anomaly_lab.analysis.measure import QUANTITIES
+from anomaly_lab.analyze.measure import QUANTITIES
 from anomaly_lab.build import build
 from anomaly_lab.data.folder import scan
 from anomaly_lab.data.images import read_image, read_mask

@@ -12,7 +12,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 
-from anomaly_lab.analysis.verdict import verdicts  # noqa: E402
+from anomaly_lab.analyze.verdict import verdicts  # noqa: E402
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
 KEPT = ("images", "side", "passes", "probes", "lanczos_steps", "rounding_of_the_run")

@@ -3,7 +3,7 @@
     python experiments/projection/instrument.py      # under two minutes on one core
 
 Linear maps of 64 values: the truth is linear algebra on the matrix. Curved manifolds: the truth is the tangent space and the
-full Jacobian. Estimates use the functions of anomaly_lab/analysis/ alone.
+full Jacobian. Estimates use the functions of anomaly_lab/analyze/ alone.
 """
 
 import sys
@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # scripts, not a package
 import known  # noqa: E402
 
-from anomaly_lab.analysis import conservation, idempotence, identity, orthogonality, projection, spectrum  # noqa: E402
-from anomaly_lab.analysis.jacobian import Jacobian, signs  # noqa: E402
+from anomaly_lab.analyze import conservation, idempotence, identity, orthogonality, projection, spectrum  # noqa: E402
+from anomaly_lab.analyze.jacobian import Jacobian, signs  # noqa: E402
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
 N, K, IMAGES, PAIRS = 64, 8, 50, 20_000

@@ -1,4 +1,4 @@
-"""Maps whose projection properties are known: what the instrument of anomaly_lab/analysis/ is tried on.
+"""Maps whose projection properties are known: what the instrument of anomaly_lab/analyze/ is tried on.
 
 Linear maps act on "images" of n values, (B, 1, 1, n). `Bumps` is a curved manifold of images with two or three parameters.
 """

@@ -11,7 +11,7 @@ import tau
 from matplotlib import pyplot as plt
 from tau import Array, Tau
 
-from anomaly_lab.analysis.measure import QUANTITIES
+from anomaly_lab.analyze.measure import QUANTITIES
 from anomaly_lab.show import figures  # noqa: F401  # no window
 from anomaly_lab.show.markdown import pipe_table
 
