@@ -104,8 +104,8 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
         suffix = ".onnx" if exported[0] == "format=onnx" else ".xml" if exported[0] == "format=openvino" else suffix
         file = folder / f"{runtime.replace(', ', '_')}_{side}{suffix}"
         own = [] if side == SIDES[0] else [f"size={side}x{side}", f"images={images}"]
-        ended = subprocess.run([sys.executable, "-m", "anomaly_lab.export", f"run={run}", f"out={file}", *exported, *own], text=True,
-                               capture_output=True)  # fmt: skip
+        command = [sys.executable, "-m", "anomaly_lab.export", f"run={run}", f"out={file}", *exported, *own]
+        ended = subprocess.run(command, text=True, capture_output=True)
         if ended.returncode:
             return [ended.stderr.strip().splitlines()[-1][:200], *["–"] * (len(TITLES) - 3)]
         agreement = json.loads(next(file.parent.glob(f"{file.name}*.json")).read_text())["as_the_run_decides"]
