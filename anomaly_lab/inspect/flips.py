@@ -138,5 +138,6 @@ def suggested(tested: Sequence[Tested], configured: Sequence[str], images: int) 
         names = ", ".join(f"{flip.name} (+{flip.raised:.0%})" for flip in used)
         sentence = f"flipped images lie farther from normal ones, in print, form or light: {names}; try {suggestion}"
         return [Finding("augmentation", NOTE, sentence, numbers)]
-    sentence = f"the flips in use leave normal images normal; {suggestion} does" if configured else f"{suggestion} is possible"
-    return [Finding("augmentation", FINE, sentence + (f", and not {told}" if told else ""), numbers)]
+    kept = "the flips of category.augmentation leave normal images normal; " if configured else ""
+    other = f"{suggestion} is possible" + (f", without {told}" if told else "")
+    return [Finding("augmentation", FINE, kept + other, numbers)]

@@ -102,7 +102,7 @@ def test_the_suggestion_names_the_flips() -> None:
     assert found.severity == NOTE and "try category.augmentation='[rotate90]'" in found.sentence
     assert found.numbers["false_alarm_rate"] == ALPHA and found.numbers[H]["harmful"]
     (found,) = suggested(print_, [R], 60)
-    assert found.severity == FINE and "and not horizontal_flip" in found.sentence
+    assert found.severity == FINE and "is possible, without horizontal_flip" in found.sentence
     few = [spots(i) for i in range(2 * FEWEST - 1)]
     assert judged(few) == []
     (found,) = suggested([], [H], len(few))
