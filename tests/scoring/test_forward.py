@@ -44,6 +44,13 @@ def test_a_module_s_f_is_its_network_folded() -> None:
         torch.testing.assert_close(module.F(X), module(X), rtol=1e-4, atol=1e-5)
 
 
+def test_the_differentiable_form_computes_the_same_with_gradients() -> None:
+    F, X = Forward(Halved().eval(), ForInference(), 32, "32-true"), torch.rand(1, 3, 40, 64)
+    _, Jv = torch.func.jvp(F.differentiable, (X,), (X,))
+    torch.testing.assert_close(F.differentiable(X), F(X))
+    torch.testing.assert_close(Jv, X / 2)
+
+
 def test_a_network_that_reconstructs_nothing_decodes_nothing() -> None:
     network = nn.Module()
     network.reconstructs = False  # type: ignore[assignment]
