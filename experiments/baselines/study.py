@@ -77,8 +77,12 @@ def carry_out(given: argparse.Namespace, jobs: Sequence[Job]) -> int:
         print(place(given, job), flush=True)
         run(given, job)
 
-    with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(one, jobs))
+    if given.jobs == 1:
+        for job in jobs:
+            one(job)
+    else:
+        with ThreadPoolExecutor(given.jobs) as pool:
+            list(pool.map(one, jobs))
     return left[0]
 
 
