@@ -258,10 +258,11 @@ def test_the_study_of_baselines_stops_in_time_and_says_what_is_left(
 def test_every_method_of_the_baselines_composes_and_stands_in_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     methods = baselines_module("methods", monkeypatch)
     page = (EXPERIMENTS.parent / "docs/baselines.md").read_text()
-    for name, overrides in methods.METHODS.items():
+    for name in methods.METHODS:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("train", overrides=["+category=carpet", *overrides])
+            config = compose("train", overrides=["+category=carpet", *methods.overrides(name, "screw_512")])
         check(config)
+        assert (config.data.train_size == 0) == (name in methods.WHOLE)
         assert name in ("restore", "default", "knn", "segment") or f"`model={name}`" in page
     assert set(methods.COLUMNS.values()) <= set(methods.METHODS)
 
