@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import TINY, Finished, write_category
+from conftest import TINY, Finished, train_in_process, write_category
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -226,25 +226,59 @@ def baselines_module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def test_the_study_of_baselines_writes_results_and_tables_and_repeats_nothing(tmp_path: Path) -> None:
+def test_the_study_of_baselines_writes_results_and_tables_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A method that is trained and one that is not; a missing set is left out; a second call repeats nothing."""
     write_category(tmp_path / "data" / "hazelnut_toy")
-    out = tmp_path / "out"
-    command = [sys.executable, str(EXPERIMENTS / "baselines" / "study.py"), str(tmp_path / "data")]
-    command += ["--runs", str(tmp_path / "runs"), "--out", str(out), "--sets", "hazelnut_toy", "screw_512", "--seeds", "3"]
-    command += ["--methods", "vae", "texture_inspection", "--jobs", "1", "--within", "0", "--seconds", "4"]
-    command += ["--set", "image_size=64", "data.train_size=64", "trainer.precision=32-true"]
-    first = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "screw_512 is not in" in first.stdout
-    found = {path.name: json.loads(path.read_text()) for path in (out / "results").glob("*.json")}
-    assert set(found) == {f"4s_hazelnut_toy_{m}_seed3.json" for m in ("vae", "texture_inspection")}
-    vae = found["4s_hazelnut_toy_vae_seed3.json"]
-    assert vae["parameters"] > 1e6 and vae["ms_per_image"] > 0 and vae["objective"] == "own"
-    assert f"{vae['image_auroc']:.3f}" in (out / "table.md").read_text()
-    assert "| hazelnut_toy | vae | 4 | 1 |" in (out / "sets.md").read_text()
-    assert "no test" in (out / "ranks.md").read_text()
-    second = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "anomaly_lab" not in second.stdout and "seed3" not in second.stdout, "no second run"
+    study, measure, called = baselines_module("study", monkeypatch), baselines_module("measure", monkeypatch), []
+
+    def here(*arguments: str) -> str:
+        called.append(arguments)
+        if arguments[:2] == ("-m", "anomaly_lab.train"):
+            assert train_in_process(tmp_path, *arguments[2:]).status == 0
+            return ""
+        monkeypatch.setattr(sys, "argv", list(arguments))
+        capsys.readouterr()
+        measure.main()
+        return capsys.readouterr().out
+
+    monkeypatch.setattr(study, "python", here)
+    command = [
+        "study.py",
+        str(tmp_path / "data"),
+        "--runs",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path / "out"),
+        "--jobs",
+        "1",
+    ]
+    command += [
+        "--sets",
+        "hazelnut_toy",
+        "screw_512",
+        "--seeds",
+        "3",
+        "--methods",
+        "vae",
+        "texture_inspection",
+        "--within",
+        "0",
+    ]
+    command += ["--seconds", "40", "--set", "debug=default", "trainer.max_epochs=1", "trainer.precision=32-true"]
+    for _ in range(2):
+        monkeypatch.setattr(sys, "argv", command)
+        study.main()
+        assert len(called) == 4, "the second call trains and measures nothing"
+    assert "screw_512 is not in" in capsys.readouterr().out
+    found = {path.name: json.loads(path.read_text()) for path in (tmp_path / "out/results").glob("*.json")}
+    assert set(found) == {f"40s_hazelnut_toy_{m}_seed3.json" for m in ("vae", "texture_inspection")}
+    vae = found["40s_hazelnut_toy_vae_seed3.json"]
+    assert vae["parameters"] > 1e6 and vae["ms_per_image"] > 0 and vae["objective"] == "own" and vae["steps"] == 5
+    assert f"{vae['image_auroc']:.3f}" in (tmp_path / "out/table.md").read_text()
+    assert "| hazelnut_toy | vae | 40 | 1 |" in (tmp_path / "out/sets.md").read_text()
+    assert "no test" in (tmp_path / "out/ranks.md").read_text()
 
 
 def test_the_tables_of_baselines_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,20 +326,25 @@ def test_the_study_of_baselines_stops_in_time_and_says_what_is_left(
 def test_every_method_of_the_baselines_composes_and_stands_in_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     methods = baselines_module("methods", monkeypatch)
     page = (EXPERIMENTS.parent / "docs/baselines.md").read_text()
-    for name, overrides in methods.METHODS.items():
+    for name in methods.METHODS:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("train", overrides=["+category=carpet", *overrides])
+            config = compose("train", overrides=["+category=carpet", *methods.overrides(name, "screw_512")])
         check(config)
+        assert (config.data.train_size == 0) == (name in methods.WHOLE)
         assert name in ("restore", "default", "knn", "segment") or f"`model={name}`" in page
     assert set(methods.COLUMNS.values()) <= set(methods.METHODS)
 
 
-def test_the_study_over_time_scores_both_corruptions(tmp_path: Path) -> None:
+def test_the_study_over_time_scores_both_corruptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None
+) -> None:
     write_category(tmp_path / "data" / "grid_mini")
-    command = [sys.executable, str(EXPERIMENTS / "baselines" / "over_time.py"), str(tmp_path / "data"), "--steps", "2"]
-    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--sets", "grid_mini", "--seeds", "0"]
-    command += ["--set", "image_size=64", "data.train_size=64", "model.width=0.03", "trainer.precision=32-true"]
-    subprocess.run(command, capture_output=True, text=True, check=True)
+    over_time = baselines_module("over_time", monkeypatch)
+    monkeypatch.setattr(over_time, "train", lambda arguments: train_in_process(tmp_path, *arguments))
+    command = ["over_time.py", str(tmp_path / "data"), "--steps", "2", "--runs", str(tmp_path / "runs"), "--seeds", "0"]
+    command += ["--out", str(tmp_path / "out"), "--sets", "grid_mini", "--set", "image_size=64", "data.train_size=64"]
+    monkeypatch.setattr(sys, "argv", [*command, "model.width=0.03", "trainer.precision=32-true", "batch_size=2"])
+    over_time.main()
     rows = [line for line in (tmp_path / "out/over_time.md").read_text().splitlines() if line.startswith("| grid_mini")]
     assert [row.split(" | ")[1:3] for row in rows] == [["restore", "2"], ["segment", "2"]]
     records = [json.loads(path.read_text()) for path in (tmp_path / "out/results").glob("*.json")]

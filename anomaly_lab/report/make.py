@@ -140,13 +140,13 @@ def _paper_figures(groups: Sequence[Group], folder: Path, notes: list[str]) -> I
     from anomaly_lab.report.pictures.rescored import rescored
 
     places: dict[tuple[str, str], list[Rescored]] = {}
-    # the paper's figures show reconstructions, which a detector on features does not make
+    # the paper's figures show reconstructions, which a detector on features does not make, nor a network that only marks pixels
     reconstructing = [g for g in groups if "scoring.detector._target_" not in g.setting]
     best = list(best_by_proxy(reconstructing, "objective", "corruption"))
     for g, run in watched(best, "Drawing figures", len(best)):
         try:
             found = rescored(run)
-            if found.shown:  # scores its images
+            if found.shown and found.trained.module.reconstructs:  # scores its images
                 places.setdefault((g.source, str(g["category"])), []).append(found)
         except UserError as error:
             notes.append(f"{run.path.name} is in no figure: {error}.")

@@ -52,10 +52,14 @@ def main() -> None:
             new += [f"seed={seed}", *METHODS[objective], "trainer.max_epochs=1", f"data.steps_per_epoch={steps}"]
             new += ["trainer.max_time=null", f"hydra.run.dir={run}", *given.set]
             arguments = [f"resume={run}"] if (run / "config.yaml").is_file() else new
-            subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
+            train(arguments)
         if (run / "metrics.json").is_file():
             records.keep(run, target, {"objective_name": objective, "set": name, "length": steps, **corruptions(run)})
         write_table(given.out)
+
+
+def train(arguments: list[str]) -> None:
+    subprocess.run([sys.executable, "-m", "anomaly_lab.train", *arguments], check=False)
 
 
 def corruptions(run: Path) -> dict[str, Any]:

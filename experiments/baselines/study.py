@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # scripts, not a package
 import records  # noqa: E402
-from methods import EMBEDDED, METHODS, SETS  # noqa: E402
+from methods import EMBEDDED, METHODS, SETS, overrides  # noqa: E402
 from tables import write_tables  # noqa: E402
 
 REST = 60  # seconds of a run besides the training: start, calibration, test, figures
@@ -77,8 +77,12 @@ def carry_out(given: argparse.Namespace, jobs: Sequence[Job]) -> int:
         print(place(given, job), flush=True)
         run(given, job)
 
-    with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(one, jobs))
+    if given.jobs == 1:
+        for job in jobs:
+            one(job)
+    else:
+        with ThreadPoolExecutor(given.jobs) as pool:
+            list(pool.map(one, jobs))
     return left[0]
 
 
@@ -99,7 +103,7 @@ def run(given: argparse.Namespace, job: Job) -> None:
     if not (directory / "metrics.json").is_file():
         data = [f"+category={name}"] if name in EMBEDDED else ["+category=custom", f"category.name={name}", "data=folder"]
         root = [] if name in EMBEDDED else [f"data.root={given.root.resolve()}"]
-        new = [*data, *root, f"seed={seed}", *METHODS[method], f"hydra.run.dir={directory}"]
+        new = [*data, *root, f"seed={seed}", *overrides(method, name), f"hydra.run.dir={directory}"]
         new += [
             f"trainer.max_time=00:00:{given.seconds // 60:02d}:{given.seconds % 60:02d}",
             "trainer.max_epochs=-1",
@@ -109,7 +113,7 @@ def run(given: argparse.Namespace, job: Job) -> None:
     if not (directory / "metrics.json").is_file():
         return
     measured = json.loads(python(str(HERE / "measure.py"), str(directory)) or "{}")
-    setting = {"method": method, "set": name, "seconds": given.seconds, "overrides": METHODS[method] + given.set}
+    setting = {"method": method, "set": name, "seconds": given.seconds, "overrides": overrides(method, name) + given.set}
     records.keep(directory, target(given, job), setting | measured)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from anomaly_lab.networks.baselines.bottleneck import SLOPE, at_side
+from anomaly_lab.networks.baselines.bottleneck import SLOPE, at_side, resized
 from anomaly_lab.networks.gradients import gradients
 
 SMALLEST = 4  # side of the generator's first map, in pixels
@@ -58,10 +58,11 @@ class AnoGAN(nn.Module):
         return torch.sigmoid(self.generator(z[..., None, None]).float())
 
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-        """−log D(X) − log(1 − D(G(z))) for D, plus −log D(G(z)) for G, of crops X (B, 3, side, side). X̂ is not used.
+        """−log D(X) − log(1 − D(G(z))) for D, plus −log D(G(z)) for G, of X (B, 3, H, W) at `side`. X̂ is not used.
 
         No term trains the other's weights: D's sees G(z) without gradient, G's sees D with weights that count as constants.
         """
+        X = resized(X, self.side)
         fake = self.generated(torch.randn(len(X), self.latent, device=X.device))
         told = functional.softplus(-self._logit(X)) + functional.softplus(self._logit(fake.detach()))
         fooled = functional.softplus(-self._logit(fake, fixed=True))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anomaly_lab.networks.baselines.bottleneck import at_side
+from anomaly_lab.networks.baselines.bottleneck import at_side, resized
 from anomaly_lab.networks.baselines.vae import VAE
 from anomaly_lab.networks.gradients import gradients
 
@@ -39,7 +39,8 @@ class AttentionVAE(VAE):
         return torch.sigmoid((weight * features.float()).sum(1))
 
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-        """−ELBO + w · mean(1 − A) of X (B, 3, side, side). No corruption is used."""
+        """−ELBO + w · mean(1 − A) of X (B, 3, H, W) at `side`. No corruption is used."""
+        X = resized(X, self.side)
         features = self.encoder(X)
         mean, log_variance = self.posterior(features)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)

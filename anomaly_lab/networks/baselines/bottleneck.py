@@ -72,13 +72,19 @@ def initialised(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
+def resized(X: Tensor, side: int) -> Tensor:
+    """X (B, 3, H, W) as squares of `side` pixels, (B, 3, side, side)."""
+    if tuple(X.shape[-2:]) == (side, side):
+        return X
+    return functional.interpolate(X, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+
+
 def at_side(network: Callable[[Tensor], Tensor], X: Tensor, side: int) -> Tensor:
     """network(X) for a network that takes squares of `side` pixels: images of another size are resized, and back after it."""
     size = X.shape[-2:]
     if tuple(size) == (side, side):
         return network(X)
-    small = functional.interpolate(X, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
-    return functional.interpolate(network(small), size=size, mode="bilinear", align_corners=False)
+    return functional.interpolate(network(resized(X, side)), size=size, mode="bilinear", align_corners=False)
 
 
 class BottleneckAutoencoder(nn.Module):

@@ -14,7 +14,16 @@ many draws. Layers are those of AE_L2.
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.networks.baselines.bottleneck import SHRINKS, at_side, decoder, encoder, filters_of, initialised, require_side
+from anomaly_lab.networks.baselines.bottleneck import (
+    SHRINKS,
+    at_side,
+    decoder,
+    encoder,
+    filters_of,
+    initialised,
+    require_side,
+    resized,
+)
 
 LARGEST = 10.0  # absolute value of log σ², so that its exponential stays finite
 
@@ -51,7 +60,8 @@ class VAE(nn.Module):
         return torch.sigmoid(self.decoder(z[..., None, None]).float())
 
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-        """−ELBO of X (B, 3, side, side), the mean over images, divided by the number of values of one image."""
+        """−ELBO of X (B, 3, H, W) at `side`, the mean over images, divided by the number of values of one image."""
+        X = resized(X, self.side)
         mean, log_variance = self.posterior(self.encoder(X))
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         return self.negative_elbo(X, self.decoded(z), mean, log_variance)

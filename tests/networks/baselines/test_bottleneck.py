@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from anomaly_lab.networks.baselines.anogan import AnoGAN
+from anomaly_lab.networks.baselines.attention_vae import AttentionVAE
 from anomaly_lab.networks.baselines.bottleneck import BottleneckAutoencoder, at_side
+from anomaly_lab.networks.baselines.vae import VAE
 
 
 def test_layers_are_those_of_the_papers_table_1() -> None:
@@ -54,3 +57,17 @@ def test_it_learns_two_images_with_one_latent_number() -> None:
 def test_a_side_that_cannot_be_shrunk_is_refused(side: int) -> None:
     with pytest.raises(ValueError, match=r"model.side is .*multiple of 16"):
         BottleneckAutoencoder(side, 4, 1)
+
+
+@pytest.mark.parametrize("size", [(24, 40), (8, 8), (16, 16)])
+def test_the_loss_of_a_network_for_one_size_takes_any_crop(size: tuple[int, int]) -> None:
+    """Crops have other sizes in a debugging run, and where whole images are trained."""
+    for network in (
+        VAE(16, 2, 0.25, 0.1),
+        AttentionVAE(16, 2, 0.25, 0.1, 0.1),
+        AnoGAN(16, 2, 2, 1, 0.1, 0.1),
+    ):
+        X = torch.rand(2, 3, *size)
+        loss = network.loss(X, X, X[:, :1])
+        loss.backward()
+        assert torch.isfinite(loss)

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import small_data, small_module, small_trainer, write_category
+from conftest import (
+    in_process,
+    metrics_of,
+    scores_of,
+    sentence,
+    small_data,
+    small_module,
+    small_trainer,
+    stripes,
+    train_in_process,
+    write_category,
+)
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
@@ -102,3 +113,21 @@ def test_a_port_trains_is_calibrated_scored_and_comes_back(
     again.load_state_dict(stored["state"])
     once_more = look(again.eval(), X, (32, 40))
     assert (once_more.heatmap == found.heatmap).all() and once_more.score == found.score
+
+
+def test_a_network_that_only_marks_pixels_is_trained_scored_again_and_reported(tmp_path: Path, blank_pictures: None) -> None:
+    """NSA by the commands: its own loss and map, and no reconstruction to draw; the map has no other evidence beside it."""
+    from anomaly_lab import evaluate
+    from anomaly_lab.report.__main__ import main
+
+    write_category(tmp_path / "data/stripes", train=4)
+    small = [*stripes(tmp_path / "data"), "model=nsa", "model.width=2"]
+    run = train_in_process(tmp_path, *small).directory
+    metrics = metrics_of(run)
+    expected = {"objective": "own", "scorer": "own", "evidence": "probability", "relative_error": None, "steps": 10}
+    assert {name: metrics[name] for name in expected} == expected
+    again = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}").directory
+    assert scores_of(again) == scores_of(run)
+    refused = in_process(tmp_path, evaluate.main, "evaluate", f"run={run}", "scoring.evidence=squared")
+    assert "model=nsa is scored by a map of its own" in sentence(refused)
+    assert in_process(tmp_path, main, "report", "runs=runs").status == 0

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from inspection.made_up import made, several
 
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.inspect.duplicates import Pair
 from anomaly_lab.inspect.looked import TEST, TRAIN, look
 from anomaly_lab.inspect.pictures import EACH, PAIRS, SIDE, histogram, histograms, pairs, samples, shown, thumbnail
+from inspection.made_up import made, several
 
 
 def decoded(data: str) -> np.ndarray:

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-from inspection.made_up import by_name, made, stored, verdicts
 
 from anomaly_lab.data import alike
 from anomaly_lab.inspect import duplicates
@@ -11,6 +10,7 @@ from anomaly_lab.inspect.duplicates import Pair, copies, pairs, relit
 from anomaly_lab.inspect.duplicates import duplicates as findings
 from anomaly_lab.inspect.finding import FINE, NOTE, WRONG
 from anomaly_lab.inspect.looked import HELD_OUT, TEST, TRAIN
+from inspection.made_up import by_name, made, stored, verdicts
 
 
 def texture(seed: int) -> np.ndarray:

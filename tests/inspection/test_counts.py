@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from conftest import write_category
-from inspection.made_up import by_name, made, several, split, verdicts
 
 from anomaly_lab.data.folder import scan
 from anomaly_lab.inspect import counts
 from anomaly_lab.inspect.finding import FINE, NOTE, WRONG
 from anomaly_lab.inspect.looked import HELD_OUT, TEST, Mask
+from inspection.made_up import by_name, made, several, split, verdicts
 
 
 def test_the_table_counts_by_part_and_kind() -> None:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from inspection.made_up import by_name, several, verdicts
 from scipy.stats import mannwhitneyu
 
 from anomaly_lab.inspect import light
 from anomaly_lab.inspect.finding import FINE, NOTE, WRONG
 from anomaly_lab.inspect.looked import TEST
+from inspection.made_up import by_name, several, verdicts
 
 RNG = np.random.default_rng(0)
 BEFORE = RNG.normal(0.5, 0.05, 100)

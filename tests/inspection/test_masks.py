@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inspection.made_up import by_name, several, split, verdicts
 
 from anomaly_lab.inspect.finding import FINE, NOTE, WRONG
 from anomaly_lab.inspect.looked import TEST, Looked, Mask
 from anomaly_lab.inspect.masks import masks, smallest
+from inspection.made_up import by_name, several, split, verdicts
 
 
 def holes(count: int = 4, **values: Any) -> list[Looked]:
