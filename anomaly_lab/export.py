@@ -7,7 +7,8 @@ run=DIR          a finished run; its files stay as they are
 format=FORMAT    onnx, openvino (model.xml and model.bin) or torch_export
 precision=P      of the network: fp32 (default), fp16, or int8 (onnx and openvino; calibrated on held-out normal images)
 out=FILE         the file to write (default: exports/<run>_<precision> with the format's suffix)
-size=HxW         of the images that the file takes, height x width (default: that of most of the run's images)
+size=SIZE        of the images that the file takes: fixed, that of most of the run's images (default); HxW, height x width in
+                 pixels; or dynamic, multiples of 32 pixels, for a run that does not resize its images (onnx and openvino)
 images=PATH      images for the comparison, as for predict (default: the run's held-out normal and test images)
 tolerate=N       how many images the file may decide differently than the run (default: 0)
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 KEYS = ("run", "format", "precision", "out", "size", "images", "tolerate")
 FORMATS, PRECISIONS = ("onnx", "openvino", "torch_export"), ("fp32", "fp16", "int8")
+SIZES = {"fixed": None, "dynamic": (0, 0)}
 
 
 def parse(given: Sequence[str]) -> "Options":
@@ -49,10 +51,11 @@ def parse(given: Sequence[str]) -> "Options":
     precision = values.get("precision", "fp32")
     if precision == "int8" and values["format"] == "torch_export":
         raise UserError("precision is int8, which format=torch_export does not have: use format=onnx or format=openvino")
-    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", values.get("size", "1x1"))
-    if size is None:
-        raise UserError(f"size is {values['size']}: write height x width in pixels, such as 512x768")
-
+    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", values.get("size", "fixed"))
+    if size is None and values.get("size", "fixed") not in SIZES:
+        raise UserError(f"size is {values['size']}: it must be {' or '.join(SIZES)}, or height x width, such as 512x768")
+    if values.get("size") == "dynamic" and values["format"] == "torch_export":
+        raise UserError("size is dynamic, which torch can't write to a file: use format=onnx or format=openvino, or size=HxW")
     from anomaly_lab.pipeline.export import Options
 
     return Options(
@@ -61,15 +64,14 @@ def parse(given: Sequence[str]) -> "Options":
         precision=precision,
         out=arguments.path(values["out"]) if "out" in values else None,
         images=values.get("images"),
-        size=(int(size[1]), int(size[2])) if "size" in values else None,
+        size=SIZES[values.get("size", "fixed")] if size is None else (int(size[1]), int(size[2])),
         tolerate=arguments.whole("tolerate", values.get("tolerate", "0"), 0),
     )
 
 
 def tell(found: "Export") -> None:
     """Print how well the file agrees with the run."""
-    height, width = found.size
-    print(f"{found.file}: takes images of {height} x {width} pixels (height x width)")
+    print(f"{found.file}: takes {found.takes}")
     if found.others:
         print(f"{found.others} of the run's images have another size and took no part in the comparison")
     compared = {found.precision: found.agreement} | {"32-true": found.in_float32}

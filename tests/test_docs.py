@@ -27,8 +27,8 @@ from shown_commands import (
     trainings,
 )
 
-from anomaly_lab import inspect
 from anomaly_lab.errors import UserError
+from anomaly_lab.inspect import __main__ as inspect
 from anomaly_lab.runs import command_line
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.command_line import CONF

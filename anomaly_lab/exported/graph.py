@@ -32,13 +32,13 @@ class Outputs(NamedTuple):
 class Graph(nn.Module):
     """Pixels (B, H, W, 3) uint8 RGB, as stored, → `Outputs`.
 
-    The scorer, the evidence, the network and the pooling are the run's own modules and functions. `size`: (H, W).
-    `precision`: of the network F; all else is computed in float32.
+    The scorer, the evidence, the network and the pooling are the run's own modules and functions. `size`: (H, W); None for any
+    size that `sizes.require_open` allows. `precision`: of the network F; all else is computed in float32.
     """
 
     threshold: Tensor
 
-    def __init__(self, module: AnomalyModule, size: tuple[int, int], precision: str) -> None:
+    def __init__(self, module: AnomalyModule, size: tuple[int, int] | None, precision: str) -> None:
         super().__init__()
         self.preprocessing, self.size = preprocessing_of(module), size
         self.network = _for_inference(module.network, precision)
@@ -51,8 +51,9 @@ class Graph(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         F = AllTiles(self.network, ForInference(), self.tile, self.precision)
         found = self.scorer(F, prepared(pixels, self.preprocessing, self.size))
-        stored = self.preprocessing.at_training_resolution(self.size)
-        heatmap = resize_heatmap(found.heatmap.float(), stored)
+        heatmap = found.heatmap.float()
+        if self.size is not None:
+            heatmap = resize_heatmap(heatmap, self.preprocessing.at_training_resolution(self.size))
         score = torch.vmap(self.pooling)(heatmap)
         if found.weights is not None:
             score = score * found.weights
@@ -68,9 +69,11 @@ class AllTiles(Forward):
             return reconstruct(self.network, X, self.tile).float()
 
 
-def prepared(pixels: Tensor, preprocessing: Preprocessing, size: tuple[int, int]) -> Tensor:
-    """Stored pixels (B, H, W, 3) uint8 → X (B, 3, h, w) in [0, 1], as `Preprocessing` prepares them."""
-    X = resized(pixels.permute(0, 3, 1, 2).float(), preprocessing.size(size)) / 255
+def prepared(pixels: Tensor, preprocessing: Preprocessing, size: tuple[int, int] | None) -> Tensor:
+    """Stored pixels (B, H, W, 3) uint8 → X (B, 3, h, w) in [0, 1], as `Preprocessing` prepares them. `size`: (H, W), None for
+    images that are not resized."""
+    stored = pixels.permute(0, 3, 1, 2).float()
+    X = (stored if size is None else resized(stored, preprocessing.size(size))) / 255
     mean: Any = preprocessing.mean
     std: Any = preprocessing.std
     if preprocessing.contrast == "none":

@@ -30,16 +30,17 @@ def write(program: ExportedProgram, path: Path, record: dict[str, Any]) -> None:
 
 
 def clean(model: Any) -> None:
-    """Call the first dimension "batch", and drop the exporter's notes, which hold paths of this machine."""
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    """Name the dimensions that are open, and drop the exporter's notes, which hold paths of this machine."""
+    dims = [dim.dim_param for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    names = {dim: name for dim, name in zip(dims, ("batch", "height", "width"), strict=False) if dim}
     graphs = [model.graph]
     while graphs:
         graph = graphs.pop()
         for value in (*graph.input, *graph.output, *graph.value_info):
             del value.metadata_props[:]
             for dim in value.type.tensor_type.shape.dim:
-                if dim.dim_param == batch:
-                    dim.dim_param = "batch"
+                if dim.dim_param in names:
+                    dim.dim_param = names[dim.dim_param]
         for node in graph.node:
             del node.metadata_props[:]
             node.doc_string = ""

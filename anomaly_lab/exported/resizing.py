@@ -47,7 +47,7 @@ def _areas(old: int, new: int) -> tuple[Tensor, int]:
 
 
 def _neighbours(old: int, new: int, stop: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """For each new pixel: its two old neighbours, their weights in 1/`UNIT`. `stop`: beyond the border the first has all."""
+    """For each new pixel: its two old neighbours, and their weights in 1/`UNIT`. `stop`: at the border the first has all."""
     place = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).float()
     first = place.floor()
     share = place - first

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_lab.errors import UserError, printable
-from anomaly_lab.exported import digests
+from anomaly_lab.exported import digests, sizes
 from anomaly_lab.exported.metadata import KEY, OUTPUTS, from_text
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}  # runtime → suffix of its files
@@ -44,15 +44,14 @@ class Exported:
             raise UserError(f"{file}: there is no such file")
         text, self._run = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}[name](file, threads)
         self.file, self.record = file, from_text(text, str(file))
-        self.size: tuple[int, int] = self.record["height"], self.record["width"]
 
     def __call__(self, pixels: NDArray[Any]) -> Found:
         """Decide about an image (H, W, 1) or (H, W, 3) uint8, as stored. UserError for another size or type."""
-        if pixels.dtype != np.uint8 or pixels.shape[:2] != self.size:
-            given = f"{pixels.shape[0]} x {pixels.shape[1]} pixels of {pixels.dtype}"
-            takes = f"{self.size[0]} x {self.size[1]} pixels (height x width) of uint8"
+        height, width = pixels.shape[:2]
+        if pixels.dtype != np.uint8 or not sizes.fits((height, width), self.record):
+            given = f"the image has {height} x {width} pixels (height x width) of {pixels.dtype}"
             raise UserError(
-                f"the image has {given}, but {self.file.name} takes {takes}: export the run for this size with size="
+                f"{given}, but {self.file.name} takes {sizes.told(self.record)} of uint8: export the run with size="
             )
         rgb = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
         found = self._run(np.ascontiguousarray(rgb)[None])

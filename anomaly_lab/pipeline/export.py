@@ -1,34 +1,28 @@
 """A trained run as one file for another runtime, compared with the run before it gets its name."""
 
-import hashlib
 import os
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
-import anomaly_lab
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import image_size
 from anomaly_lab.data.inputs import inputs
 from anomaly_lab.data.names import NORMAL
 from anomaly_lab.data.statistics import evenly
 from anomaly_lab.errors import Refused, UserError
-from anomaly_lab.exported import digests, int8, metadata, onnx_file, openvino_file, torch_file
+from anomaly_lab.exported import digests, int8, onnx_file, openvino_file, sizes, torch_file
 from anomaly_lab.exported.compare import FLOAT32, Agreement, compare
 from anomaly_lab.exported.program import program
+from anomaly_lab.exported.record import record
 from anomaly_lab.exported.runtime import SUFFIXES, Exported, imported
 from anomaly_lab.files import make_folder, write_json
-from anomaly_lab.results import maps_of
-from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import Trained, load
-from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.training.trainer import quiet
 
 FORMATS = {"onnx": "onnx", "openvino": "openvino", "torch_export": "torch"}  # → the runtime
@@ -38,7 +32,7 @@ IMAGES = 50  # for the comparison with the run
 
 
 class Options(NamedTuple):
-    """The arguments of the command, see `anomaly_lab.export`. `size` None: that of most images."""
+    """The arguments of the command, see `anomaly_lab.export`. `size` None: that of most images; `sizes.OPEN`: any."""
 
     run: Path
     format: str
@@ -53,7 +47,7 @@ class Export(NamedTuple):
     """What was made: `agreement` with the run as it decides, in its own precision; `in_float32`, with the run in float32."""
 
     file: Path
-    size: tuple[int, int]
+    takes: str  # images, in words
     others: int  # images of another size, which take no part
     precision: str  # of the run
     agreement: Agreement
@@ -74,20 +68,21 @@ def export(options: Options) -> Export:
     if any(part.exists() for part in digests.parts(file)):
         raise Refused(f"{file} exists: remove it, or choose another file with out=")
     candidates, held_out = _images(trained, options)
-    size, samples, others = _of_one_size(candidates, options)
+    size, samples, others = _that_fit(trained, candidates, options)
     if options.precision != "int8" or options.images is not None:
         samples = [samples[i] for i in evenly(len(samples), IMAGES)]
     make_folder(file.parent, "out=")
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".export-") as folder:
         made = Path(folder) / file.name
-        calibration = [sample for sample in held_out if image_size(sample.path) == size]
-        _write(trained, options, size, made, calibration)
+        known = record(trained, options.precision, size)
+        calibration = [sample.path for sample in held_out if sizes.fits(image_size(sample.path), known)]
+        _write(trained, options, known, made, calibration)
         exported, precision = Exported(made), trained.module.precision
         labelled = options.images is None
         agreement = compare(trained.module, exported, samples, precision, labelled)
         same = precision == FLOAT32
         in_float32 = agreement if same else compare(trained.module, exported, samples, FLOAT32, labelled)
-        done = Export(file, size, others, precision, agreement, in_float32)
+        done = Export(file, sizes.told(known), others, precision, agreement, in_float32)
         accepted = len(agreement.disagreeing) <= options.tolerate
         write_json(digests.report_of(file), _report(done, exported, made, options.tolerate, accepted))
         if not accepted:
@@ -118,66 +113,38 @@ def _images(trained: Trained, options: Options) -> tuple[list[Sample], list[Samp
     return [*data.held_out, *data.test], data.held_out
 
 
-def _of_one_size(samples: Sequence[Sample], options: Options) -> tuple[tuple[int, int], list[Sample], int]:
-    """(size, the images of it, the number of others): the size asked for, or that of most images."""
-    sizes = [image_size(sample.path) for sample in samples]
-    if not sizes:
+def _that_fit(trained: Trained, samples: Sequence[Sample], options: Options) -> tuple[tuple[int, int], list[Sample], int]:
+    """(size, the images that the file takes, the number of others): the size asked for, or that of most images."""
+    found = [image_size(sample.path) for sample in samples]
+    if not found:
         raise UserError(f"{options.run} has no image to compare the export with: name some with images=DIR")
-    size = options.size or Counter(sizes).most_common(1)[0][0]
-    chosen = [sample for sample, of in zip(samples, sizes, strict=True) if of == size]
+    if options.size == sizes.OPEN:
+        sizes.require_open(trained.module.hparams["preprocessing"])
+    size = options.size or Counter(found).most_common(1)[0][0]
+    known = {"height": size[0], "width": size[1], "tile": trained.module.hparams["scoring"]["tile"]}
+    chosen = [sample for sample, of in zip(samples, found, strict=True) if sizes.fits(of, known)]
     if not chosen:
         raise UserError(
-            f"no image has {size[0]} x {size[1]} pixels (height x width), to compare the export: name some with images=DIR"
+            f"the file would take {sizes.told(known)}, and there is none to compare it on: name some with images=DIR"
         )
     return size, chosen, len(samples) - len(chosen)
 
 
-def _write(trained: Trained, options: Options, size: tuple[int, int], file: Path, calibration: Sequence[Sample]) -> None:
-    """Write the file in its format and precision."""
-    record = _record(trained, options, size)
-    made = program(trained.module, size, "fp32" if options.precision == "int8" else options.precision)
+def _write(trained: Trained, options: Options, known: dict[str, Any], file: Path, calibration: Sequence[Path]) -> None:
+    """Write the file in its format and precision, with the record `known`."""
+    size = known["height"], known["width"]
+    made = program(
+        trained.module, None if size == sizes.OPEN else size, "fp32" if options.precision == "int8" else options.precision
+    )
     if options.format == "torch_export":
-        torch_file.write(made, file, record)
+        torch_file.write(made, file, known)
         return
     graph = file.with_suffix(".onnx")
-    onnx_file.write(made, graph, record)
+    onnx_file.write(made, graph, known)
     if options.precision == "int8":
-        int8.quantize(graph, [sample.path for sample in calibration])
+        int8.quantize(graph, calibration)
     if options.format == "openvino":
-        openvino_file.write(graph, file, record, options.precision == "fp16")
-
-
-def _record(trained: Trained, options: Options, size: tuple[int, int]) -> dict[str, Any]:
-    module, config = trained.module, trained.config
-    hparams, scoring = module.hparams, module.hparams["scoring"]
-    preprocessing, rule = preprocessing_of(module), hparams["calibration"]
-    return {
-        "format": metadata.FORMAT,
-        "version": anomaly_lab.__version__,
-        "torch": torch.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "run": trained.run.resolve().name,
-        "checkpoint": hashlib.sha256(best_checkpoint(trained.run).read_bytes()).hexdigest(),
-        "data": config.data.name,
-        "category": config.category.name,
-        "model": config.model.name,
-        "evidence": maps_of(scoring),
-        "precision": options.precision,
-        "height": size[0],
-        "width": size[1],
-        "working_size": list(preprocessing.size(size)),
-        "train_size": scoring.get("train_size"),
-        "tile": scoring["tile"],
-        "threshold": float(module.threshold),
-        "alpha": rule.get("alpha"),
-        "min_area": int(hparams["min_area"]),
-        "levels": [float(level) for level in rule.get("levels") or () if np.isfinite(level)],
-        "profile": {name: list(map(float, ends)) for name, ends in hparams["profile"].items()},
-        "preprocessing": dict(vars(preprocessing)),
-        "inputs": metadata.INPUTS,
-        "outputs": metadata.OUTPUTS,
-        "license": metadata.LICENSE,
-    }
+        openvino_file.write(graph, file, known, options.precision == "fp16")
 
 
 def _report(done: Export, exported: Exported, made: Path, tolerate: int, accepted: bool) -> dict[str, Any]:

@@ -30,14 +30,14 @@ def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
 
 def reflected(index: Tensor, length: int) -> Tensor:
     """Map any index into [0, length) by reflection at the outer edges of the pixels: −1 → 0, length → length − 1."""
-    folded = index.remainder(2 * length)
+    folded = index.remainder(index.new_full((), 2 * length))  # a tensor: in an export the length may be open
     return torch.where(folded < length, folded, 2 * length - 1 - folded)
 
 
 def enlarged(heatmap: Tensor, size: Sequence[int]) -> Tensor:
     """From one value per square patch (B, h', w') to one per pixel (B, h, w), bilinear. `size`: (h, w) of the image."""
     patch = max(-(-side // count) for side, count in zip(size, heatmap.shape[1:], strict=True))
-    full = F.interpolate(heatmap[:, None], scale_factor=patch, mode="bilinear")[:, 0]
+    full = F.interpolate(heatmap[:, None], size=[patch * count for count in heatmap.shape[1:]], mode="bilinear")[:, 0]
     return full[:, : size[0], : size[1]]
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from conftest import Ended, Finished, in_process, sentence
 
-from anomaly_lab.analyze import main
 from anomaly_lab.analyze import make as way
+from anomaly_lab.analyze.__main__ import main
 from anomaly_lab.analyze.measure import QUANTITIES
 from anomaly_lab.runs.trained import load
 
@@ -92,7 +92,7 @@ def test_a_network_that_reconstructs_nothing_has_no_f(
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys; sys.argv = ['analyze', '--help']\nfrom anomaly_lab.analyze import main\n"
+    code = "import sys; sys.argv = ['analyze', '--help']\nfrom anomaly_lab.analyze.__main__ import main\n"
     code += "try: main()\nexcept SystemExit: print('torch' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "held-out images" in ended.stdout and ended.stdout.strip().endswith("False")

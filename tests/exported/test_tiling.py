@@ -19,3 +19,9 @@ def network(X: Tensor) -> Tensor:
 def test_the_tiles_and_their_blend_are_the_same(size: tuple[int, int], tile: int) -> None:
     X = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(tiling.reconstruct(network, X, tile), tiles.reconstruct(network, X, tile), atol=2e-6, rtol=0)
+
+
+def test_tiles_begin_where_those_of_the_run_begin() -> None:
+    for tile in (8, 16, 50):
+        for side in range(tile, 6 * tile):
+            assert tiling.first_pixels(side, tile).tolist() == tiles.starts(side, tile), (side, tile)

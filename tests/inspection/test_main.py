@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import Ended, in_process, sentence, write_category
 
-from anomaly_lab import inspect
 from anomaly_lab.errors import UserError
+from anomaly_lab.inspect import __main__ as inspect
 
 
 def inspected(folder: Path, *arguments: str) -> Ended:
@@ -118,7 +118,7 @@ def test_parse_parts_its_own_options() -> None:
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys; sys.argv = ['inspect', '--help']\nfrom anomaly_lab import inspect\n"
+    code = "import sys; sys.argv = ['inspect', '--help']\nfrom anomaly_lab.inspect import __main__ as inspect\n"
     code += "try: inspect.main()\nexcept SystemExit as e: print(e.code, 'torch' in sys.modules, 'hydra' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout.strip().endswith("0 False False") and "strict=true" in ended.stdout, ended.stderr
