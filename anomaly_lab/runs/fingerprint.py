@@ -27,7 +27,7 @@ COMPUTING = (
 UNCOUNTED = (
     "show", "progress", "training/progress_bar",             # they draw, print or log what others have computed
     "report", "search", "evaluate", "detector",              # other ways in, which no training uses
-    "inspect", "inspection", "pipeline/inspect",             # they look at the images before a training
+    "inspect", "analyze", "app", "export", "exported",       # they look at images before a training, and use runs after one
     "data/download", "data/unpack",                          # images have a digest of their own
     "pipeline/evaluate", "runs/changes",                     # what only these need
     "train", "errors", "signals", "runs/job", "runs/whole",  # they catch and report errors, and stop a run

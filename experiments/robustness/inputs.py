@@ -23,13 +23,12 @@ import cases_images
 import cases_masks
 import cases_names
 import cases_runs
-import cases_use
 import torch
 from pictures import category
 from trial import OWN, ROOT, TINY, Case, clean, run, said, train, tried, warm
 
 KINDS: dict[str, list[Case]] = {}
-for module in (cases_gradients, cases_environment, cases_names, cases_masks, cases_images, cases_runs, cases_use):
+for module in (cases_gradients, cases_environment, cases_names, cases_masks, cases_images, cases_runs):
     KINDS |= module.KINDS
 HEAD = ("case", "source", "command", "status", "it said", "right is", "right?")
 COMMANDS = (

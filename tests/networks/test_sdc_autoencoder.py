@@ -120,7 +120,7 @@ def test_dilation_rates() -> None:
 def test_the_branches_of_an_sdc_layer_have_the_same_input() -> None:
     """They are parallel, not sequential: each branch sees five points around the centre, at its own rate."""
     torch.manual_seed(0)
-    sdc = SDC(1, 1).eval()
+    sdc = SDC(1, 1, (1, 2, 4, 8, 16)).eval()
     X = torch.zeros(1, 1, 81, 81)
     X[..., 40, 40] = 1
     outputs: list[Tensor] = [branch(X)[0, 0] for branch in sdc.branches]

@@ -21,7 +21,7 @@ COUNTED = (
 UNCOUNTED = (
     "show/figures", "show/screen", "report/__main__", "report/read/collect", "report/tables/table", "report/pictures/plots",
     "training/progress_bar", "progress", "errors", "train", "evaluate", "search", "detector", "pipeline/evaluate",
-    "inspect", "pipeline/inspect", "inspection/flips", "data/download", "data/unpack",
+    "inspect/flips", "analyze/spectrum", "app/page", "export", "exported/graph", "data/download", "data/unpack",
     "runs/changes", "runs/checks", "runs/command_line", "runs/directory", "runs/environment", "runs/fingerprint",
     "runs/job", "runs/lock",
 )  # fmt: skip
