@@ -24,7 +24,7 @@ def alike(paths: Sequence[Path]) -> list[int]:
     UserError for a file that can't be read.
     """
     with ThreadPoolExecutor(4) as pool:  # OpenCV lets threads run at the same time
-        rows = pool.map(lambda path: shrunk(read_image(path)), paths)
+        rows = pool.map(lambda path: shrunk(to_unit(read_image(path)).mean(2)), paths)
         small = np.array(list(watched(rows, "Comparing images", len(paths))))
     first = list(range(len(paths)))
 
@@ -40,9 +40,8 @@ def alike(paths: Sequence[Path]) -> list[int]:
     return [leader(i) for i in range(len(paths))]
 
 
-def shrunk(image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """(H, W, C) uint8 or uint16 → (`SIDE`²,) in [0, 1]: the grey image at the size at which images are compared."""
-    grey = to_unit(image).mean(2)
+def shrunk(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A grey image (H, W) → (`SIDE`²,) of the same range: at the size at which images are compared."""
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
 
 

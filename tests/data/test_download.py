@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import logging
+import re
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from anomaly_lab.data import download as module
 from anomaly_lab.data.download import download
 from anomaly_lab.errors import UserError
+from anomaly_lab.runs.command_line import CONF
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -222,3 +225,11 @@ def test_processes_that_start_together_load_once(server: Server, tmp_path: Path)
     for thread in threads:
         thread.join()
     assert len(server.asked) == 1 and (tmp_path / "bottle/a").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("name", ["btad", "mvtec", "visa"])
+def test_the_records_are_complete(name: str) -> None:
+    archive = OmegaConf.load(CONF / f"data/{name}.yaml").archive
+    assert set(archive) == {"url", "sha256", "gb", "licence", "page", "inside"}
+    assert archive.url.startswith("https://") and archive.page.startswith("https://") and archive.gb > 1
+    assert re.fullmatch("[0-9a-f]{64}", archive.sha256) and archive.licence.startswith("CC BY")

@@ -8,6 +8,7 @@ from conftest import stripes
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from anomaly_lab.errors import UserError
 from anomaly_lab.pipeline import assembly
 from anomaly_lab.runs.command_line import CONF
 
@@ -40,3 +41,14 @@ def test_a_name_in_the_configuration_becomes_a_record_in_the_module(data_root: P
     assert scoring["evidence"] == [{"name": "squared", "_target_": "anomaly_lab.scoring.errors.squared"}]
     assert scoring["pooling"]["share"] == 0.001
     assert (scoring["tile"], scoring["train_size"]) == (64, 64)
+
+
+def test_a_set_is_loaded_only_if_asked_for_and_known(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Path, str, str]] = []
+    monkeypatch.setattr(assembly, "download", lambda root, name, archive: asked.append((root, name, archive["licence"])))
+    assembly.datamodule(composed(data_root))
+    assert not asked
+    assembly.datamodule(composed(data_root, "data.download=true"))
+    assert asked == [(data_root, "stripes", "CC BY-NC-SA 4.0 (no commercial use)")]
+    with pytest.raises(UserError, match=r"data.download=true is not known for data=folder: load it by hand"):
+        assembly.datamodule(composed(data_root, "data=folder", "+data.download=true"))
