@@ -3,8 +3,8 @@
 # the lab's networks at the ports' size, scored by the plain error as in the paper
 PLAIN = ["image_size=256", "data.train_size=128", "scoring.evidence=squared", "scoring.sigma=4"]
 PORTS = (
-    "ae_l2", "ae_ssim", "vae", "cavga", "vae_projection", "completion", "riad", "intra", "anogan", "cnnfd", "texture_inspection",
-    "cutpaste", "nsa", "fair",
+    "ae_l2", "ae_ssim", "vae", "cavga", "vae_projection", "completion", "riad", "intra", "anogan", "cnnfd",
+    "texture_inspection", "cutpaste", "nsa", "fair",
 )  # fmt: skip
 METHODS: dict[str, list[str]] = {
     "restore": ["model=sdc_quarter", *PLAIN],  # the paper's objective (1)
