@@ -1,28 +1,20 @@
 """The methods that the study compares, and where the paper's tables have them."""
 
+# the lab's networks at the ports' size, scored by the plain error as in the paper
+PLAIN = ["image_size=256", "data.train_size=128", "scoring.evidence=squared", "scoring.sigma=4"]
+PORTS = (
+    "ae_l2", "ae_ssim", "vae", "cavga", "vae_projection", "completion", "riad", "intra", "anogan", "cnnfd",
+    "texture_inspection", "cutpaste", "nsa", "fair",
+)  # fmt: skip
 METHODS: dict[str, list[str]] = {
-    # the paper's own: objective (1), the plain error, at the size of the ports
-    "restore": ["model=sdc_quarter", "image_size=256", "data.train_size=128", "scoring.evidence=squared", "scoring.sigma=4"],
-    # the lab's: at its own size, with its own evidence
-    "default": ["model=sdc_quarter"],
+    "restore": ["model=sdc_quarter", *PLAIN],  # the paper's objective (1)
+    "segment": ["model=sdc_quarter", "objective=segment", *PLAIN],  # the ablation of section 4.4
+    "filtering": ["model=filtering", *PLAIN],
+    "later": ["model=later", *PLAIN],
+    "default": ["model=sdc_quarter"],  # the lab's: at its own size, with its own evidence
     "knn": ["model=knn"],
-    # the ablation of section 4.4, at the size of the ports
-    "segment": [
-        "model=sdc_quarter",
-        "objective=segment",
-        "image_size=256",
-        "data.train_size=128",
-        "scoring.evidence=squared",
-        "scoring.sigma=4",
-    ],
-    **{
-        name: [f"model={name}"]
-        for name in (
-            "ae_l2", "ae_ssim", "vae", "cavga", "vae_projection", "completion", "riad", "intra", "anogan", "cnnfd",
-            "texture_inspection", "cutpaste", "nsa", "fair", "filtering", "later",
-        )
-    },
-}  # fmt: skip
+    **{name: [f"model={name}"] for name in PORTS},
+}
 # these see a whole object at once, as their authors did; textures, and objects of several sizes, are cut into tiles
 WHOLE = {"ae_l2", "ae_ssim", "vae", "cavga", "vae_projection", "anogan"}
 OBJECTS = {"screw_512"}  # of one size; hazelnut_toy and magnetic_tile have several
