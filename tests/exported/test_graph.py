@@ -16,18 +16,28 @@ from exported.tiny import SIZE, module_of, pictures
 TOP = {"_target_": "anomaly_lab.scoring.poolings.mean_top", "name": "mean_top", "share": 0.01}
 FEATURES: dict[str, Any] = {
     "network": {
-        "_target_": "anomaly_lab.networks.patch_autoencoder.PatchFeatures", "encoder": "random", "encoder_file": None, "neighbourhood": 3,
+        "_target_": "anomaly_lab.networks.patch_autoencoder.PatchFeatures",
+        "encoder": "random",
+        "encoder_file": None,
+        "neighbourhood": 3,
     },
     "objective": {"name": "none"},
     "scoring": {
         "scorer": {"_target_": "anomaly_lab.scoring.scorers.FeatureScorer", "name": "features"},
         "detector": {
-            "_target_": "anomaly_lab.scoring.memory_bank.MemoryBank", "size": 30, "reduction": "random", "whiten": 0.01, "reweight": 3,
+            "_target_": "anomaly_lab.scoring.memory_bank.MemoryBank",
+            "size": 30,
+            "reduction": "random",
+            "whiten": 0.01,
+            "reweight": 3,
             "seed": 0,
         },
-        "evidence": "neighbours", "pooling": TOP, "sigma": 2, "tile": 0,
+        "evidence": "neighbours",
+        "pooling": TOP,
+        "sigma": 2,
+        "tile": 0,
     },
-}  # fmt: skip
+}
 MODULES: dict[str, dict[str, Any]] = {
     "tiles, half the size": {},
     "whole images, enlarged, each in its own contrast": {
