@@ -52,6 +52,13 @@ def few_threads() -> None:
 
 
 @pytest.fixture(autouse=True)
+def streams_stay_open() -> None:
+    """absl's handler closes its stream, here that of pytest, when Hydra shuts all handlers down. OpenVINO imports absl."""
+    if "absl.logging" in sys.modules:
+        sys.modules["absl.logging"].PythonHandler.close = logging.StreamHandler.close  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
 def signals_as_in_a_terminal() -> None:
     """A shell starts jobs in the background with SIGINT ignored, nohup with SIGHUP; a test's processes inherit that."""
     from anomaly_lab.signals import STOPPING

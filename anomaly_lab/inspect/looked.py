@@ -80,7 +80,7 @@ def look(sample: Sample, part: str) -> Looked:
         float(fine.std()) / (spread + FLAT),
         float(stored.max()) / float(np.iinfo(stored.dtype).max),
         digest,
-        (shrunk(grey) * DEEP).round().astype(np.uint16),
+        (shrunk(grey.astype(np.float32)) * DEEP).round().astype(np.uint16),
         None if sample.mask is None else look_at_mask(sample.mask, (height, width)),
     )
 
