@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Ended, Finished, in_process, sentence
+from conftest import Ended, Finished, in_process, scores_of, sentence
+from shown_commands import ROOT, shown
 
 from anomaly_lab import export, predict
 from anomaly_lab.pipeline import export as way
@@ -234,3 +235,29 @@ def test_help_needs_no_torch() -> None:
     )
     assert "format=FORMAT" in ended.stdout
     assert not set(re.findall(r"\| +([\w.]+)$", ended.stderr, re.M)) & {"torch", "lightning", "cv2", "hydra", "onnx"}
+
+
+PAGE = (ROOT / "docs/export.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_page_needs_no_torch_and_decides_as_the_run(
+    exported: tuple[Path, str], finished: Finished, tmp_path: Path
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(code.splitlines()) <= 20 and "torch" not in code
+    shutil.copy(exported[0], tmp_path / "model.onnx")
+    row = max(scores_of(finished.directory), key=lambda row: float(row["score"]))
+    shutil.copy(finished.root / "stripes" / row["path"], tmp_path / "image.png")
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    word, score, *_ = ended.stdout.split()
+    assert word == ("defective" if row["predicted"] == "1" else "normal")
+    assert float(score) == pytest.approx(float(row["score"]), rel=1e-3)
+    assert ("a defect at" in ended.stdout) == (row["predicted"] == "1")
+
+
+def test_the_commands_of_the_page_are_those_tried_here(exported: tuple[Path, str], finished: Finished, tmp_path: Path) -> None:
+    export_it, predict_it = shown(PAGE)
+    assert export_it == "python -m anomaly_lab.export run=runs/DIRECTORY format=onnx"
+    command = predict_it.replace("MODEL.onnx", str(exported[0])).replace("DIR", str(finished.root / "stripes/test")).split()[3:]
+    assert in_process(tmp_path, predict.main, "predict", *command, "out=out").status == 0
