@@ -40,7 +40,7 @@ def options(text: str) -> set[tuple[str, str]]:
     bare = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     places = " ".join([*shown(text), *re.findall(r"`([^`\n]+)`", bare)])
     groups = "calibration|category|corruption|data|debug|logger|metrics|model|objective|sweep|trainer"
-    return set(re.findall(rf"(?:^|(?<=[ +]))({groups})=([a-z]\w*)", places))
+    return set(re.findall(rf"(?:^|(?<=[ +]))({groups})=([a-z]\w*)(?![\w./])", places))
 
 
 def require_options(text: str) -> None:

@@ -123,18 +123,18 @@ def test_the_projection_study_trains_and_analyses_once_and_writes_tables(
 def test_the_tables_of_the_projection_study_say_what_ranks_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made-up results: the identity's error ranks the runs of each set the wrong way round, all else is noise."""
     projection_study(monkeypatch)
-    import tables
+    import findings
 
     rng = np.random.default_rng(0)
     (tmp_path / "results").mkdir()
     for category in ("a", "b", "c", "d"):
         for i in range(10):
-            quantities = {name: float(rng.random()) for name in tables.ALL} | {"identity.error": 1 - i / 10}
-            truths = {name: i / 10 for name in tables.TRUTHS}
+            quantities = {name: float(rng.random()) for name in findings.ALL} | {"identity.error": 1 - i / 10}
+            truths = {name: i / 10 for name in findings.TRUTHS}
             record = {"category": category, "setting": f"s{i}", "objective": "restore" if i < 8 else "amplify"}
             path = tmp_path / "results" / f"{category}{i}.json"
             path.write_text(json.dumps(record | truths | {"quantities": quantities}))
-    tables.write(tmp_path)
+    findings.write(tmp_path)
     rows = {line.split(" | ")[0]: line for line in (tmp_path / "tau.md").read_text().splitlines()}
     best = rows["| identity.error"]
     assert best.count("**−1.00 [−1.00, −1.00]**") == 3 and "| 4 of 4 |" in best and ".900 / 0.450 / 0.900" in best

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import real_data, write_category
@@ -16,6 +17,7 @@ from shown_commands import ROOT, shown
 
 PAGE = (ROOT / "docs/from_photographs.md").read_text(encoding="utf-8")
 # two epochs of a tiny network; the page's training takes twenty minutes
+MOST = 12  # images of a kind
 TINY = ["debug=default", "trainer.max_epochs=1", "data.steps_per_epoch=2"]
 
 
@@ -33,8 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if kind.name != "good":
             shutil.copytree(kind, photographs / "defective" / kind.name)
     shutil.copytree(source / "ground_truth", photographs / "masks")
-    shutil.copytree(source / "test", here / "new")
+    shutil.copytree(source / "test/good", here / "new")
     shutil.copytree(source / "test/good", here / "today")
+    for many in (photographs / "normal", *(photographs / "defective").iterdir()):  # a few show the way as well
+        for path in sorted(many.iterdir())[MOST:]:
+            path.unlink()
+            for mask in (photographs / "masks" / many.name).glob(f"{path.stem}*"):
+                mask.unlink()
     return here
 
 
@@ -57,21 +64,15 @@ def test_the_page_works_from_its_first_command_to_its_last(folder: Path) -> None
         assert ended.returncode == 0, command + ended.stdout + ended.stderr
     for left in ("inspected/inspect.html", "runs/parts/metrics.json", "decided/contact.png", "decided/overlays", "parts.onnx"):
         assert (folder / left).exists(), left
-    page = subprocess.Popen(
-        [sys.executable, *commands[-1].split()[1:], "port=0", f"out={folder / 'marks'}"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        address = answered(page)
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            assert answer.status == 200
-    finally:
-        page.terminate()
-        page.wait(30)
+    command = [sys.executable, *commands[-1].split()[1:], "port=0", f"out={folder / 'marks'}"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=folder, env=environment, **streams) as page:
+        try:
+            with urllib.request.urlopen(answered(page), timeout=10) as answer:
+                assert answer.status == 200
+        finally:
+            page.terminate()
 
 
 def answered(page: subprocess.Popen[str]) -> str:

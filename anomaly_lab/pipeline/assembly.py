@@ -40,7 +40,7 @@ def datamodule(config: DictConfig, cores: int | None = None) -> AnomalyDataModul
         if "archive" not in data:
             raise UserError(f"data.download=true is not known for data={data['name']}: load it by hand, and set data.root")
         download(Path(data["root"]).expanduser(), plain["category"]["name"], data["archive"])
-    beside = ("archive", *data["reader"])  # the reader has its own arguments
+    beside = ("archive", *(data["reader"] or ()))  # the reader has its own arguments
     data = {name: value for name, value in data.items() if name not in beside}
     return AnomalyDataModule(**data, **{name: plain[name] for name in OF_DATA})
 

@@ -19,8 +19,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]  # scripts, not a package
+import findings  # noqa: E402
 import records  # noqa: E402
-import tables  # noqa: E402
 
 from anomaly_lab.files import read_json  # noqa: E402
 
@@ -72,7 +72,7 @@ def main() -> None:
     with ThreadPoolExecutor(given.jobs) as pool:
         places = list(product(given.seeds, given.settings, chosen))
         failed = [place for place in pool.map(lambda place: job(given, *place), places) if place]
-    tables.write(given.out)
+    findings.write(given.out)
     if failed:
         raise SystemExit(f"error: these have no result: {'; '.join(failed)}")
 
@@ -118,7 +118,7 @@ def quantities(run: Path) -> dict[str, float | None]:
     """Everything that is measured without an anomaly: the analysis, and what the last validation has logged."""
     properties: dict[str, Any] = read_json(run / "analysis.json")["properties"]
     found = {f"{name}.{quantity}": r["mean"] for name, those in properties.items() for quantity, r in those.items()}
-    return found | tables.validation(run)
+    return found | findings.validation(run)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Detector(nn.Module):
 
 def test_an_error_is_smoothed() -> None:
     X, F = torch.rand(2, 3, 16, 16), Blurred()
-    output, heatmap, weights, parts = ReconstructionScorer([squared], 2.0)(F, X)  # type: ignore[arg-type]
+    output, heatmap, weights, parts, _ = ReconstructionScorer([squared], 2.0)(F, X)  # type: ignore[arg-type]
     assert torch.equal(output, F(X)) and weights is None
     assert torch.equal(heatmap, squared(X, F(X), 2.0)) and torch.equal(parts[:, 0], heatmap)
 
@@ -89,9 +89,9 @@ def test_a_detector_learns_from_training_images_and_gives_factors() -> None:
     scorer, normal = FeatureScorer(Detector(), "distance", 1.0), Normal()
     assert scorer.learn(Encoding(), normal) == [scorer] * 3 and normal.asked is None  # type: ignore[arg-type]
     assert scorer.learn(Encoding(), normal, brief=True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
-    output, heatmap, weights, parts = scorer(Encoding(), torch.rand(2, 3, 32, 24))  # type: ignore[arg-type]
+    output, heatmap, weights, parts, peak = scorer(Encoding(), torch.rand(2, 3, 32, 24))  # type: ignore[arg-type]
     assert output is None and parts is None and heatmap.shape == (2, 32, 24)
-    assert weights.tolist() == [2.0, 2.0]
+    assert weights.tolist() == [2.0, 2.0] and peak.shape == (2,)
 
 
 def test_evidence_that_does_not_fit_is_refused() -> None:
