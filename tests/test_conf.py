@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -261,14 +260,14 @@ def test_the_defaults_stay_out_of_category() -> None:
     assert OmegaConf.is_missing(composed(), "category")
 
 
-def test_the_local_file_in_readme_sets_the_root_of_real_data_only(tmp_path: Path) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"((?:^ +# @package _global_\n)(?: +\S.*\n)+)", readme, flags=re.MULTILINE)
+def test_the_local_file_in_the_docs_sets_the_root_of_real_data_only(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs/in_use.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml\n(# @package _global_\n.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder, ignore=shutil.ignore_patterns("local"))
     plain = composed("+category=carpet", folder=folder)
     (folder / "local").mkdir()
-    (folder / "local/default.yaml").write_text(textwrap.dedent(shown))
+    (folder / "local/default.yaml").write_text(shown)
     assert composed("+category=carpet", "data=mvtec", folder=folder).data.root == "/my/images"
     assert composed("+category=carpet", "data=mvtec", "data.root=elsewhere", folder=folder).data.root == "elsewhere"
     assert composed("+category=carpet", folder=folder).data == plain.data
