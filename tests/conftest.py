@@ -34,6 +34,8 @@ os.environ["ANOMALY_LAB_CACHE"] = os.environ["ANOMALY_LAB_TEST_CACHE"]
 for _name in ("WANDB_API_KEY", "WANDB_MODE"):  # a developer's own account is none of the tests' business
     os.environ.pop(_name, None)
 os.environ["WANDB_SILENT"] = "true"
+# Tiny networks gain nothing by threads. Two workers of pytest-xdist, and the commands they start, would fight for the cores.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def real_data() -> Path | None:
@@ -41,14 +43,6 @@ def real_data() -> Path | None:
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     candidates = [Path(os.environ["ANOMALY_LAB_REAL_DATA"])] if "ANOMALY_LAB_REAL_DATA" in os.environ else []
     return next((path for path in [*candidates, beside] if path.is_dir()), None)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def few_threads() -> None:
-    """Tiny networks gain nothing by threads, and two workers of pytest-xdist would fight for the cores."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
