@@ -23,7 +23,7 @@ DAMAGED = ("can't be read or written", "check the disk or the network behind it,
 # what an operating system's error means for a file, and its remedy
 REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY, errno.EACCES: DENIED, errno.EPERM: DENIED}
 NAMELESS = frozenset(REMEDIES)  # of these, an error is worth a sentence even if it names no file
-REMEDIES |= dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG), ELSEWHERE)
+REMEDIES |= dict.fromkeys((errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG), ELSEWHERE)
 REMEDIES |= dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT), DAMAGED)
 # what libraries say about the machine, in errors of many types → what it means, and its remedy
 WANTS = {

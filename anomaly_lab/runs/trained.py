@@ -129,17 +129,9 @@ def _evidence(module: AnomalyModule, stored: dict[str, Any]) -> dict[str, Any]:
 
 def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection[str]) -> AnomalyModule:
     """The module of a checkpoint with the changed scoring, min_area and calibration. UserError if they don't fit the model."""
-    hparams = dict(checkpoint["hyper_parameters"])
-    scoring = hparams["scoring"] = dict(hparams["scoring"])
-    for name in (n for n in ("evidence", "weights", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
-        value = config.scoring[name]
-        if name == "evidence" and by_name(scoring) and value != scoring["evidence"]:
-            raise UserError(not_by_evidence(value, config.model.name, scoring.get("detector")))
-        found = resolved(name, value, scoring)
-        scoring[name] = _as_trained(found, scoring[name]) if name == "evidence" else found
     weights = checkpoint["state_dict"]
     try:
-        module = AnomalyModule(**hparams)
+        module = AnomalyModule(**_settings(checkpoint["hyper_parameters"], config, changed))
         if "scoring.evidence" in changed:  # units, and what learns from held-out images, are learnt with the threshold
             weights = {k: v for k, v in weights.items() if not k.startswith(FUSION)}
             weights |= _evidence(module, checkpoint["state_dict"])
@@ -154,3 +146,16 @@ def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection
     if any(key.split(".")[0] == "calibration" for key in changed):
         module.hparams["calibration"] = OmegaConf.to_container(config.calibration)
     return module
+
+
+def _settings(stored: dict[str, Any], config: DictConfig, changed: Collection[str]) -> dict[str, Any]:
+    """The stored hyperparameters with the changed scoring. KeyError if one is missing."""
+    hparams = dict(stored)
+    scoring = hparams["scoring"] = dict(hparams["scoring"])
+    for name in (n for n in ("evidence", "weights", "sigma", "tile", "pooling") if f"scoring.{n}" in changed):
+        value = config.scoring[name]
+        if name == "evidence" and by_name(scoring) and value != scoring["evidence"]:
+            raise UserError(not_by_evidence(value, config.model.name, scoring.get("detector")))
+        found = resolved(name, value, scoring)
+        scoring[name] = _as_trained(found, scoring[name]) if name == "evidence" else found
+    return hparams

@@ -1,7 +1,8 @@
-"""Makes every input, tries it by a command in a process of its own, and writes table.md. Exit status 1 if one is not right.
+"""Makes every input, tries it by a command in a process of its own, and writes tables. Exit status 1 if one is not right.
 
-python experiments/robustness/inputs.py                     # all cases
-python experiments/robustness/inputs.py --only webp black   # these, without table.md
+python experiments/robustness/inputs.py                     # all cases: table.md and in_use.md
+python experiments/robustness/inputs.py --table in_use      # the cases of one table
+python experiments/robustness/inputs.py --only webp black   # these, without a table
 """
 
 import argparse
@@ -17,19 +18,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cases_commands
 import cases_environment
 import cases_gradients
 import cases_images
 import cases_masks
 import cases_names
 import cases_runs
+import cases_use
 import torch
 from pictures import category
 from trial import OWN, ROOT, TINY, Case, clean, run, said, train, tried, warm
 
-KINDS: dict[str, list[Case]] = {}
-for module in (cases_gradients, cases_environment, cases_names, cases_masks, cases_images, cases_runs):
-    KINDS |= module.KINDS
+Kinds = dict[str, list[Case]]
+TRAINING = (cases_gradients, cases_environment, cases_names, cases_masks, cases_images, cases_runs)
+TABLES: dict[str, Kinds] = {  # table → kind of fault → cases
+    "table": {kind: cases for module in TRAINING for kind, cases in module.KINDS.items()},
+    "in_use": cases_use.KINDS | cases_commands.KINDS,
+}
+TITLES = {
+    "table": "Inputs and situations that go wrong elsewhere",
+    "in_use": "What a run in use meets: images, lists, names, damaged runs, faults",
+}
 HEAD = ("case", "source", "command", "status", "it said", "right is", "right?")
 COMMANDS = (
     "pipeline.train",
@@ -102,15 +112,15 @@ def cell(text: Any) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")[:400]
 
 
-def table(rows: Sequence[dict[str, Any]], minutes: float) -> str:
-    """table.md."""
+def table(name: str, rows: Sequence[dict[str, Any]], minutes: float) -> str:
+    """NAME.md."""
     untried = [r for r in rows if r["status"] == "–"]
     wrong = [r for r in rows if r["wrong"]]
-    text = f"""# Inputs and situations that go wrong elsewhere
+    text = f"""# {TITLES[name]}
 
-    python experiments/robustness/inputs.py
+    python experiments/robustness/inputs.py --table {name}
 
-{len(rows)} cases in {len(KINDS)} kinds: {len(rows) - len(wrong) - len(untried)} right, {len(wrong)} not right, \
+{len(rows)} cases in {len(TABLES[name])} kinds: {len(rows) - len(wrong) - len(untried)} right, {len(wrong)} not right, \
 {len(untried)} not possible here. {len({r["source"] for r in rows} - {""})} sources are public reports (repository and number).
 
 Each command ran in a process of its own; {minutes:.0f} minutes on {len(os.sched_getaffinity(0))} cores, torch \
@@ -118,7 +128,7 @@ Each command ran in a process of its own; {minutes:.0f} minutes on {len(os.sched
 category "plain". Every training also has `{" ".join((*OWN, *TINY))}`. "It said" is the first error or warning, else
 the first line.
 """
-    for kind in KINDS:
+    for kind in TABLES[name]:
         text += f"\n## {kind}\n\n| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|\n"
         for r in (r for r in rows if r["kind"] == kind):
             verdict = f"**no**: {r['wrong']}" if r["wrong"] else "–" if r["status"] == "–" else "yes"
@@ -130,11 +140,18 @@ the first line.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="names of cases or kinds")
+    parser.add_argument("--table", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep", action="store_true", help="print all that a wrong case said")
     options = parser.parse_args()
     only = set(options.only)
-    cases = [(kind, case) for kind, found in KINDS.items() for case in found if not only or {kind, case.name} & only]
+    cases = [
+        (kind, case)
+        for name in options.table
+        for kind, found in TABLES[name].items()
+        for case in found
+        if not only or {kind, case.name} & only
+    ]
     if not cases:
         parser.error(f"no case is called {' or '.join(options.only)}")
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true"}
@@ -151,8 +168,10 @@ def main() -> None:
                 rows.append(found)
                 print(f"{len(rows)}/{len(cases)} {found['case']}: {found['wrong'] or 'right'}", flush=True)
     rows.sort(key=lambda r: r["number"])
-    if not only:
-        (Path(__file__).parent / "table.md").write_text(table(rows, (time.monotonic() - began) / 60), encoding="utf-8")
+    minutes = (time.monotonic() - began) / 60
+    for name in options.table if not only else ():
+        found = [r for r in rows if r["kind"] in TABLES[name]]
+        (Path(__file__).parent / f"{name}.md").write_text(table(name, found, minutes), encoding="utf-8")
     for r in rows:
         if r["wrong"]:
             print(f"not right: {r['kind']}: {r['case']}: {r['wrong']}; it said: {r['said']}")

@@ -28,7 +28,9 @@ from anomaly_lab.runs import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 600  # seconds until a command counts as hanging
-MODULES = {name: name for name in ("train", "evaluate", "predict", "calibrate", "search")} | {"report": "report.__main__"}
+MODULES = {name: name for name in ("train", "evaluate", "predict", "calibrate", "export", "search")} | {
+    name: f"{name}.__main__" for name in ("report", "inspect", "app")
+}
 # every training: two steps of a tiny network; the same numbers on every processor
 TINY = (
     "debug=default",

@@ -1,7 +1,8 @@
-"""The table of inputs is complete and all right, and quick cases of many kinds are tried again here."""
+"""The tables of inputs are complete and all right, and quick cases of many kinds are tried again here."""
 
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import trial
 from pictures import category
 from trial import Case, Command, Ended, tried
 
-TABLE = Path(inputs.__file__).with_name("table.md")
+FOLDER = Path(inputs.__file__).parent
+TRAINING = inputs.TABLES["table"]
 ROW = re.compile(r"^\| (?P<case>.*?) \| .* \| (?P<verdict>[^|]*) \|$")
 # what the project was asked to answer: kind of fault → members
 ASKED = {
@@ -68,16 +70,18 @@ QUICK = (
     *("mask_of_half_size", "mask_of_turned", "gt_suffix", "two_masks", "name '..'", "root is the category", "latin1"),
     *("best.ckpt is cut off", "best.ckpt holds code", "config.yaml in latin1", "levels.csv is binary", "run= is a file"),
     *("init= without a run", "report of a file", "masks_and_good_masks", "label_mask"),
+    *("no such path", "list in UTF-16", "empty file", "bomb of 60,000 × 60,000", "predict: best.ckpt lacks a setting"),
+    *("calibrate: best.ckpt names os.system", "export: best.ckpt holds code", "size=0x5", "resume=, inspect", "port=a"),
 )
 
 
-def cases() -> Iterator[tuple[str, Case]]:
-    return ((kind, case) for kind, found in inputs.KINDS.items() for case in found)
+def cases(kinds: inputs.Kinds = TRAINING) -> Iterator[tuple[str, Case]]:
+    return ((kind, case) for kind, found in kinds.items() for case in found)
 
 
 def test_every_row_that_was_asked_for_has_its_cases() -> None:
     for kind, members in ASKED.items():
-        known = {case.name for case in inputs.KINDS[kind]}
+        known = {case.name for case in TRAINING[kind]}
         assert not [name for member in members.split() if (name := member.replace("@", " ")) not in known], kind
 
 
@@ -89,13 +93,23 @@ def test_there_are_many_others_and_public_reports_among_them() -> None:
     assert len({(kind, case.name) for kind, case in found}) == len(found)
 
 
-def test_the_table_has_every_case_and_all_are_right() -> None:
-    text = TABLE.read_text(encoding="utf-8")
+def test_a_run_in_use_has_many_cases_for_every_command() -> None:
+    found = [case for _, case in cases(inputs.TABLES["in_use"])]
+    commands = Counter(case.commands[-1].name for case in found)
+    assert commands.keys() == {"predict", "calibrate", "inspect", "export", "app"} and min(commands.values()) >= 15
+    assert len(found) >= 200 and len({case.name for case in found}) == len(found)
+
+
+@pytest.mark.parametrize("name", inputs.TABLES)
+def test_the_table_has_every_case_and_all_are_right(name: str) -> None:
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     rows = [match for line in text.splitlines() if (match := ROW.match(line)) and match["case"] not in ("case", "---")]
     verdicts = {row["case"]: row["verdict"] for row in rows}
-    assert [row["case"] for row in rows] == [inputs.cell(case.name) for _, case in cases()], "the table is older than the cases"
+    assert [row["case"] for row in rows] == [inputs.cell(case.name) for _, case in cases(inputs.TABLES[name])], (
+        "the table is older than the cases"
+    )
     assert not {case: verdict for case, verdict in verdicts.items() if verdict not in ("yes", "–")}
-    for kind in inputs.KINDS:
+    for kind in inputs.TABLES[name]:
         assert f"## {kind}\n" in text
 
 
@@ -122,7 +136,11 @@ def run_here(command: Command, here: Path, base: Path) -> Ended:
     return Ended(ended.status, ended.out, ended.err, here / command.output, 0)
 
 
-@pytest.mark.parametrize("case", [case for _, case in cases() if case.name in QUICK], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [case for kinds in inputs.TABLES.values() for _, case in cases(kinds) if case.name in QUICK],
+    ids=lambda case: case.name,
+)
 def test_a_quick_case_is_right(
     case: Case, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None
 ) -> None:

@@ -1,0 +1,157 @@
+"""From JPEG files to rows on disk: how fast is a run in use, and each of its exports? It writes table.md.
+
+    python experiments/benchmarks/in_use/in_use.py runs/DIRECTORY               # half an hour on two cores
+
+Each setting is a prediction of its own process over the same files, and once more with one file for the start. The network
+alone is the same decision, in one process, without reading files or writing rows. The run should have test images of 256².
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from anomaly_lab.show.markdown import pipe_table
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))  # scripts, not a package
+SIDES = (256, 1024)
+RUNTIMES: dict[str, tuple[str, ...] | None] = {  # name → arguments of the export; None: the run itself
+    "torch, bf16": None,
+    "onnx": ("format=onnx",),
+    "openvino": ("format=openvino",),
+    "openvino, int8": ("format=openvino", "precision=int8", "tolerate=1000"),
+    "torch.export": ("format=torch_export",),
+}
+TITLES = ("side", "runtime", "images/s", "alone, images/s", "alone / end to end", "median ms", "95th percentile, ms",
+          "first decision, s", "peak MiB", "decided differently", "AUPRO, change")  # fmt: skip
+ALONE = """
+import sys, time, json
+from pathlib import Path
+from anomaly_lab.pipeline.deciders import decider
+from anomaly_lab.pipeline.reading import opened
+run, model, runtime, folder = (None if a == "-" else a for a in sys.argv[1:])
+judge = decider(run and Path(run), model and Path(model), runtime)
+images = [image for _, image in opened(sorted(Path(folder).iterdir())[:40], judge.preprocessing, 1)]
+judge.decide(images[0])
+start = time.perf_counter()
+for image in images:
+    judge.decide(image)
+print(json.dumps(len(images) / (time.perf_counter() - start)))
+"""
+
+
+class Measured(NamedTuple):
+    """Of one prediction: images per second after the first row; milliseconds of the decisions; seconds from the start of the
+    process to the first row; the highest resident memory."""
+
+    rate: float
+    ms: list[float]
+    first: float
+    mib: float
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("run", type=Path)
+    options.add_argument("--images", type=int, default=200, help="files of 256²; a quarter as many of 1024²")
+    options.add_argument("--out", type=Path, default=HERE)
+    options.add_argument("--only", nargs="+", choices=RUNTIMES, default=list(RUNTIMES))
+    given = options.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side in SIDES:
+            photographs(given.run, folder / f"{side}", side, given.images if side == SIDES[0] else max(2, given.images // 4))
+            for runtime in given.only:
+                rows.append([f"{side}²", runtime, *row(given.run, folder, side, runtime)])
+                print(*rows[-1], sep=" | ", flush=True)
+    cores = len(os.sched_getaffinity(0))
+    head = (
+        f"{time.strftime('%Y-%m-%d')}, {processor()}, {cores} cores. {given.images} JPEG files of 256², a quarter as many of "
+        "1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them on the run's images."
+    )
+    (given.out / "table.md").write_text(head + "\n\n" + pipe_table(TITLES, rows) + "\n")
+
+
+def photographs(run: Path, folder: Path, side: int, count: int) -> None:
+    """Write JPEG files of the run's test images at this side, each with noise of its own."""
+    from anomaly_lab.runs.trained import load
+
+    data, random = load(run).data(), np.random.default_rng(0)
+    sources = [cv2.imread(str(sample.path)) for sample in data.test]
+    folder.mkdir()
+    for i in range(count):
+        image = cv2.resize(sources[i % len(sources)], (side, side), interpolation=cv2.INTER_CUBIC)
+        noisy = np.clip(image + random.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{i:04d}.jpg"), noisy)
+
+
+def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
+    """The cells of one setting."""
+    exported, decider, agreement = RUNTIMES[runtime], [f"run={run}"], None
+    images, suffix = folder / f"{side}", ".pt2"
+    if exported is not None:
+        suffix = ".onnx" if exported[0] == "format=onnx" else ".xml" if exported[0] == "format=openvino" else suffix
+        file = folder / f"{runtime.replace(', ', '_')}_{side}{suffix}"
+        own = [] if side == SIDES[0] else [f"size={side}x{side}", f"images={images}"]
+        command = [sys.executable, "-m", "anomaly_lab.export", f"run={run}", f"out={file}", *exported, *own]
+        ended = subprocess.run(command, text=True, capture_output=True)
+        if ended.returncode:
+            return [ended.stderr.strip().splitlines()[-1][:200], *["–"] * (len(TITLES) - 3)]
+        agreement = json.loads(next(file.parent.glob(f"{file.name}*.json")).read_text())["as_the_run_decides"]
+        decider = [f"model={file}"]
+    measured = predicted(decider, images, folder / "out")
+    start = predicted(decider, images / "0000.jpg", folder / "out")
+    place = [str(run), "-", "-"] if exported is None else ["-", decider[0].removeprefix("model="), "-"]
+    alone = float(
+        subprocess.run([sys.executable, "-c", ALONE, *place, str(images)], capture_output=True, text=True, check=True).stdout
+    )
+    differ = "–" if agreement is None else f"{len(agreement['disagreeing'])} of {agreement['images']}"
+    change = (
+        "–" if agreement is None or agreement.get("aupro") is None else f"{agreement['aupro'] - agreement['aupro_run']:+.4f}"
+    )
+    return [
+        f"{measured.rate:.1f}", f"{alone:.1f}", f"{alone / measured.rate:.2f}", f"{statistics.median(measured.ms):.0f}",
+        f"{np.quantile(measured.ms, 0.95):.0f}", f"{start.first:.1f}", f"{measured.mib:.0f}", differ, change,
+    ]  # fmt: skip
+
+
+def predicted(decider: list[str], images: Path, out: Path) -> Measured:
+    """Run a prediction, and look at its rows while they come."""
+    if out.exists():
+        for path in sorted(out.rglob("*"), reverse=True):
+            path.unlink()
+    begin, lines = time.perf_counter(), out / "predictions.jsonl"
+    process = subprocess.Popen([sys.executable, "-m", "anomaly_lab.predict", *decider, f"images={images}", f"out={out}"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    first, pid = 0.0, 0
+    while not pid:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if not first and lines.is_file() and lines.stat().st_size:
+            first = time.perf_counter() - begin
+        time.sleep(0.002)
+    if status:
+        raise RuntimeError(f"{decider}: {process.stderr and process.stderr.read().decode()[-500:]}")
+    end = lines.stat().st_mtime - time.time() + time.perf_counter() - begin  # the last row; the contact sheet comes later
+    ms = [json.loads(line)["ms"] for line in lines.read_text().splitlines()]
+    return Measured((len(ms) - 1) / max(1e-9, end - first), ms, first, usage.ru_maxrss / 1024)
+
+
+def processor() -> str:
+    """The name of the processor."""
+    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return names[0] if names else "unknown processor"
+
+
+if __name__ == "__main__":
+    main()
