@@ -1,0 +1,53 @@
+"""What the runs will take on this machine: jobs, memory and hours, from measured steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cost
+import step
+import torch
+from jobs import Job
+from omegaconf import OmegaConf
+from running import Way, finished, in_words
+
+REPEATS = 2  # timed steps of each size
+GIB = 2**30
+
+
+def printed(config: Any, way: Way, wanted: Sequence[Job], counts: Mapping[str, tuple[int, int]]) -> dict[Job, float]:
+    """Measure steps, print what the runs take, and return each job's seconds without early stopping.
+
+    config: of any of the runs
+    counts: category → number of its normal training images, of its test images
+    """
+    on, record = step.device(), OmegaConf.to_container(config.model, resolve=True)
+    plan = plan_of(config)
+    whole = plan.steps[-1][0]
+    small = [side for side, _ in plan.steps[:-1]] or [whole]  # the largest step may need more memory than there is
+    print(f"Measuring steps of {plan.batch} crops of {' and '.join(f'{s}²' for s in small)} on {_called(on)}", flush=True)
+    line = cost.line({(plan.batch, side): step.seconds(record, plan.batch, side, on, REPEATS) for side in small})
+    need = cost.memory(step.counted(record), plan.batch, whole) / GIB
+    share = config.data.validation_share
+    found = {job: cost.seconds(plan, line, round(share * counts[job.category][0]) + counts[job.category][1]) for job in wanted}
+    left = [job for job in wanted if not finished(job, way.folder)]
+    print(f"{len(wanted)} runs, {len(wanted) - len(left)} of them finished, in {way.folder}")
+    print(f"a step of {plan.batch} × {whole}²: {line(plan.batch, whole):.3g} s and {need:.2g} GiB beyond the program; {_has(on)}")
+    print(f"a run: {sum(count for _, count in plan.steps):,} steps, {in_words(max(found.values()))} at most")
+    total = in_words(sum(found[job] for job in left) / way.jobs)
+    print(f"in all: {total} at most, {way.jobs} at a time; early stopping may end runs sooner", flush=True)
+    return found
+
+
+def plan_of(config: Any) -> cost.Plan:
+    """The training of a configuration."""
+    sizes = config.callbacks.progressive_size.sizes
+    epochs, steps = config.trainer.max_epochs, config.data.steps_per_epoch
+    return cost.plan(config.batch_size, config.data.train_size, sizes, epochs, steps)
+
+
+def _called(on: torch.device) -> str:
+    return torch.cuda.get_device_name(on) if on.type == "cuda" else f"this processor, {torch.get_num_threads()} threads"
+
+
+def _has(on: torch.device) -> str:
+    return f"the GPU has {torch.cuda.mem_get_info(on)[1] / GIB:.0f}" if on.type == "cuda" else "there is no GPU here"
