@@ -14,7 +14,6 @@ LOG = "log.txt"  # in the folder of the runs: what the training commands print
 # Hydra's launchers: the options for `jobs` runs side by side, each of at most `minutes`, on nodes with a GPU
 LAUNCHERS: dict[str, Sequence[str]] = {
     "joblib": ["hydra.launcher.n_jobs={jobs}"],
-    "submitit_local": ["hydra.launcher.array_parallelism={jobs}", "hydra.launcher.timeout_min={minutes}"],
     "submitit_slurm": [
         *("hydra.launcher.array_parallelism={jobs}", "hydra.launcher.timeout_min={minutes}"),
         *("hydra.launcher.gpus_per_node=1", "hydra.launcher.cpus_per_task=8"),
