@@ -14,8 +14,9 @@ import pytest
 from conftest import train_in_process
 from fake_runs import fake_run, official_run, records_of
 from hydra import compose, initialize_config_dir
+from hydra.plugins.sweeper import Sweeper
 
-from anomaly_lab.report.pictures import paper_figures
+from anomaly_lab.report.pictures import paper_figures, plots
 from anomaly_lab.report.read import official
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.command_line import CONF, LAUNCHERS, is_installed
@@ -201,29 +202,54 @@ def test_a_folder_that_lacks_categories_is_answered_in_a_sentence(study: Any, tm
 def test_the_whole_study_runs_on_miniatures_of_all_categories(
     study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_pictures: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All stages, then a run that was cut off and the page again. The miniatures count as complete, as MVTec AD itself would."""
-    jobs, running, whole, data = study("jobs"), study("running"), study("study"), tmp_path / "data"
-    known = {}
+    """Objective (1) on all 15 categories, then (3) on two of them beside a run that was cut off, and the page.
+
+    The miniatures count as complete, as MVTec AD itself would, so that the page has published columns.
+    """
+    jobs, running, whole, data, runs = study("jobs"), study("running"), study("study"), tmp_path / "data", tmp_path / "runs"
+    known, commands = {}, []
     for category in jobs.CATEGORIES:
         study("miniatures").write(data / category, side=32, train=2, test=1, kinds=1)
         defects = official.mvtec_ad()[category]["defects"][:1]
         known[category] = {"train": 2, "good": 1, "defective": 1, "side": 32, "defects": defects}
-    monkeypatch.setattr(official, "mvtec_ad", lambda: known)
-    monkeypatch.setattr(jobs, "LAMS", {"restore": (0.5,), "amplify": (0.99,)})
-    monkeypatch.setitem(running.LAUNCHERS, "basic", [])  # Hydra's own: all jobs of a multirun in this process
-    commands = []
 
     def here(arguments: list[str], log: Path, look: Any) -> None:
         commands.append(arguments)
         ended = train_in_process(tmp_path, *arguments)
         assert ended.status == 0, ended.err + ended.out
-        look()
 
+    drawn = paper_figures.paper_figures
+    monkeypatch.setattr(official, "mvtec_ad", lambda: known)
+    monkeypatch.setattr(jobs, "LAMS", {"restore": (0.5,), "amplify": (0.99,)})
+    monkeypatch.setitem(running.LAUNCHERS, "basic", [])  # Hydra's own: all jobs of a multirun in this process
     monkeypatch.setattr(running, "launch", here)
+    # time: Hydra loads each job's configuration twice, to check it; the report's own tests draw its plots and figures
+    monkeypatch.setattr(Sweeper, "validate_batch_is_legal", lambda *batch: None)
+    monkeypatch.setattr(plots, "plots", lambda *drawn: ())
+    monkeypatch.setattr(paper_figures, "paper_figures", lambda r, folder: drawn(r, folder) if r[0]["category"] == "wood" else ())
     tiny = ["trainer.max_epochs=1", "data.steps_per_epoch=1", "image_size=32", "data.train_size=32", "trainer.precision=32-true"]
-    arguments = [str(data), "--debug", "--runs", str(tmp_path / "runs"), "--seeds", "0", "--set", *tiny]
-    whole.main([*arguments, "--dry-run"])
+    first = [str(data), "--debug", "--runs", str(runs), "--seeds", "0", "--set", *tiny]
+    whole.main([*first, "--dry-run"])
     assert not commands and "33 runs, 0 of them finished" in capsys.readouterr().out
-    whole.main([*arguments, "--launcher", "basic"])
-    said = capsys.readouterr().out
-    assert len(commands) == 4 and "33 of 33 runs, about 0 s left" in said
+    with monkeypatch.context() as unchanged:
+        unchanged.setattr(whole, "write_page", lambda *places: None)
+        whole.main([*first, "--objectives", "restore", "--launcher", "basic"])
+    assert len(commands) == 3 and "18 of 18 runs, about 0 s left" in capsys.readouterr().out
+
+    cut_off, other = jobs.Job("restore", "elastic", 0.5, "carpet", 0), runs / "restore_lam0.5_elastic_wood_seed0/metrics.json"
+    (runs / cut_off.place / "metrics.json").unlink()
+    written = other.stat().st_mtime_ns
+    whole.main([*first, "--categories", "carpet", "wood"])
+    assert "7 runs, 4 of them finished" in capsys.readouterr().out and len(commands) == 6, "one command for each run"
+    assert other.stat().st_mtime_ns == written, "what has finished is not repeated"
+    assert len(json.loads((runs / cut_off.place / "environment.json").read_text())["resumed"]) == 1
+    tables = {name: (runs / f"page/tables/beside_table{name}.md").read_text() for name in (2, 3, 4)}
+    for category in jobs.CATEGORIES:
+        (row,) = (line for line in tables[3].splitlines() if line.startswith(f"| {category.replace('_', ' ')} |"))
+        assert re.search(r"\| (restore|amplify) λ=0.\d+, elastic \| \d\.\d\d \(1\) \|", row) and " ?)" in row, "one seed has no spread"
+    assert "Ours beside" in (runs / "page/report.html").read_text()
+    names = {path.name.split("_MVTec")[0] for path in (runs / "page/figures").glob("*wood.png")}
+    assert names == {"figure1_7", "figure2_4", "figure3", "figure5", "figure6"}
+    with pytest.raises(SystemExit):
+        whole.main([*first, "batch_size=1"])
+    assert "holds runs with" in capsys.readouterr().err, "runs of two protocols are not mixed"
