@@ -14,28 +14,41 @@ REPEATS = 2  # timed steps of each size
 GIB = 2**30
 
 
-def printed(config: Any, way: Way, wanted: Sequence[Job], counts: Mapping[str, tuple[int, int]]) -> dict[Job, float]:
-    """Measure steps, print what the runs take, and return each job's seconds without early stopping.
+def printed(
+    config: Any, way: Way, wanted: Sequence[Job], counts: Mapping[str, tuple[int, int]], known: float | None
+) -> dict[Job, float]:
+    """Print what the runs take, and return each job's seconds without early stopping.
 
     config: of any of the runs
     counts: category → number of its normal training images, of its test images
+    known:  seconds of a step on whole images; None: steps are measured here
     """
     on, record = step.device(), OmegaConf.to_container(config.model, resolve=True)
     plan = plan_of(config)
     whole = plan.steps[-1][0]
-    small = [side for side, _ in plan.steps[:-1]] or [whole]  # the largest step may need more memory than there is
-    print(f"Measuring steps of {plan.batch} crops of {' and '.join(f'{s}²' for s in small)} on {_called(on)}", flush=True)
-    line = cost.line({(plan.batch, side): step.seconds(record, plan.batch, side, on, REPEATS) for side in small})
-    need = cost.memory(step.counted(record), plan.batch, whole) / GIB
+    line = cost.line({(plan.batch, whole): known} if known else _measured(record, plan, on))
+    counted = step.counted(record)
+    need = cost.memory(counted, plan.batch, whole) / GIB
+    tera = counted.flops / cost.FORWARD * plan.batch * whole**2 / 1e12
     share = config.data.validation_share
     found = {job: cost.seconds(plan, line, round(share * counts[job.category][0]) + counts[job.category][1]) for job in wanted}
     left = [job for job in wanted if not finished(job, way.folder)]
     print(f"{len(wanted)} runs, {len(wanted) - len(left)} of them finished, in {way.folder}")
-    print(f"a step of {plan.batch} × {whole}²: {line(plan.batch, whole):.3g} s and {need:.2g} GiB beyond the program; {_has(on)}")
+    print(
+        f"a step of {plan.batch} × {whole}²: {tera:.2g} TFLOP in {line(plan.batch, whole):.2g} s, "
+        f"{need:.2g} GiB beyond the program; {_has(on)}"
+    )
     print(f"a run: {sum(count for _, count in plan.steps):,} steps, {in_words(max(found.values()))} at most")
     total = in_words(sum(found[job] for job in left) / way.jobs)
     print(f"in all: {total} at most, {way.jobs} at a time; early stopping may end runs sooner", flush=True)
     return found
+
+
+def _measured(record: Any, plan: cost.Plan, on: torch.device) -> dict[tuple[int, int], float]:
+    """Seconds of steps on all sizes but the last: the largest may need more memory than there is."""
+    small = [side for side, _ in plan.steps[:-1]] or [plan.steps[-1][0]]
+    print(f"Measuring steps of {plan.batch} crops of {' and '.join(f'{s}²' for s in small)} on {_called(on)}", flush=True)
+    return {(plan.batch, side): step.seconds(record, plan.batch, side, on, REPEATS) for side in small}
 
 
 def plan_of(config: Any) -> cost.Plan:

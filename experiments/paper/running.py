@@ -96,10 +96,12 @@ class Eta:
 
 
 def in_words(seconds: float) -> str:
-    """14,700 → "4 h 05 min"; 95 → "2 min"; 12 → "12 s"."""
+    """400,000 → "111 h"; 14,700 → "4 h 05 min"; 95 → "2 min"; 12 → "12 s"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 100:
+        return f"{hours:,} h"
     return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min"
 
 

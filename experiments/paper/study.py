@@ -53,6 +53,7 @@ def options() -> argparse.ArgumentParser:
     found.add_argument("--debug", action="store_true", help="a tiny network on small images: do all stages work?")
     found.add_argument("--launcher", choices=running.LAUNCHERS, help="how to run several at a time (default: one by one)")
     found.add_argument("--jobs", type=int, default=1, help="runs at a time with --launcher; one GPU has room for one")
+    found.add_argument("--step-seconds", type=float, help="of a step at 512² where the runs go (default: measured here)")
     found.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="further options of the training or launcher")
     return found
 
@@ -65,15 +66,17 @@ def study(given: argparse.Namespace) -> None:
     protocol = ["experiment=paper", "data=mvtec", root, *(DEBUG if given.debug else ()), *given.set]
     if given.launcher:
         require_launcher([f"hydra/launcher={given.launcher}"])
-    config = composed(given.categories[0], protocol)
+    shared, config = require_same_protocol(folder, protocol), composed(given.categories[0], protocol)
     wanted = jobs.for_tables(given.categories, given.objectives, given.seeds)
     wanted += [job for job in jobs.for_figures(given.categories, given.seeds[0]) if job not in wanted]
     way = running.Way(folder, given.launcher, given.jobs, protocol)
-    estimates = estimate.printed(config, way, wanted, counts)
+    if not given.dry_run:
+        require_device(config, given.launcher)
+    estimates = estimate.printed(config, way, wanted, counts, given.step_seconds)
     if given.dry_run:
         return
-    require_device(config, given.launcher)
-    require_same_protocol(folder, protocol)
+    make_folder(folder, "--runs")
+    write_json(folder / PROTOCOL, shared)
     lacking = running.carry_out(way, estimates)
     write_page(folder, given.out or folder / "page")
     if lacking:
@@ -104,17 +107,16 @@ def require_device(config: Any, launcher: str | None) -> None:
     """UserError if the runs need a GPU and would be on this machine, which has none."""
     elsewhere = launcher in ("submitit_slurm", "ray")
     if config.trainer.accelerator == "gpu" and step.device().type != "cuda" and not elsewhere:
-        raise UserError("this machine has no GPU: rehearse with --debug, estimate with --dry-run, or use --launcher")
+        raise UserError("this machine has no GPU: rehearse with --debug, estimate with --dry-run, or go to a cluster with --launcher")
 
 
-def require_same_protocol(folder: Path, protocol: Sequence[str]) -> None:
-    """Note what the runs in `folder` share. UserError if it holds runs of another protocol, which would mix with these."""
+def require_same_protocol(folder: Path, protocol: Sequence[str]) -> dict[str, Any]:
+    """What the runs in `folder` share, to be noted there. UserError if it holds runs of another protocol: they would mix."""
     counting = [o for o in protocol if not is_below(o.partition("=")[0].lstrip("+~"), (*NEUTRAL, "hydra", "hydra/launcher"))]
-    make_folder(folder, "--runs")
     path = folder / PROTOCOL
     if path.is_file() and (kept := read_json(path)["options"]) != counting:
         raise UserError(f"{folder} holds runs with {' '.join(kept)}, not {' '.join(counting)}: choose another folder with --runs")
-    write_json(path, {"options": counting})
+    return {"options": counting}
 
 
 def write_page(folder: Path, out: Path) -> None:

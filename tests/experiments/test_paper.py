@@ -64,7 +64,7 @@ def test_a_step_keeps_what_the_layers_of_table_1_need_for_the_backward_pass(stud
 def test_memory_and_time_by_hand(study: Any) -> None:
     cost, step = study("cost"), study("step")
     counts = step.Counted(parameters=1000, flops=1.0, kept=100.0)
-    assert cost.memory(counts, batch=2, side=8) == 18 * 1000 + 1.5 * 100 * 128
+    assert cost.memory(counts, batch=2, side=8) == 18 * 1000 + 1.6 * 100 * 128
     line = cost.line({(1, 10): 1.0, (1, 20): 2.5})
     assert line == pytest.approx((0.5, 0.005)) and line(2, 10) == pytest.approx(1.5)
     assert cost.line({(1, 10): 1.0}) == pytest.approx((0, 0.01)), "one point: proportional to the pixels"
