@@ -1,7 +1,7 @@
 """Our column beside the published ones, cell by cell: further tables of the report (its option tables=).
 
-Of each category, the objective and λ with the highest validation proxy are taken: no test image chooses. Only runs on the complete
-MVTec AD stand beside published values.
+Of each category, the objective and λ with the highest validation proxy are taken: no test image chooses. Only runs on the
+complete MVTec AD stand beside published values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from anomaly_lab.report.tables.table import GAP, Cell, Table, number
 SETTINGS = ("restore", "amplify")  # the paper: "either for objective (1) or (3)"
 ROUNDING = 0.5 * 10**-DIGITS  # of a printed value
 NOTES = (
-    "Ours: mean ± sample standard deviation over seeds (their number). Of each category, the objective and λ with the highest mean "
-    "validation proxy, which is made of held-out normal images. The proxy does not rank runs as real defects do "
+    "Ours: mean ± sample standard deviation over seeds (their number). Of each category, the objective and λ with the highest "
+    "mean validation proxy, which is made of held-out normal images. The proxy does not rank runs as real defects do "
     "(experiments/detection/proxies.md), so another setting in the tables of all settings may be better.",
-    "Beside it each published value, with the difference ours − published. ≈: the difference lies within our spread over seeds, "
-    "|ours − published| ≤ one standard deviation + .005 for the rounding of print. Without ≈ it lies outside; with a single seed "
-    "there is no spread, and the sign is ?.",
+    "Beside it each published value, with the difference ours − published. ≈: the difference lies within our spread over "
+    "seeds, |ours − published| ≤ one standard deviation + .005 for the rounding of print. Without ≈ it lies outside. ?: with "
+    "a single seed there is no spread.",
 )
 
 

@@ -7,7 +7,7 @@ from step import Counted
 
 # float32 weights, gradients and AdamW's two moments, and the weights' copy in bf16
 BYTES_A_PARAMETER = 4 + 4 + 8 + 2
-# peak of a step over what the forward pass keeps: gradients and scratch. Seven steps measured on a processor have 1.4 to 1.7 (README)
+# peak of a step over what the forward pass keeps: gradients and scratch. Seven steps on a processor have 1.5 to 1.7 (README)
 WORKING = 1.6
 FORWARD = 1 / 3  # of a step's arithmetic: the backward pass takes two products for each of the forward pass
 VALIDATION = 24  # forward passes of a validation: 12 corrupted images and the 12 clean ones

@@ -37,7 +37,7 @@ class Job(NamedTuple):
 
 
 def for_tables(categories: Iterable[str], objectives: Iterable[str], seeds: Iterable[int]) -> list[Job]:
-    """Every category with every objective and its values of λ; seed by seed, so that the tables are complete for one seed first."""
+    """Every category with every objective and its λ; seed by seed, so that the tables are complete for one seed first."""
     settings = [(objective, lam) for objective in objectives for lam in LAMS[objective]]
     return [Job(o, "elastic", lam, category, seed) for seed, (o, lam), category in product(seeds, settings, categories)]
 

@@ -49,9 +49,7 @@ def commands(way: Way, jobs: Sequence[Job], seconds: float) -> list[tuple[list[J
         limit = {"jobs": way.jobs, "minutes": max(10, round(2 * seconds / 60))}
         launch = [f"hydra/launcher={way.launcher}", *(option.format(**limit) for option in LAUNCHERS[way.launcher])]
     groups = [[job] for job in jobs] if way.launcher is None else batches(jobs)
-    return [
-        (group, ["-m", *launch, *overrides(group), f"hydra.sweep.dir={way.folder}", *way.protocol]) for group in groups
-    ]
+    return [(group, ["-m", *launch, *overrides(group), f"hydra.sweep.dir={way.folder}", *way.protocol]) for group in groups]
 
 
 def carry_out(way: Way, jobs: Mapping[Job, float]) -> list[Job]:

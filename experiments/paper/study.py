@@ -5,9 +5,9 @@
     make paper DATA=DIR ARGS='--seeds 0 --categories carpet wood'
     make paper DATA=DIR ARGS='--launcher joblib --jobs 2'
 
-DIR holds the 15 categories in MVTec AD's layout. What has finished is not repeated, and what was cut off is resumed, so it can be
-stopped at any time. The page stands in page/report.html of the folder of the runs: our column beside the published ones, the
-tables of all settings, and the figures.
+DIR holds the 15 categories in MVTec AD's layout. What has finished is not repeated, and what was cut off is resumed, so it can
+be stopped at any time. The page stands in page/report.html of the folder of the runs: our column beside the published ones,
+the tables of all settings, and the figures.
 """
 
 import argparse
@@ -107,7 +107,9 @@ def require_device(config: Any, launcher: str | None) -> None:
     """UserError if the runs need a GPU and would be on this machine, which has none."""
     elsewhere = launcher in ("submitit_slurm", "ray")
     if config.trainer.accelerator == "gpu" and step.device().type != "cuda" and not elsewhere:
-        raise UserError("this machine has no GPU: rehearse with --debug, estimate with --dry-run, or go to a cluster with --launcher")
+        raise UserError(
+            "this machine has no GPU: rehearse with --debug, estimate with --dry-run, or use a cluster (--launcher)"
+        )
 
 
 def require_same_protocol(folder: Path, protocol: Sequence[str]) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def require_same_protocol(folder: Path, protocol: Sequence[str]) -> dict[str, An
     counting = [o for o in protocol if not is_below(o.partition("=")[0].lstrip("+~"), (*NEUTRAL, "hydra", "hydra/launcher"))]
     path = folder / PROTOCOL
     if path.is_file() and (kept := read_json(path)["options"]) != counting:
-        raise UserError(f"{folder} holds runs with {' '.join(kept)}, not {' '.join(counting)}: choose another folder with --runs")
+        raise UserError(f"{folder} holds runs with {' '.join(kept)}, not {' '.join(counting)}: choose another with --runs")
     return {"options": counting}
 
 

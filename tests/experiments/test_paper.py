@@ -22,7 +22,7 @@ from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.command_line import CONF, LAUNCHERS, is_installed
 
 FOLDER = Path(__file__).parents[2] / "experiments/paper"
-TABLE_1 = [  # by hand: kernel, channels in and out, pixels of the image for each position that is read, for each that is written
+TABLE_1 = [  # by hand: kernel, channels in and out, the image's pixels for each position that is read, that is written
     *[(3, 3, 32, 1, 1), (3, 32, 32, 1, 1), (3, 32, 64, 4, 4), (3, 64, 64, 4, 4), (3, 64, 128, 16, 16), (3, 128, 128, 16, 16)],
     *[(5, 128, 320, 64, 64), (5, 320, 320, 64, 64), (5, 320, 320, 64, 64), (5, 320, 320, 64, 64), (3, 320, 256, 64, 64)],
     *[(3, 256, 256, 64, 16), (3, 256, 256, 16, 16), (3, 256, 128, 16, 16), (3, 128, 128, 16, 4), (3, 128, 128, 4, 4)],
@@ -54,7 +54,7 @@ def test_the_arithmetic_of_the_network_is_that_of_table_1(study: Any) -> None:
 
 
 def test_a_step_keeps_what_the_layers_of_table_1_need_for_the_backward_pass(study: Any) -> None:
-    """Each convolution's output and its ReLU in bf16, the poolings' output and 8-byte indices, the last layer's input in float32."""
+    """A convolution's output and its ReLU in bf16, a pooling's output and 8-byte indices, the last layer's input in float32."""
     blocks = sum((2 + 2) * c_out / writes for _, _, c_out, _, writes in TABLE_1)
     pooled = sum((2 + 8) * channels / pixels for channels, pixels in ((32, 4), (64, 16), (128, 64)))
     rest = study("step").counted(SDC | {"width": 1.0}).kept - blocks - pooled - 4 * 32
@@ -164,8 +164,9 @@ def test_a_difference_is_within_the_spread_or_not(study: Any) -> None:
 def test_our_column_stands_beside_each_published_one(study: Any, tmp_path: Path) -> None:
     """By hand: carpet with two λ of (3), of which the proxy chooses one whose test values are worse."""
     for seed, (value, proxy) in enumerate([(0.95, 0.4), (0.97, 0.6)]):
-        official_run(tmp_path / f"a{seed}", "carpet", seed=seed, objective="amplify", lam=0.9, pixel_auroc=value, proxy_ap=proxy)
-        official_run(tmp_path / f"b{seed}", "carpet", seed=seed, objective="amplify", lam=0.99, pixel_auroc=0.999, proxy_ap=0.45)
+        common = {"category": "carpet", "seed": seed, "objective": "amplify"}
+        official_run(tmp_path / f"a{seed}", lam=0.9, pixel_auroc=value, proxy_ap=proxy, **common)
+        official_run(tmp_path / f"b{seed}", lam=0.99, pixel_auroc=0.999, proxy_ap=0.45, **common)
     fake_run(tmp_path / "c", category="grid")
     found = {table.name: table for table in study("beside").tables(records_of(tmp_path))}
     assert set(found) == {"beside_table2", "beside_table3", "beside_table4"}
@@ -193,7 +194,7 @@ def test_averages_have_the_spread_of_the_seeds(study: Any, tmp_path: Path) -> No
 
 def test_a_folder_that_lacks_categories_is_answered_in_a_sentence(study: Any, tmp_path: Path) -> None:
     study("miniatures").write(tmp_path / "carpet", 32, 2, 1, 1)
-    arguments = [sys.executable, str(FOLDER / "study.py"), str(tmp_path), "--categories", "carpet", "pill", "zipper", "--dry-run"]
+    arguments = [sys.executable, str(FOLDER / "study.py"), str(tmp_path), "--categories", "carpet", "pill", "zipper"]
     ended = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
     assert ended.returncode == 1 and ended.stderr.startswith(f"error: {tmp_path} lacks pill, zipper: unpack MVTec AD there")
     assert len(ended.stderr.splitlines()) == 1
@@ -226,9 +227,9 @@ def test_the_whole_study_runs_on_miniatures_of_all_categories(
     # time: Hydra loads each job's configuration twice, to check it; the report's own tests draw its plots and figures
     monkeypatch.setattr(Sweeper, "validate_batch_is_legal", lambda *batch: None)
     monkeypatch.setattr(plots, "plots", lambda *drawn: ())
-    monkeypatch.setattr(paper_figures, "paper_figures", lambda r, folder: drawn(r, folder) if r[0]["category"] == "wood" else ())
-    tiny = ["trainer.max_epochs=1", "data.steps_per_epoch=1", "image_size=32", "data.train_size=32", "trainer.precision=32-true"]
-    first = [str(data), "--debug", "--runs", str(runs), "--seeds", "0", "--set", *tiny]
+    monkeypatch.setattr(paper_figures, "paper_figures", lambda r, to: drawn(r, to) if r[0]["category"] == "wood" else ())
+    tiny = ["trainer.max_epochs=1", "data.steps_per_epoch=1", "image_size=32", "data.train_size=32"]
+    first = [str(data), "--debug", "--runs", str(runs), "--seeds", "0", "--set", *tiny, "trainer.precision=32-true"]
     whole.main([*first, "--dry-run"])
     assert not commands and "33 runs, 0 of them finished" in capsys.readouterr().out
     with monkeypatch.context() as unchanged:
@@ -246,7 +247,8 @@ def test_the_whole_study_runs_on_miniatures_of_all_categories(
     tables = {name: (runs / f"page/tables/beside_table{name}.md").read_text() for name in (2, 3, 4)}
     for category in jobs.CATEGORIES:
         (row,) = (line for line in tables[3].splitlines() if line.startswith(f"| {category.replace('_', ' ')} |"))
-        assert re.search(r"\| (restore|amplify) λ=0.\d+, elastic \| \d\.\d\d \(1\) \|", row) and " ?)" in row, "one seed has no spread"
+        assert re.search(r"\| (restore|amplify) λ=0.\d+, elastic \| \d\.\d\d \(1\) \|", row)
+        assert " ?)" in row, "one seed has no spread"
     assert "Ours beside" in (runs / "page/report.html").read_text()
     names = {path.name.split("_MVTec")[0] for path in (runs / "page/figures").glob("*wood.png")}
     assert names == {"figure1_7", "figure2_4", "figure3", "figure5", "figure6"}
