@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from step import Counted
 
+from anomaly_lab.training.callbacks import ProgressiveSize
+
 # float32 weights, gradients and AdamW's two moments, and the weights' copy in bf16
 BYTES_A_PARAMETER = 4 + 4 + 8 + 2
 # peak of a step over what the forward pass keeps: gradients and scratch. Seven steps on a processor have 1.5 to 1.7 (README)
@@ -39,9 +41,9 @@ class Line(NamedTuple):
 
 def plan(batch: int, size: int, sizes: Sequence[tuple[float, float]], epochs: int, steps_per_epoch: int) -> Plan:
     """`sizes`: (start as a share of the training, factor on `size`), as in the configuration's progressive_size."""
-    total = epochs * steps_per_epoch
-    starts = [round(share * total) for share, _ in sizes]
-    sides = [max(8, 8 * round(size * factor / 8)) for _, factor in sizes]
+    growing, total = ProgressiveSize(sizes), epochs * steps_per_epoch
+    starts = [round(share * total) for share, _ in growing.sizes]
+    sides = [growing.size(size, share) for share, _ in growing.sizes]
     counts = [end - start for start, end in zip(starts, [*starts[1:], total], strict=True)]
     return Plan(batch, tuple(zip(sides, counts, strict=True)), epochs)
 

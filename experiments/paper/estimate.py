@@ -34,10 +34,9 @@ def printed(
     found = {job: cost.seconds(plan, line, round(share * counts[job.category][0]) + counts[job.category][1]) for job in wanted}
     left = [job for job in wanted if not finished(job, way.folder)]
     print(f"{len(wanted)} runs, {len(wanted) - len(left)} of them finished, in {way.folder}")
-    print(
-        f"a step of {plan.batch} × {whole}²: {tera:.2g} TFLOP in {line(plan.batch, whole):.2g} s, "
-        f"{need:.2g} GiB beyond the program; {_has(on)}"
-    )
+    there = torch.cuda.mem_get_info(on)[1] / GIB if on.type == "cuda" else None
+    took = f"{tera:.2g} TFLOP in {line(plan.batch, whole):.2g} s, {need:.2g} GiB beyond the program"
+    print(f"a step of {plan.batch} × {whole}²: {took}; {room(need, there)}")
     print(f"a run: {sum(count for _, count in plan.steps):,} steps, {in_words(max(found.values()))} at most")
     total = in_words(sum(found[job] for job in left) / way.jobs)
     print(f"in all: {total} at most, {way.jobs} at a time; early stopping may end runs sooner", flush=True)
@@ -53,7 +52,8 @@ def _measured(record: Any, plan: cost.Plan, on: torch.device) -> dict[tuple[int,
 
 def plan_of(config: Any) -> cost.Plan:
     """The training of a configuration."""
-    sizes = config.callbacks.progressive_size.sizes
+    growing = config.callbacks.progressive_size
+    sizes = growing.sizes if growing else [(0.0, 1.0)]
     epochs, steps = config.trainer.max_epochs, config.data.steps_per_epoch
     return cost.plan(config.batch_size, config.data.train_size, sizes, epochs, steps)
 
@@ -62,5 +62,8 @@ def _called(on: torch.device) -> str:
     return torch.cuda.get_device_name(on) if on.type == "cuda" else f"this processor, {torch.get_num_threads()} threads"
 
 
-def _has(on: torch.device) -> str:
-    return f"the GPU has {torch.cuda.mem_get_info(on)[1] / GIB:.0f}" if on.type == "cuda" else "there is no GPU here"
+def room(need: float, there: float | None) -> str:
+    """Whether a step fits: GiB that it needs, and that the GPU has; None without a GPU."""
+    if there is None:
+        return "there is no GPU here"
+    return f"the GPU has {there:.0f}" + ("" if need < there else ", which is too little: add a smaller --set batch_size=")

@@ -91,6 +91,12 @@ def test_the_model_is_near_the_measured_points(study: Any) -> None:
         assert model_mib == pytest.approx(mib, rel=0.08), at
 
 
+def test_a_gpu_that_is_too_small_is_named(study: Any) -> None:
+    room = study("estimate").room
+    assert room(6.4, 78.2) == "the GPU has 78" and room(6.4, None) == "there is no GPU here"
+    assert "too little: add a smaller --set batch_size=" in room(6.4, 5.9)
+
+
 def test_a_step_is_measured(study: Any) -> None:
     step = study("step")
     begun = time.perf_counter()
