@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real analyze baselines clean
+.PHONY: help setup train report test check lint types contracts format docs picture sweep bench real analyze baselines paper clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ analyze: $(READY)  ## is F an orthogonal projection, and what ranks runs? resuma
 baselines: $(READY)  ## compare published methods, 90 minutes a call, resumable: make baselines ROOT=DIR, or with ARGS='--seeds 0'
 	@test -n "$(ROOT)" || { echo "where are the images? make baselines ROOT=DIR"; exit 1; }
 	$(BIN)/python experiments/baselines/study.py "$(ROOT)" $(ARGS)
+
+paper: $(READY)  ## tables 2 to 4 and the figures on MVTec AD, on a GPU, resumable: make paper DATA=DIR, first with ARGS=--dry-run
+	@test -n "$(DATA)" || { echo "where is MVTec AD? make paper DATA=DIR"; exit 1; }
+	$(BIN)/python experiments/paper/study.py "$(DATA)" $(ARGS)
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist site *.egg-info

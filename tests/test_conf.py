@@ -35,6 +35,7 @@ CHOSEN = {
     "corruption": "corruption={}",
     "data": "data={}",
     "debug": "debug={}",
+    "experiment": "experiment={}",
     "logger": "logger={}",
     "model": "model={}",
     "objective": "objective={}",
@@ -163,6 +164,15 @@ def _trainer(config: DictConfig, name: str, folder: Path) -> None:
     assert trainer.max_epochs == config.trainer.max_epochs
 
 
+def _experiment(config: DictConfig, name: str, folder: Path) -> None:
+    """The paper's protocol is whole: Table 1, its input, un-squared norms, its threshold."""
+    assert (config.model.width, config.image_size, config.objective.norm) == (1, 512, "l2")
+    assert (config.scoring.evidence, config.calibration.name) == ("squared", "area")
+    sizes = instantiate(config.callbacks.progressive_size).sizes
+    assert sizes[0][1] < sizes[-1][1] == 1 and config.data.train_size == config.image_size
+    _trainer(config, "gpu", folder)
+
+
 def _calibration(config: DictConfig, name: str, folder: Path) -> None:
     assert config.calibration.name == name
     assert build(OmegaConf.to_container(config.calibration))(range(200)) > 150, "a rule chooses a high level"
@@ -226,6 +236,7 @@ OBJECTS: dict[str, Any] = {
     "corruption": _corruption,
     "data": _data,
     "debug": _trainer,
+    "experiment": _experiment,
     "logger": _logger,
     "model": _model,
     "metrics": _metrics,

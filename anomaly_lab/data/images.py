@@ -1,6 +1,7 @@
 """Read image and mask files; change the size and the value range of images. An image is (height, width, channels)."""
 
 import functools
+import stat
 import struct
 from pathlib import Path
 
@@ -145,9 +146,12 @@ def to_unit(image: np.ndarray) -> np.ndarray:
 def _read_bytes(path: Path, count: int = -1) -> np.ndarray:
     """The file's first `count` bytes, all where it is −1. (cv2.imread fails on some non-ASCII paths.)"""
     try:
-        data = np.fromfile(path, dtype=np.uint8, count=count)
+        ends = stat.S_IFMT(path.stat().st_mode) in (stat.S_IFREG, stat.S_IFDIR)
+        data = np.fromfile(path, dtype=np.uint8, count=count) if ends else None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}): restore or remove it") from error
+    if data is None:  # reading would wait for a writer, perhaps for ever
+        raise UserError(f"{path} is a pipe, a socket or a device, no file: remove it")
     if data.size == 0:
         raise UserError(f"{path} is empty: copy it again from its source or remove it")
     return data

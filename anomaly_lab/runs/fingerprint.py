@@ -1,6 +1,7 @@
 """What makes two runs the same: their configuration, the code and the data. Each has a digest of its own."""
 
 import ast
+import functools
 import importlib.util
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -91,6 +92,7 @@ def extension_files() -> dict[str, Path]:
     return found
 
 
+@functools.cache  # each job of a multirun asks for the same modules, which take half a second
 def meaning(source: str) -> str:
     """The source code of a module without comments, docstrings and layout."""
     tree = ast.parse(source)

@@ -1,6 +1,7 @@
 """Image and mask files of every kind that `read_image` promises to read, and the errors for other files."""
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -311,3 +312,11 @@ def test_a_mask_that_shrinks_keeps_what_covers_half_a_pixel_and_never_becomes_em
     assert resize_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]], "a single pixel of sixteen"
     assert resize_mask(mask, (8, 8)) is mask
     assert not resize_mask(np.zeros((8, 8), bool), (3, 3)).any()
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(UserError, match="is a pipe, a socket or a device, no file"):
+        read_image(tmp_path / "a.png")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_image(tmp_path)
