@@ -23,10 +23,11 @@ import records  # noqa: E402
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
 CATEGORIES = ("grid_mini", "aitex_fabric_01", "aitex_fabric_03", "magnetic_tile", "screw_512", "hazelnut_toy")
-# how each run is scored: by itself, with features, by the maps one by one, and as before this study
+# how each run is scored: by itself, with ImageNet features, by them alone, by the plain error, as before this study
 SCORINGS: dict[str, list[str]] = {
     "default": [],
     "fused": ["scoring=fused"],
+    "features": ["scoring.evidence=features"],
     "paper": ["scoring=paper"],
     "before": ["scoring.evidence=mahalanobis", "calibration=area"],
 }

@@ -20,7 +20,7 @@ from anomaly_lab.show.markdown import pipe_table
 
 HERE = Path(__file__).parent
 KNOWN, NEW = "1234", "56"  # exposures
-DRAWS = 1000  # windows drawn from the stream without drift, for the rate of false warnings
+DRAWS = 1000  # windows drawn from the stream without drift, each without repetition, for the share that warns
 MODELS = {"knn": ["model=knn"], "default": ["trainer.max_epochs=-1"]}
 
 
@@ -55,7 +55,8 @@ def main() -> None:
     titles = ["model", "stream, exposures: images", "false alarms", "unlike the training", "windows", "that warn", "lowest p"]
     lines = [
         f"Trained on {len(trained)} normal tiles under exposures 1 to 4. A window has {WINDOW} images that passed; a false "
-        f"warning is promised in a share of {RATE} of them. “Drawn”: {DRAWS} windows drawn from the stream.",
+        f"warning is promised in a share of {RATE} of them. “Drawn”: the share that warns of {DRAWS} "
+        "windows, each drawn from the stream without repetition.",
         "",
         pipe_table(titles, rows),
     ]
@@ -90,8 +91,8 @@ def measured(run: Path, runs: Path, name: str, images: list[Path]) -> list[Any]:
     rows = [json.loads(line) for line in (out / "predictions.jsonl").open()]
     windows = json.loads((out / "summary.json").read_text())["windows"]
     warn = f"{sum(w['warns'] for w in windows)}"
-    if name == KNOWN:
-        warn += f"; drawn: {drawn(run, [row['level'] for row in rows]):.4f}"
+    if name in (KNOWN, NEW):
+        warn += f"; drawn: {drawn(run, [row['level'] for row in rows]):.3f}"
     alarms, odd = sum(row["defective"] for row in rows), sum(bool(row["unlike"]) for row in rows)
     lowest = min((w["p"] for w in windows), default=None)
     share = [f"{count / len(rows):.3f}" for count in (alarms, odd)]
@@ -99,7 +100,7 @@ def measured(run: Path, runs: Path, name: str, images: list[Path]) -> list[Any]:
 
 
 def drawn(run: Path, levels: list[float]) -> float:
-    """The share of windows drawn from a stream without drift that warn."""
+    """The share of windows drawn from a stream that warn."""
     import torch
 
     stored = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
