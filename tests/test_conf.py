@@ -128,7 +128,7 @@ def _objective(config: DictConfig, name: str, folder: Path) -> None:
     M[:, :, 4:9, 4:9] = 1
     output = torch.rand(2, 3, 16, 16, requires_grad=True)
     record: Any = OmegaConf.to_container(config.objective)
-    loss = build({k: v for k, v in record.items() if k != "fall"})(output, X, X_hat, M)
+    loss = build({k: v for k, v in record.items() if k not in SCHEDULED})(output, X, X_hat, M)
     loss.backward()
     assert loss.ndim == 0
     assert output.grad is not None
