@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.build import build
 from anomaly_lab.data.pairs import FLIPS
 from anomaly_lab.errors import UserError
+from anomaly_lab.module import SCHEDULED
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.choices import record

@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 
 from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data import datamodule
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.module import SCHEDULED, AnomalyModule
 from anomaly_lab.runs.choices import resolved
 from anomaly_lab.runs.command_line import CONF
 from anomaly_lab.scored import look
