@@ -16,6 +16,7 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 NORMS = ("l2", "squared")
+LEAST = 1e-3  # standard deviation below which an image counts as flat
 
 
 def _weighted_norm(weight: Tensor, error: Tensor, norm: str) -> Tensor:
@@ -46,6 +47,18 @@ def amplify(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor, lam: float, nor
     """Eq. (3): λ/‖M̄‖₁ ‖M̄⊙(F(X̂)−X)‖₂ − (1−λ)/‖X̂−X‖₁ ‖|X̂−X|⊙(F(X̂)−X)‖₂. `output` is F(X̂)."""
     E = output - X
     return (lam * _weighted_norm(1 - M, E, norm) - (1 - lam) * _weighted_norm((X_hat - X).abs(), E, norm)).mean()
+
+
+def uncorrelated(output: Tensor, X: Tensor) -> Tensor:
+    """Ours: Var(X) · (1 − ρ), with ρ the correlation of F(X̂) and X over the pixels of an image, without each channel's mean.
+
+    A flat grey costs what its squared error is, but at any contrast of F(X̂) the term asks for likeness only. So F gains nothing
+    by fading to grey, where the gradients of all layers but the last vanish and a training may stay for hundreds of steps.
+    """
+    F, X = (image - image.mean((2, 3), keepdim=True) for image in (output, X))
+    covariance, variance = ((image * X).mean((1, 2, 3)) for image in (F, X))
+    spreads = (image.square().mean((1, 2, 3)).clamp_min(LEAST**2).sqrt() for image in (F, X))
+    return (variance * (1 - covariance / (next(spreads) * next(spreads)))).mean()
 
 
 def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:

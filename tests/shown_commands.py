@@ -83,7 +83,6 @@ def require_reading(command: str, finished: Finished, folder: Path) -> None:
         "predict": "**/contact.png",
         "evaluate": "**/source.json",
         "calibrate": "**/source.json",
-        "export": "exports/*.onnx",
         "analyze": "**/analysis.json",
     }
     assert list(folder.glob(left[re.findall(r"anomaly_lab\.(\w+)", command)[0]]))

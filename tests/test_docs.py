@@ -40,6 +40,12 @@ ELSEWHERE = ("extending.md", "from_photographs.md", "export.md")  # their own te
 TEXT = "\n".join(text for name, text in DOCS.items() if name not in ELSEWHERE)
 SINGLE = [c for c in trainings(TEXT) if not c.startswith(("-m ", "resume=")) and "trainer=gpu" not in c]
 COMPOSED = [c for c in trainings(TEXT) if c.startswith("-m ") or "trainer=gpu" in c]
+IN_README = shown((ROOT / "README.md").read_text(encoding="utf-8"))  # test_readme runs these
+READING = [
+    command
+    for command in dict.fromkeys(shown(TEXT))
+    if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|analyze|report)", command) and command not in IN_README
+]
 needs_mkdocs = pytest.mark.skipif(
     find_spec("mkdocs") is None or find_spec("mkdocstrings") is None,
     reason="the extra `docs` is not installed",
@@ -74,9 +80,7 @@ def test_a_grid_of_the_docs_composes_and_makes_sense(command: str) -> None:
         check(compose("train", overrides=overrides, return_hydra_config=True))
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in shown(TEXT) if re.match(r"python -m anomaly_lab\.(evaluate|predict|calibrate|analyze|report)", c)]
-)
+@pytest.mark.parametrize("command", READING)
 def test_a_command_of_the_docs_that_reads_runs_works(command: str, finished: Finished, tmp_path: Path) -> None:
     require_reading(command, finished, tmp_path)
 

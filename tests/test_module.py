@@ -9,7 +9,7 @@ from conftest import scoring, small_data, small_module, small_trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from anomaly_lab.objectives import amplify
+from anomaly_lab.objectives import amplify, restore, uncorrelated
 
 
 class Identity(nn.Module):
@@ -123,6 +123,23 @@ def test_lambda_falls_over_the_training(monkeypatch: pytest.MonkeyPatch) -> None
     output = module(batch["X_hat"])
     expected = [amplify(output, batch["X"], batch["X_hat"], batch["M"], lam, "squared").item() for lam in (1, 0.75, 0.5)]
     assert losses == pytest.approx(expected)
+
+
+def test_likeness_counts_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weight falls from 1 to 0 along a line, here over the first half of the training."""
+    objective = {"_target_": "anomaly_lab.objectives.restore", "lam": 0.9, "norm": "squared", "correlate": 0.5}
+    module = small_module(objective=objective).eval()
+    monkeypatch.setattr(module, "log", lambda *values: None)
+    monkeypatch.setattr(module, "log_dict", lambda *values: None)
+    batch = {name: torch.stack([pair[name] for pair in pairs()]) for name in ("X", "X_hat", "M")}
+    losses = []
+    for done in (0.0, 0.25, 0.5, 1.0):
+        monkeypatch.setattr(type(module), "progress", done)
+        losses.append(module.training_step(batch, 0).item())
+    output = module(batch["X_hat"])
+    later = restore(output, batch["X"], batch["X_hat"], batch["M"], 0.9, "squared").item()
+    term = uncorrelated(output, batch["X"]).item()
+    assert losses == pytest.approx([later + term, later + term / 2, later, later])
 
 
 def test_weight_decay_spares_normalisation_and_biases() -> None:

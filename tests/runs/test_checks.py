@@ -39,6 +39,8 @@ def checked(*overrides: str) -> None:
         (["data.cache.gib=1e400"], "data.cache.gib is inf: it must be a number of at least 0"),
         ([f"trainer.max_epochs={'1' * 400}"], "trainer.max_epochs is 1111"),
         (["image_size=1000000000000"], "image_size is 1000000000000: it must be"),
+        (["objective.correlate=0"], "objective.correlate is 0: give null, or the share of the training"),
+        (["objective.correlate=2"], "objective.correlate is 2"),
         (["objective.fall=0.3"], "objective.fall is 0.3: give null, or two shares of the training"),
         (["objective.fall=[0.6,0.3]"], r"objective.fall is \[0.6, 0.3\]"),
         (["objective.fall=[0.3,2]"], r"objective.fall is \[0.3, 2\]"),
