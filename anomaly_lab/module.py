@@ -20,7 +20,7 @@ from anomaly_lab.scoring.forward import Forward
 from anomaly_lab.scoring.own_map import OwnMap
 from anomaly_lab.training.schedule import Fall, share_done, warmup_cosine
 
-SCHEDULED = ("fall", "correlate")  # entries of `objective` that say how it changes over the training
+NOT_LOSS = ("fall", "correlation")  # entries of `objective` that are no arguments of its function
 NOT_SCORER = ("scorer", "tile", "train_size", "pooling")  # entries of `scoring` that are no arguments of the scorer
 
 
@@ -64,9 +64,9 @@ class AnomalyModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.network = build(network).to(memory_format=torch.channels_last)
-        self.objective = build({k: v for k, v in objective.items() if k not in SCHEDULED}) if TARGET in objective else None
+        self.objective = build({k: v for k, v in objective.items() if k not in NOT_LOSS}) if TARGET in objective else None
         self.fall = None if objective.get("fall") is None else Fall(objective["lam"], *objective["fall"])
-        self.start = None if objective.get("correlate") is None else Fall(0.0, 0.0, objective["correlate"])
+        self.correlation = objective.get("correlation")
         self.reconstructs = getattr(self.network, "reconstructs", True)  # if not, there is no F(X)
         arguments = {k: v for k, v in scoring.items() if k not in NOT_SCORER and (k, v) != ("weights", None)}
         self.scorer = build(scoring["scorer"] | arguments)
@@ -122,8 +122,8 @@ class AnomalyModule(L.LightningModule):
             with torch.autocast(X.device.type, enabled=False):
                 lam = {} if self.fall is None else {"lam": self.fall(self.progress)}
                 loss = self.objective(output.float(), X, X_hat, M, **lam)
-                if self.start is not None and (weight := self.start(self.progress)):
-                    loss = loss + weight * uncorrelated(output.float(), X)
+                if self.correlation is not None:
+                    loss = loss + uncorrelated(output.float(), X, self.correlation)
             self.log_dict({f"train/{name}": value for name, value in lam.items()})
         self.log("train/loss", loss)
         evidence = self.scorer.loss(X) if hasattr(self.scorer, "loss") else None

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 NORMS = ("l2", "squared")
-LEAST = 1e-3  # standard deviation below which an image counts as flat
+FLAT = 1e-3  # standard deviation below which an image counts as flat
 
 
 def _weighted_norm(weight: Tensor, error: Tensor, norm: str) -> Tensor:
@@ -49,16 +49,16 @@ def amplify(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor, lam: float, nor
     return (lam * _weighted_norm(1 - M, E, norm) - (1 - lam) * _weighted_norm((X_hat - X).abs(), E, norm)).mean()
 
 
-def uncorrelated(output: Tensor, X: Tensor) -> Tensor:
-    """Ours: Var(X) · (1 − ρ), with ρ the correlation of F(X̂) and X over the pixels of an image, without each channel's mean.
+def uncorrelated(output: Tensor, X: Tensor, least: float) -> Tensor:
+    """Ours: Var(X) · max(0, 1 − ρ/ρ₀), with ρ the correlation of F(X̂) and X over the pixels of an image, and ρ₀ = `least` > 0.
 
-    A flat grey costs what its squared error is, but at any contrast of F(X̂) the term asks for likeness only. So F gains nothing
-    by fading to grey, where the gradients of all layers but the last vanish and a training may stay for hundreds of steps.
+    Mean and variance are those of each channel. A flat grey has ρ = 0, at any contrast: F gains nothing by fading to it, where
+    the gradients of all layers but the last vanish and a training may stay. Once F(X̂) is like X, the term is 0.
     """
     F, X = (image - image.mean((2, 3), keepdim=True) for image in (output, X))
     covariance, variance = ((image * X).mean((1, 2, 3)) for image in (F, X))
-    spreads = (image.square().mean((1, 2, 3)).clamp_min(LEAST**2).sqrt() for image in (F, X))
-    return (variance * (1 - covariance / (next(spreads) * next(spreads)))).mean()
+    spread = F.square().mean((1, 2, 3)).clamp_min(FLAT**2).sqrt() * variance.clamp_min(FLAT**2).sqrt()
+    return (variance * (1 - covariance / spread / least).clamp_min(0)).mean()
 
 
 def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.build import build
 from anomaly_lab.data.pairs import FLIPS
 from anomaly_lab.errors import UserError
-from anomaly_lab.module import SCHEDULED
+from anomaly_lab.module import NOT_LOSS
 from anomaly_lab.networks.sdc_autoencoder import SDCAutoencoder
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.choices import record
@@ -129,7 +129,7 @@ def _objective(config: DictConfig, name: str, folder: Path) -> None:
     M[:, :, 4:9, 4:9] = 1
     output = torch.rand(2, 3, 16, 16, requires_grad=True)
     record: Any = OmegaConf.to_container(config.objective)
-    loss = build({k: v for k, v in record.items() if k not in SCHEDULED})(output, X, X_hat, M)
+    loss = build({k: v for k, v in record.items() if k not in NOT_LOSS})(output, X, X_hat, M)
     loss.backward()
     assert loss.ndim == 0
     assert output.grad is not None

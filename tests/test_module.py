@@ -125,21 +125,20 @@ def test_lambda_falls_over_the_training(monkeypatch: pytest.MonkeyPatch) -> None
     assert losses == pytest.approx(expected)
 
 
-def test_likeness_counts_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its weight falls from 1 to 0 along a line, here over the first half of the training."""
-    objective = {"_target_": "anomaly_lab.objectives.restore", "lam": 0.9, "norm": "squared", "correlate": 0.5}
-    module = small_module(objective=objective).eval()
-    monkeypatch.setattr(module, "log", lambda *values: None)
-    monkeypatch.setattr(module, "log_dict", lambda *values: None)
+def test_a_reconstruction_that_is_unlike_its_image_costs_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = {"_target_": "anomaly_lab.objectives.restore", "lam": 0.9, "norm": "squared"}
     batch = {name: torch.stack([pair[name] for pair in pairs()]) for name in ("X", "X_hat", "M")}
-    losses = []
-    for done in (0.0, 0.25, 0.5, 1.0):
-        monkeypatch.setattr(type(module), "progress", done)
+    assert small_module(objective=objective).correlation is None
+    module, losses = small_module(objective=objective | {"correlation": 0.5}).eval(), []
+    for log in ("log", "log_dict"):  # there is no Trainer
+        monkeypatch.setattr(module, log, lambda *values: None)
+    for least in (None, module.correlation, 1.0):
+        module.correlation = least
         losses.append(module.training_step(batch, 0).item())
     output = module(batch["X_hat"])
-    later = restore(output, batch["X"], batch["X_hat"], batch["M"], 0.9, "squared").item()
-    term = uncorrelated(output, batch["X"]).item()
-    assert losses == pytest.approx([later + term, later + term / 2, later, later])
+    plain = restore(output, batch["X"], batch["X_hat"], batch["M"], 0.9, "squared").item()
+    assert losses == pytest.approx([plain, *(plain + uncorrelated(output, batch["X"], rho).item() for rho in (0.5, 1.0))])
+    assert losses[0] < losses[2]
 
 
 def test_weight_decay_spares_normalisation_and_biases() -> None:

@@ -142,23 +142,25 @@ def test_ssim_by_hand():
     assert objectives.ssim(a, a, b, M).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_uncorrelated_is_the_variance_at_grey_and_nothing_at_any_contrast_of_the_image() -> None:
-    """X is ±¼ about ½: its variance is 1/16. ρ of the shifted image is −1, of an unrelated one 0."""
+def test_uncorrelated_is_the_variance_at_grey_and_nothing_where_the_correlation_is_enough() -> None:
+    """X is ±¼ about ½: its variance is 1/16. The sum of X and a pattern of the same size that is unrelated has ρ = 1/√2."""
     row = torch.tensor([0.75, 0.25, 0.75, 0.25])
     X = row.expand(1, 3, 4, 4).contiguous()
+    other = X.transpose(2, 3)
     cases = {
-        "grey": (torch.full_like(X, 0.5), 1 / 16),
-        "itself": (X, 0.0),
+        "grey": (torch.full_like(X, 0.5), 1.0),
         "itself, faint and darker": (0.1 * X + 0.2, 0.0),
-        "its negative": (1 - X, 2 / 16),
-        "the other direction": (X.transpose(2, 3), 1 / 16),
+        "its negative": (1 - X, 3.0),
+        "unrelated": (other, 1.0),
+        "half of it": ((X + other) / 2, 0.0),
+        "a quarter of it": (X / 4 + other / 2, 1 - 2 / math.sqrt(5)),  # ρ = ¼/√(1/16 + 1/4) = 1/√5
     }
     for name, (output, expected) in cases.items():
-        assert objectives.uncorrelated(output, X).item() == pytest.approx(expected, abs=1e-6), name
-    assert objectives.uncorrelated(X, torch.full_like(X, 0.5)).item() == 0, "a flat X asks for nothing"
+        assert objectives.uncorrelated(output, X, 0.5).item() == pytest.approx(expected / 16, abs=1e-6), name
+    assert objectives.uncorrelated(X, torch.full_like(X, 0.5), 0.5).item() == 0, "a flat X asks for nothing"
 
 
 def test_uncorrelated_has_a_finite_gradient_at_grey() -> None:
     output = torch.full((1, 3, 4, 4), 0.5, requires_grad=True)
-    objectives.uncorrelated(output, torch.rand(1, 3, 4, 4)).backward()
+    objectives.uncorrelated(output, torch.rand(1, 3, 4, 4), 0.5).backward()
     assert output.grad is not None and torch.isfinite(output.grad).all() and output.grad.abs().sum() > 0

@@ -134,10 +134,10 @@ def check(config: DictConfig) -> None:
     ):
         said = "give null, or two shares of the training, such as [0.3,0.6], between which λ falls from 1 to objective.lam"
         raise UserError(f"objective.fall is {_shown(fall)}: {said}")
-    start = OmegaConf.select(config, "objective.correlate")
-    if start is not None and not (Numbers(0, 1).hold(start) and start > 0):
-        said = "give null, or the share of the training, such as 0.1, in which F(X̂) is asked to correlate with X"
-        raise UserError(f"objective.correlate is {_shown(start)}: {said}")
+    least = OmegaConf.select(config, "objective.correlation")
+    if least is not None and not (Numbers(0, 1).hold(least) and least > 0):
+        said = "give null, or the least correlation of F(X̂) and X, above 0 and at most 1, such as 0.5"
+        raise UserError(f"objective.correlation is {_shown(least)}: {said}")
     for key in ("scoring.scorer", "scoring.pooling"):
         record(key, OmegaConf.select(config, key))
     if OmegaConf.select(config, "data.cache.folder", default="") is None:

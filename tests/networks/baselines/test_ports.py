@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 
 from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data import datamodule
-from anomaly_lab.module import SCHEDULED, AnomalyModule
+from anomaly_lab.module import NOT_LOSS, AnomalyModule
 from anomaly_lab.runs.choices import resolved
 from anomaly_lab.runs.command_line import CONF
 from anomaly_lab.scored import look
@@ -70,7 +70,7 @@ def module_of(name: str) -> AnomalyModule:
     scoring = {key: resolved(key, value, scoring) for key, value in scoring.items()}
     if "detector" in scoring:
         scoring["detector"]["size"] = 200
-    objective = {key: value for key, value in plain["objective"].items() if key not in SCHEDULED}
+    objective = {key: value for key, value in plain["objective"].items() if key not in NOT_LOSS}
     torch.manual_seed(0)
     module = small_module(network=plain["model"] | SMALL[name], objective=objective, scoring=scoring)
     if hasattr(module.network, "begin"):
