@@ -210,3 +210,9 @@ def test_the_objective_follows_the_model_in_a_sweep_over_both_systems(
     page = next(tmp_path.rglob("report.html")).read_text()
     for name in ("knn, untrained", "patch_ae, patch_reconstruction", "tiny, restore λ=0.9"):
         assert name in page
+
+
+def test_patch_ae_held_near_its_first_features_is_trained(data_root: Path, train: Callable[..., Ended]) -> None:
+    ended = train(*stripes(data_root), "model=patch_ae_held", "model.hidden=8", *RANDOM, "trainer.max_epochs=1")
+    assert ended.status == 0, ended.err
+    assert metrics_of(ended.directories[0])["model"] == "patch_ae_held"
