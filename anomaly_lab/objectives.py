@@ -52,8 +52,8 @@ def amplify(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor, lam: float, nor
 def uncorrelated(output: Tensor, X: Tensor, least: float) -> Tensor:
     """Ours: Var(X) · max(0, 1 − ρ/ρ₀), with ρ the correlation of F(X̂) and X over the pixels of an image, and ρ₀ = `least` > 0.
 
-    Mean and variance are those of each channel. A flat grey has ρ = 0, at any contrast: F gains nothing by fading to it, where
-    the gradients of all layers but the last vanish and a training may stay. Once F(X̂) is like X, the term is 0.
+    Each channel's mean is taken off first. ρ does not depend on the contrast of F(X̂), so F gains nothing by fading to a flat
+    grey. There the gradients of all layers but the last vanish, and a training may stay. From ρ = ρ₀ on the term is 0.
     """
     F, X = (image - image.mean((2, 3), keepdim=True) for image in (output, X))
     covariance, variance = ((image * X).mean((1, 2, 3)) for image in (F, X))

@@ -1,7 +1,7 @@
 """Patch AE whose features are held near those it began with: training may turn them, but not let them collapse.
 
 Trained by reconstruction alone, features of normal patches lose most of their dimensions (experiments/patch_ae). The terms
-that hold them are ours; the last two are those of VICReg (Bardes et al. 2022), section 4.1.
+that hold them are ours. The last two follow the idea of VICReg (Bardes et al. 2022), section 4.1, but compare with the start.
 """
 
 from collections.abc import Iterable

@@ -7,9 +7,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import cases_use
 from cases_runs import Code
-from cases_use import FILES, PLAIN, RUNS, told, unharmed, untouched
+from cases_use import FILES, PLAIN, RUNS, Make, damaged, told, unharmed, untouched
 from pictures import category, put_bytes
 from trial import OWN, Case, Check, Command, Ended, every, refused
 
@@ -21,9 +20,9 @@ def export(*more: str, run: str = "RUN", form: str = "format=onnx") -> Command:
     return Command("export", (f"run={run}", *([form] if form else []), *more), hidden=("out=DIR/file.onnx",))
 
 
-def inspect(*more: str, **options: str) -> Command:
+def inspect(*more: str) -> Command:
     """A look at the category DIR/parts."""
-    return Command("inspect", ("category.name=parts", "data.root=DIR", *more), hidden=(*OWN, "image_size=64", OUT), **options)
+    return Command("inspect", ("category.name=parts", "data.root=DIR", *more), hidden=(*OWN, "image_size=64", OUT))
 
 
 def app(*more: str, run: str = "RUN") -> Command:
@@ -31,7 +30,7 @@ def app(*more: str, run: str = "RUN") -> Command:
     return Command("app", (f"run={run}", *more), hidden=("port=0",) if not any("port=" in m for m in more) else ())
 
 
-def parts(make: cases_use.Make) -> cases_use.Make:
+def parts(make: Make) -> Make:
     """DIR/parts with one odd file among the normal images to train on."""
 
     def both(here: Path) -> None:
@@ -147,9 +146,7 @@ KINDS = {
     ],
     "what export is given": EXPORTS,
     "damaged and foreign checkpoints to export and to show": [
-        Case(
-            f"{command.name}: best.ckpt {name}", cases_use.damaged(make), (command,), "refused", nothing_left(unharmed(pattern))
-        )
+        Case(f"{command.name}: best.ckpt {name}", damaged(make), (command,), "refused", nothing_left(unharmed(pattern)))
         for name, (make, pattern) in RUNS.items()
         for command in (export(run="DIR/run"), app(run="DIR/run"))
     ],
