@@ -77,7 +77,7 @@ def look(module: AnomalyModule, X: Tensor | Pieces, size: Sequence[int], scorer:
     """
     scorer = scorer or module.scorer
     with torch.inference_mode():
-        if X.shape[-2] * X.shape[-1] > LARGEST and blocks.possible(scorer, module.F):
+        if X.shape[-2] * X.shape[-1] > LARGEST and blocks.halo(scorer, module.F) is not None:
             found = blocks.look(scorer, module.F, X, module.device, whole=isinstance(X, Tensor))
         else:
             found = scorer(module.F, X[..., :, :][None].to(module.device))

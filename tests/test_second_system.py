@@ -200,7 +200,7 @@ def test_the_objective_follows_the_model_in_a_sweep_over_both_systems(
     runs = [path.parent for path in sorted(tmp_path.glob("runs/sweep/*/metrics.json"))]
     found = {m["model"]: (m["objective"], m["corruption"], m["evidence"]) for m in map(metrics_of, runs)}
     assert found == {
-        "tiny": ("restore", "elastic", "squared+mahalanobis+head"),
+        "tiny": ("restore", "elastic", "squared+mahalanobis+filters+head"),
         "knn": ("none", "none", "neighbours"),
         "patch_ae": ("patch_reconstruction", "defects", "neighbours"),
     }

@@ -27,6 +27,8 @@ class PatchFeatures(nn.Module):
     """
 
     reconstructs = False  # there is no F(X)
+    natural_light = True  # the weights come from photographs whose contrast nobody stretched
+    stride = STRIDE  # pixels for which a vector stands
     reach = 220  # pixels that a vector looks around: half of the receptive field of the encoder, and its neighbours
 
     def __init__(self, encoder: str, encoder_file: str | None, neighbourhood: int) -> None:

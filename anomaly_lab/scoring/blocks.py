@@ -1,8 +1,8 @@
 """Large images in blocks: the heatmap of the whole image, in memory that does not grow with it.
 
-What a pixel of the heatmap depends on lies within `HALO` pixels: each block is scored with that much of its surroundings. F(X)
-comes from the tiles of the whole image. So the blocks' heatmaps are pieces of the whole one, up to rounding. Maps, and networks
-of features, say by `reach` how many pixels they look around, before the smoothing.
+Each block is scored with as much of its surroundings as a pixel of the heatmap depends on, the halo. F(X) comes from the tiles
+of the whole image. So the blocks' heatmaps are pieces of the whole one, up to rounding. Maps, and networks of features, say by
+`reach` how many pixels they look around, before the smoothing.
 """
 
 import math
@@ -15,31 +15,38 @@ from torch import Tensor
 from anomaly_lab.scoring.forward import Forward
 from anomaly_lab.scoring.scorers import Look
 
-BLOCK = 2048  # pixels; a multiple of 32, as HALO is, so that grids of patches and bands begin at the same places
-HALO = 288  # pixels: the furthest `reach`, 240, and four times the usual σ of 8
+GRID = 32  # pixels: grids of patches and bands begin at multiples of it, so that BLOCK and the halo are multiples, too
+BLOCK = 2048  # pixels
+WIDEST = 1024  # pixels of a halo; a wider one would cost more than it spares
 NEAR = 64  # pixels: functions of X and F(X), which have no `reach`, look at a few pixels around
 
 
-def possible(scorer: Any, F: Forward) -> bool:
-    """Whether all that a pixel depends on lies within `HALO`. F(X) of whole images looks everywhere."""
+def halo(scorer: Any, F: Forward) -> int | None:
+    """Pixels around a block that its heatmap depends on; None if they are more than `WIDEST`. F(X) of whole images looks
+    everywhere."""
     if hasattr(scorer, "detector"):
         reach = getattr(F.network, "reach", math.inf)
     elif hasattr(scorer, "fusion") and F.tile:
         reach = max(getattr(each, "reach", NEAR) for each in scorer.fusion.maps)
     else:
-        return False
-    return bool(reach + 4 * scorer.sigma <= HALO)
+        return None
+    far = reach + 4 * scorer.sigma
+    return math.ceil(far / GRID) * GRID if far <= WIDEST else None
 
 
 def look(scorer: Any, F: Forward, X: Any, device: torch.device, whole: bool) -> Look:
-    """Score X (3, h, w), a tensor or `Pieces`, block by block. `output` and `parts` are None unless `whole`."""
+    """Score X (3, h, w), a tensor or `Pieces`, block by block. `output` and `parts` are None unless `whole`. ValueError if the
+    halo is too wide."""
+    around = halo(scorer, F)
+    if around is None:
+        raise ValueError("a pixel of the heatmap depends on too much of the image to divide it")
     height, width = X.shape[-2:]
     heatmap = torch.empty(1, height, width)
     output: Tensor | None = None
     parts: Tensor | None = None
     weights, highest = None, -torch.inf
     for rows, columns in _blocks(height, width):
-        wide = _with_halo(rows, height), _with_halo(columns, width)
+        wide = _wider(rows, around, height), _wider(columns, around, width)
         found = scorer(F.within(X, wide), X[(..., *wide)][None].to(device))
         inner = (..., *(slice(a.start - b.start, a.stop - b.start) for a, b in zip((rows, columns), wide, strict=True)))
         heatmap[..., rows, columns] = found.heatmap[inner]
@@ -66,5 +73,5 @@ def _blocks(height: int, width: int) -> Iterator[Sequence[slice]]:
             yield slice(top, min(top + BLOCK, height)), slice(left, min(left + BLOCK, width))
 
 
-def _with_halo(part: slice, side: int) -> slice:
-    return slice(max(0, part.start - HALO), min(side, part.stop + HALO))
+def _wider(part: slice, around: int, side: int) -> slice:
+    return slice(max(0, part.start - around), min(side, part.stop + around))

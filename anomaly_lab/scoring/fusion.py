@@ -45,10 +45,10 @@ class Fusion(nn.Module):
             raise ValueError(
                 f"scoring.weights is {weights}: give null, or a positive number for each of the {len(maps)} maps of evidence"
             )
-        learnt = {type(m).__name__: m for m in maps if isinstance(m, nn.Module)}
+        learnt = {getattr(m, "called", type(m).__name__): m for m in maps if isinstance(m, nn.Module)}
         if len(learnt) < sum(isinstance(m, nn.Module) for m in maps):
             raise ValueError(f"scoring.evidence has {', '.join(learnt)} twice: name each once")
-        self.learnt = nn.ModuleDict(learnt)  # so that checkpoints hold their weights, by the name of the class
+        self.learnt = nn.ModuleDict(learnt)  # so that checkpoints hold their weights, by their names
         self.register_buffer("units", torch.full((len(self.maps), 2 + KNOTS), torch.nan))  # rows: see `_units`
 
     def begin(self, light: Sequence[float]) -> None:

@@ -34,9 +34,10 @@ def reflected(index: Tensor, length: int) -> Tensor:
     return torch.where(folded < length, folded, 2 * length - 1 - folded)
 
 
-def enlarged(heatmap: Tensor, size: Sequence[int]) -> Tensor:
-    """From one value per square patch (B, h', w') to one per pixel (B, h, w), bilinear. `size`: (h, w) of the image."""
-    patch = max(-(-side // count) for side, count in zip(size, heatmap.shape[1:], strict=True))
+def enlarged(heatmap: Tensor, size: Sequence[int], patch: int | None = None) -> Tensor:
+    """From one value per square patch (B, h', w') to one per pixel (B, h, w), bilinear. `size`: (h, w) of the image. `patch`:
+    a patch's side in pixels; None finds it from the sizes, if the image is much larger."""
+    patch = patch or max(-(-side // count) for side, count in zip(size, heatmap.shape[1:], strict=True))
     full = F.interpolate(heatmap[:, None], size=[patch * count for count in heatmap.shape[1:]], mode="bilinear")[:, 0]
     return full[:, : size[0], : size[1]]
 

@@ -20,7 +20,7 @@ def checked(*overrides: str) -> None:
     [
         (
             ["scoring.evidence=cubic"],
-            "scoring.evidence is cubic: it must be one or several of absolute, features, head, mahalanobis, msgms, signed, "
+            "scoring.evidence is cubic: it must be one or several of absolute, features, filters, head, mahalanobis, msgms, signed, "
             "squared, ssim",
         ),
         (["scoring.pooling=min"], "scoring.pooling is min: it must be one of max, mean_top"),

@@ -20,12 +20,12 @@ def test_another_folder_adds_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "scoring/evidence/cubed.yaml").write_text("_target_: mine.cubed\n")
     monkeypatch.setattr(choices, "folders", lambda: [CONF, tmp_path])
     assert choices.names("scoring.evidence") == [
-        "absolute", "cubed", "features", "head", "mahalanobis", "msgms", "signed", "squared", "ssim",
+        "absolute", "cubed", "features", "filters", "head", "mahalanobis", "msgms", "signed", "squared", "ssim",
     ]  # fmt: skip
     assert choices.record("scoring.evidence", "cubed") == {"name": "cubed", "_target_": "mine.cubed"}
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
-    known = "absolute, features, head, mahalanobis, msgms, signed, squared, ssim"
+    known = "absolute, features, filters, head, mahalanobis, msgms, signed, squared, ssim"
     with pytest.raises(UserError, match=rf"scoring\.evidence is cubic: it must be one of {known}"):
         choices.record("scoring.evidence", "cubic")

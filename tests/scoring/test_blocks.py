@@ -10,6 +10,7 @@ from conftest import Finished
 from torch import Tensor
 
 from anomaly_lab.networks.fast.folding import ForInference
+from anomaly_lab.networks.filters import FilterBank
 from anomaly_lab.networks.patch_autoencoder import PatchFeatures
 from anomaly_lab.runs.trained import load
 from anomaly_lab.scoring import blocks
@@ -27,8 +28,8 @@ DEVICE = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the true HALO, and blocks that lie as the true ones."""
-    assert blocks.BLOCK % 32 == blocks.HALO % 32 == 0
+    """Blocks that lie as the true ones."""
+    assert blocks.BLOCK % blocks.GRID == 0
     monkeypatch.setattr(blocks, "BLOCK", 320)
 
 
@@ -64,10 +65,12 @@ def test_the_default_evidence_in_blocks_is_that_of_the_whole(finished: Finished,
         torch.testing.assert_close(getattr(found, part), getattr(whole, part), rtol=1e-3, atol=1e-4)
 
 
-def test_features_in_blocks_are_those_of_the_whole(X: Tensor) -> None:
+@pytest.mark.parametrize("kind", ["filters", "features"])
+def test_features_in_blocks_are_those_of_the_whole(X: Tensor, kind: str) -> None:
     torch.manual_seed(0)
     network, F = encoder()
-    evidence = Features(network, MemoryBank(300, "random", 0, 0, 0)).eval()
+    used, scales = (FilterBank(), [4]) if kind == "filters" else (network, [1, 2])
+    evidence = Features(used, MemoryBank(300, "random", 0, 0, 0), scales).eval()
     evidence.learn(F, Normal(X), brief=True)  # type: ignore[arg-type]
     scorer = ReconstructionScorer([evidence], 8)
     F = Forward(torch.nn.Identity(), ForInference(), 64, "32-true")
@@ -90,14 +93,16 @@ def test_the_weight_of_the_score_is_that_of_the_highest_distance(X: Tensor) -> N
     assert found.output is None
 
 
-def test_what_looks_further_than_the_halo_is_not_divided() -> None:
+def test_what_looks_too_far_is_not_divided() -> None:
     F, untiled = (Forward(torch.nn.Identity(), ForInference(), tile, "32-true") for tile in (64, 0))
     near, divided = ReconstructionScorer([NormalError()], 8), ReconstructionScorer([Halves(NormalError(), NormalError())], 8)
-    assert blocks.possible(near, F) and not blocks.possible(near, untiled) and not blocks.possible(divided, F)
-    assert not blocks.possible(ReconstructionScorer([NormalError()], 80), F), "320 pixels of smoothing"
+    assert blocks.halo(near, F) is not None and blocks.halo(near, untiled) is None and blocks.halo(divided, F) is None
+    assert blocks.halo(ReconstructionScorer([NormalError()], 300), F) is None, "1,200 pixels of smoothing"
+    with pytest.raises(ValueError, match="too much of the image"):
+        blocks.look(near, untiled, torch.zeros(3, 8, 8), DEVICE, whole=True)
     features = FeatureScorer(MemoryBank(3, "random", 0, 0, 0), "neighbours", 8)
-    assert not blocks.possible(features, F), "a network that does not say how far it looks"
-    assert blocks.possible(features, encoder()[1])
+    assert blocks.halo(features, F) is None, "a network that does not say how far it looks"
+    assert blocks.halo(features, encoder()[1]) == 256, "220 pixels, and 32 of smoothing"
 
 
 def looked_at(value: Tensor, X: Tensor, column: int) -> int:
@@ -118,6 +123,8 @@ def test_reach_is_what_a_pixel_depends_on(column: int) -> None:
     network.encoder.requires_grad_(True)
     far = looked_at(network.features(network.encode(X))[0, :, 2, column // 8].sum(), X, column)
     assert 150 < far <= PatchFeatures.reach
+    far = looked_at(FilterBank().encode(X)[0, :, 4, column // 4].sum(), X, column)
+    assert 50 < far <= FilterBank.reach
     output, model = torch.rand(1, 3, 32, 1024), NormalError()
     model.fit([observed(output[0], X[0].detach())])
     far = looked_at(model(X, output, 0.0)[0, 16, column], X, column)
