@@ -6,7 +6,7 @@ is not trained. So any run can be scored with it, also one that was trained with
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -24,8 +24,8 @@ BRIEF = 16  # during training; more would only cost time
 class Features(nn.Module):
     """Distance of each place's feature vector from the nearest of a bank of normal ones, (B, h, w) ≥ 0.
 
-    - `network`: maps X (B, 3, h, w) in [0, 1] to vectors, one for each `stride` pixels, with `encode`, `features` and `begin`. If it has `natural_light`, it
-      sees stored brightness in place of X.
+    - `network`: maps X (B, 3, h, w) in [0, 1] to vectors, one for each `stride` pixels, with `encode`, `features` and `begin`.
+      If it has `natural_light`, it sees the stored brightness in place of X.
     - `detector`: maps vectors to distances; see `MemoryBank`. Each scale has its own copy.
     - `scales`: it sees the image smaller by each of these factors. The map is the geometric mean of the scales' distances,
       where scale s has the weight 1 / s: what is larger is seen more coarsely. ValueError without a scale, or for one below 1.
@@ -66,7 +66,7 @@ class Features(nn.Module):
         If `brief`, during training, they are filled once: the features do not change. Without training images they stay.
         """
         self.network.eval()
-        for detector, scale in zip(self.detectors, self.scales, strict=True):
+        for detector, scale in self._banks():
             images, count = normal.training_images(BRIEF if brief else LEARN)
             if count and not (brief and len(detector.vectors)):
                 detector.fit((self._features(X[None].to(self.light.device), scale) for X in images), count)
@@ -75,10 +75,14 @@ class Features(nn.Module):
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
         """X (B, 3, h, w) in [0, 1] → distances (B, h, w), each scale's smoothed with a Gaussian of `sigma` pixels."""
         size, logs = X.shape[-2:], []
-        for detector, scale in zip(self.detectors, self.scales, strict=True):
+        for detector, scale in self._banks():
             distance, _ = detector(self._features(X, scale))
             logs.append(smooth(enlarged(distance, size, self.network.stride * scale), sigma).clamp_min(LEAST).log() / scale)
         return (torch.stack(logs).sum(0) / sum(1 / scale for scale in self.scales)).exp()
+
+    def _banks(self) -> Iterator[tuple[Any, int]]:
+        """Each scale's detector, and the scale."""
+        return zip(self.detectors, self.scales, strict=True)
 
     @torch.no_grad()
     def _features(self, X: Tensor, scale: int) -> Tensor:

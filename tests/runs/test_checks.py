@@ -20,8 +20,8 @@ def checked(*overrides: str) -> None:
     [
         (
             ["scoring.evidence=cubic"],
-            "scoring.evidence is cubic: it must be one or several of absolute, features, filters, head, mahalanobis, msgms, signed, "
-            "squared, ssim",
+            "scoring.evidence is cubic: it must be one or several of absolute, features, filters, head, mahalanobis, msgms, "
+            "signed, squared, ssim",
         ),
         (["scoring.pooling=min"], "scoring.pooling is min: it must be one of max, mean_top"),
         (["scoring.scorer=guess"], "scoring.scorer is guess: it must be one of features, own, reconstruction"),
