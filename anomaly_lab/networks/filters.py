@@ -21,7 +21,7 @@ VIVID = 5  # factor on differences of colour, which are smaller than the answers
 class FilterBank(nn.Module):
     """X (B, 3, H, W) in [0, 1] → features (B, 52, ⌈H/4⌉, ⌈W/4⌉): 12 averaged answers an octave, and two colours at two widths.
 
-    The brightness has its local mean taken out, and is divided by its local spread: light does not change the answers.
+    The brightness has its local mean taken out, and is divided by its local spread: light changes the answers little.
     """
 
     reconstructs = False  # there is no F(X)

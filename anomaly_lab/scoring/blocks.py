@@ -15,7 +15,8 @@ from torch import Tensor
 from anomaly_lab.scoring.forward import Forward
 from anomaly_lab.scoring.scorers import Look
 
-GRID = 32  # pixels: grids of patches and bands begin at multiples of it, so that BLOCK and the halo are multiples, too
+# pixels: BLOCK and the halo are multiples, so that grids begin at the same places. The widest is 16 px of an image at a quarter
+GRID = 64
 BLOCK = 2048  # pixels
 WIDEST = 1024  # pixels of a halo; a wider one would cost more than it spares
 NEAR = 64  # pixels: functions of X and F(X), which have no `reach`, look at a few pixels around

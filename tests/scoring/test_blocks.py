@@ -80,6 +80,19 @@ def test_features_in_blocks_are_those_of_the_whole(X: Tensor, kind: str) -> None
     torch.testing.assert_close(found.heatmap, whole.heatmap, rtol=1e-4, atol=1e-4)
 
 
+def test_coarse_features_in_blocks_are_those_of_the_whole() -> None:
+    """At a quarter of the size the encoder's stride of 16 is one of 64; the image is so wide that halos end inside it."""
+    torch.manual_seed(0)
+    network, F = encoder()
+    wide = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 400), size=(91, 3203), mode="bicubic")[0].clamp(0, 1)
+    evidence = Features(network, MemoryBank(300, "random", 0, 0, 0), [1, 2, 4]).eval()
+    evidence.learn(F, Normal(wide), brief=True)  # type: ignore[arg-type]
+    scorer, F = ReconstructionScorer([evidence], 8), Forward(torch.nn.Identity(), ForInference(), 64, "32-true")
+    with torch.inference_mode():
+        whole, found = scorer(F, wide[None]), blocks.look(scorer, F, wide, DEVICE, whole=False)
+    torch.testing.assert_close(found.heatmap, whole.heatmap, rtol=1e-4, atol=1e-4)
+
+
 def test_the_weight_of_the_score_is_that_of_the_highest_distance(X: Tensor) -> None:
     torch.manual_seed(0)
     _, F = encoder()
