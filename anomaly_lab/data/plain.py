@@ -75,9 +75,10 @@ def _images(folder: Path) -> list[Path]:
 
 
 def chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[int]:
-    """The parts whose images are tested: those of the lowest digests, about a share of the images, and never all of them.
+    """The parts whose images are tested: those of the lowest digests, about a share of the images.
 
-    A part's digest is the lowest of its images' files.
+    A part's digest is the lowest of its images' files. Never all parts; and of three or more, one at least: without a normal
+    image a test can't tell false alarms.
     """
     lowest: dict[int, str] = {}
     for path, part in zip(images, parts, strict=True):
@@ -86,6 +87,8 @@ def chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[in
     ranked = sorted(lowest, key=lambda part: lowest[part])
     limit = int(share * 2**128)
     found = {part for part in ranked if int(lowest[part], 16) < limit}
+    if not found and share > 0 and len(ranked) >= 3:
+        return set(ranked[:1])
     return found - set(ranked[-1:]) if len(found) == len(ranked) else found
 
 

@@ -10,7 +10,7 @@ from conftest import Ended, metrics_of, train_in_process
 
 from anomaly_lab.data.folder import read
 from anomaly_lab.data.held_out import split
-from anomaly_lab.data.plain import folders
+from anomaly_lab.data.plain import chosen, folders
 from anomaly_lab.errors import UserError
 
 READER = {"_target_": "anomaly_lab.data.plain.folders", "normal": "good", "defects": "bad", "masks": "masks", "test_share": 0.3}
@@ -72,6 +72,19 @@ def test_the_test_images_stay_when_files_are_renamed_and_others_come(root: Path)
         write(root / f"good/{i}.png", image(i))
     after = digests(list(folders(root, "parts", normal="good", defects="bad").test))
     assert before <= after
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_few_normal_images_are_for_both_training_and_test(tmp_path: Path, count: int) -> None:
+    """With five images and a share of a fifth, the digests alone would choose none of them one time in three."""
+    for drawn in range(30):
+        paths = [tmp_path / f"{drawn}/{i}" for i in range(count)]
+        paths[0].parent.mkdir()
+        for path in paths:
+            path.write_bytes(path.as_posix().removeprefix(tmp_path.as_posix()).encode())
+        tested = chosen(paths, range(count), 0.2)
+        assert (count < 3 or tested) and len(tested) < count
+        assert not chosen(paths, range(count), 0.0)
 
 
 def test_parts_are_not_split_into_training_and_held_out_images(root: Path) -> None:

@@ -17,7 +17,8 @@ from anomaly_lab.runs.command_line import CONF
 
 def image(path: Path, seed: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.random.default_rng(seed + sum(map(ord, str(path)))).integers(0, 255, (16, 24), dtype=np.uint8))
+    own = seed + sum(map(ord, "/".join(path.parts[-2:])))  # the same in every temporary folder
+    cv2.imwrite(str(path), np.random.default_rng(own).integers(0, 255, (16, 24), dtype=np.uint8))
 
 
 def mask(path: Path, value: int = 255, left: int = 4) -> None:
