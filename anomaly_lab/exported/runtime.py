@@ -102,7 +102,13 @@ def _openvino(file: Path, threads: int) -> tuple[str | None, Run]:
         raise
     except Exception as error:
         raise unreadable(file, error) from error
-    return text, lambda images: {name: compiled({"images": images})[name] for name in OUTPUTS}
+    request = compiled.create_infer_request()
+
+    def run(images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
+        found = request.infer({"images": images})
+        return {name: found[name] for name in OUTPUTS}
+
+    return text, run
 
 
 def _of_onnx(model: Any) -> str | None:

@@ -7,15 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_lab.calibration.levels import detect
 from anomaly_lab.data.preprocessing import Preprocessing
-from anomaly_lab.errors import UserError
 from anomaly_lab.exported import digests, runtime
-from anomaly_lab.files import of_file
 from anomaly_lab.pipeline.saved import Opened
-from anomaly_lab.runs.directory import best_checkpoint
-from anomaly_lab.runs.trained import load
-from anomaly_lab.scored import look, preprocessing_of
 
 
 class Decision(NamedTuple):
@@ -49,26 +43,9 @@ def decider(run: Path | None, model: Path | None, name: str | None) -> Decider:
     if model is not None:
         return OfFile(model, name)
     assert run is not None  # the command requires one of them
+    from anomaly_lab.pipeline.of_run import OfRun  # Lightning takes seconds to import, and an exported file needs none
+
     return OfRun(run)
-
-
-class OfRun:
-    """A finished run, through `scored.look`. UserError for a run that is missing, damaged or without a threshold."""
-
-    def __init__(self, run: Path) -> None:
-        trained = load(run)
-        self.module = trained.module
-        self.threshold, self.min_area = float(self.module.threshold), int(self.module.hparams["min_area"])
-        if not np.isfinite(self.threshold):
-            raise UserError(f"{run} has no threshold: let it finish with python -m anomaly_lab.train resume={run}")
-        self.levels, self.profile = self.module.hparams["calibration"].get("levels"), self.module.hparams["profile"]
-        self.preprocessing = preprocessing_of(self.module)
-        self.source: dict[str, Any] = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run))}
-
-    def decide(self, image: Opened) -> Decision:
-        """The run's decision, on its device and in its precision."""
-        found = look(self.module, image.X, image.size)
-        return Decision(found.heatmap, found.score, detect(found.heatmap, self.threshold, self.min_area))
 
 
 class OfFile:

@@ -65,6 +65,19 @@ def test_the_graph_takes_any_number_of_images(onnx_export: Path) -> None:
     assert session.get_inputs()[0].shape == ["batch", *SIZE, 3]
 
 
+def test_openvino_computes_once_for_all_outputs(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino")
+    exported, computed, infer = Exported(files["openvino"]), [], openvino.InferRequest.infer
+
+    def counted(*given: Any, **named: Any) -> Any:
+        computed.append(1)
+        return infer(*given, **named)
+
+    monkeypatch.setattr(openvino.InferRequest, "infer", counted)
+    exported(pictures(1)[0])
+    assert len(computed) == 1
+
+
 def test_a_grey_image_counts_as_one_of_three_equal_channels(onnx_export: Path) -> None:
     exported, grey = Exported(onnx_export), pictures(1)[0][..., :1]
     assert np.array_equal(exported(grey).heatmap, exported(np.repeat(grey, 3, 2)).heatmap)

@@ -1,0 +1,34 @@
+"""A finished run that decides about images."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomaly_lab.calibration.levels import detect
+from anomaly_lab.errors import UserError
+from anomaly_lab.files import of_file
+from anomaly_lab.pipeline.deciders import Decision
+from anomaly_lab.pipeline.saved import Opened
+from anomaly_lab.runs.directory import best_checkpoint
+from anomaly_lab.runs.trained import load
+from anomaly_lab.scored import look, preprocessing_of
+
+
+class OfRun:
+    """A finished run, through `scored.look`. UserError for a run that is missing, damaged or without a threshold."""
+
+    def __init__(self, run: Path) -> None:
+        trained = load(run)
+        self.module = trained.module
+        self.threshold, self.min_area = float(self.module.threshold), int(self.module.hparams["min_area"])
+        if not np.isfinite(self.threshold):
+            raise UserError(f"{run} has no threshold: let it finish with python -m anomaly_lab.train resume={run}")
+        self.levels, self.profile = self.module.hparams["calibration"].get("levels"), self.module.hparams["profile"]
+        self.preprocessing = preprocessing_of(self.module)
+        self.source: dict[str, Any] = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run))}
+
+    def decide(self, image: Opened) -> Decision:
+        """The run's decision, on its device and in its precision."""
+        found = look(self.module, image.X, image.size)
+        return Decision(found.heatmap, found.score, detect(found.heatmap, self.threshold, self.min_area))
