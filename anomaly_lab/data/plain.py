@@ -77,8 +77,8 @@ def _images(folder: Path) -> list[Path]:
 def chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[int]:
     """The parts whose images are tested: those of the lowest digests, about a share of the images.
 
-    A part's digest is the lowest of its images' files. Never all parts; and of three or more, one at least: without a normal
-    image a test can't tell false alarms.
+    A part's digest is the lowest of its images' files. Never all parts are tested. Of three or more, one at least is: without
+    normal images a test can't count false alarms.
     """
     lowest: dict[int, str] = {}
     for path, part in zip(images, parts, strict=True):
@@ -86,10 +86,9 @@ def chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[in
         lowest[part] = min(own, lowest.get(part, own))
     ranked = sorted(lowest, key=lambda part: lowest[part])
     limit = int(share * 2**128)
-    found = {part for part in ranked if int(lowest[part], 16) < limit}
-    if not found and share > 0 and len(ranked) >= 3:
-        return set(ranked[:1])
-    return found - set(ranked[-1:]) if len(found) == len(ranked) else found
+    count = sum(int(lowest[part], 16) < limit for part in ranked)
+    least = int(share > 0 and len(ranked) >= 3)
+    return set(ranked[: max(least, min(count, len(ranked) - 1))])
 
 
 def _defective(folder: Path, masks: Path | None) -> list[Sample]:

@@ -102,10 +102,9 @@ def _openvino(file: Path, threads: int) -> tuple[str | None, Run]:
         raise
     except Exception as error:
         raise unreadable(file, error) from error
-    request = compiled.create_infer_request()
 
     def run(images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        found = request.infer({"images": images})
+        found = compiled({"images": images})
         return {name: found[name] for name in OUTPUTS}
 
     return text, run
