@@ -1,10 +1,5 @@
-"""The LightningModule: it ties network, objective and scoring together.
+"""The LightningModule: it trains a model with an objective, and validates it."""
 
-All its arguments are plain data, so a checkpoint holds everything (network, preprocessing, scoring, threshold) and still loads
-with `weights_only=True`.
-"""
-
-import math
 from typing import Any
 
 import lightning as L
@@ -14,96 +9,51 @@ from torch import Tensor
 
 from anomaly_lab.build import TARGET, build
 from anomaly_lab.metrics.pooled import PixelMetrics
-from anomaly_lab.networks.fast.folding import ForInference
+from anomaly_lab.model import Model
 from anomaly_lab.objectives import uncorrelated
-from anomaly_lab.scoring.forward import Forward
-from anomaly_lab.scoring.own_map import OwnMap
 from anomaly_lab.training.schedule import Fall, share_done, warmup_cosine
 
 NOT_LOSS = ("fall", "correlation")  # entries of `objective` that are no arguments of its function
-NOT_SCORER = ("scorer", "tile", "train_size", "pooling")  # entries of `scoring` that are no arguments of the scorer
 
 
-class AnomalyModule(L.LightningModule):
-    """The network F with the objective that trains it and the scorer that makes heatmaps.
+class AnomalyModule(Model, L.LightningModule):
+    """A model in training. It takes the arguments of `Model`, by name.
 
-    - `network`, `objective`: records for `build`. An objective without `_target_` trains nothing, unless the network has a
-      loss of its own, the method `loss`: X, X̂ (B, 3, H, W) and M (B, 1, H, W) → a scalar. A network may have `begin`,
-      which takes normal training images at the start of a run; `learning_rate`, which maps a parameter's name to a factor;
-      `reconstructs`, False if its output is no image; `evidence`, the name of its own map; and the methods that `Forward`
-      needs of a network of features, or of one with its own map.
+    - `objective`: a record for `build`. One without `_target_` trains nothing, unless the network has a loss of its own, the
+      method `loss`: X, X̂ (B, 3, H, W) and M (B, 1, H, W) → a scalar. A network may also have `begin`, which takes normal
+      training images at the start of a run, and `learning_rate`, which maps a parameter's name to a factor.
     - `optimizer`: lr, weight_decay, and warmup as a share of the training.
-    - `scoring`: `scorer` and `pooling`, records; `tile`, in pixels, 0 for whole images; `train_size`, the size of the training
-      crops in pixels, kept for evaluations. The scorer takes the others: `evidence`, `sigma` and, for features, `detector`.
-    - `preprocessing`: arguments of `Preprocessing`, kept for new images.
-    - `mean_color`: (R, G, B) in [0, 1], the mean of the preprocessed training images, for the flat grey baseline.
-    - `profile`: what the training images look like, as in `data.likeness`, to tell new images that are unlike them.
-    - `min_area`: a_min in section 4.2: the smallest defect, in pixels of the stored image.
-    - `calibration`: record of the rule for the threshold. After the calibration it also holds `levels`, the quiet levels of the
-      held-out normal images, which `rules.p_value` needs.
 
-    ValueError if these don't fit each other.
+    ValueError if objective and network don't fit each other.
     """
 
-    threshold: Tensor
-    last_proxy: Tensor
-    relative_error: Tensor
-
-    def __init__(
-        self,
-        network: dict[str, Any],
-        objective: dict[str, Any],
-        optimizer: dict[str, float],
-        scoring: dict[str, Any],
-        preprocessing: dict[str, Any],
-        mean_color: list[float],
-        profile: dict[str, list[float]],
-        min_area: int,
-        calibration: dict[str, Any],
-    ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.network = build(network).to(memory_format=torch.channels_last)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.save_hyperparameters(self.hparams)  # for loggers
+        objective = self.hparams["objective"]
         self.objective = build({k: v for k, v in objective.items() if k not in NOT_LOSS}) if TARGET in objective else None
         self.fall = None if objective.get("fall") is None else Fall(objective["lam"], *objective["fall"])
         self.correlation = objective.get("correlation")
-        self.reconstructs = getattr(self.network, "reconstructs", True)  # if not, there is no F(X)
-        arguments = {k: v for k, v in scoring.items() if k not in NOT_SCORER and (k, v) != ("weights", None)}
-        self.scorer = build(scoring["scorer"] | arguments)
-        self.pooling = build(scoring["pooling"])
-        self.precision, self._folded = "32-true", ForInference()  # whoever trains or loads sets the precision
-        self._require_fit(objective.get("name"), scoring["evidence"])
-        self.register_buffer("threshold", torch.tensor(math.nan))  # `calibrate` sets it
-        self.register_buffer("last_proxy", torch.tensor(math.nan))  # a buffer, for resumed runs
-        self.register_buffer("relative_error", torch.tensor(math.nan))  # of held-out images; `calibrate` sets it too
+        self._require_loss(objective.get("name"))
         self.proxy = PixelMetrics()
         self.squares = torch.zeros(3, dtype=torch.float64)
         self.clean: tuple[Tensor, Tensor] | None = None  # the last validation image and its F(X)
 
-    def _require_fit(self, objective: str | None, evidence: Any) -> None:
-        """ValueError if network, objective and scorer don't fit each other."""
-        own, shown = hasattr(self.network, "loss"), getattr(self.network, "evidence", None)
+    def _require_loss(self, objective: str | None) -> None:
+        """ValueError if network and objective don't fit each other."""
+        own = hasattr(self.network, "loss")
         if own and objective != "own":
             raise ValueError(f"objective is {objective}, but the model has a loss of its own: leave objective= out")
         if objective == "own" and not own:
             raise ValueError("objective is own, but the model has no loss of its own: leave objective= out")
-        if isinstance(self.scorer, OwnMap) and evidence != shown:
-            raise ValueError(f"scoring.evidence is {evidence}: the model's own map is {shown}")
         if self.trainable and self.objective is None and not own:
             raise ValueError(f"objective is {objective}, but the model has weights to train: leave objective= out")
         if self.objective is not None and not self.trainable:
             raise ValueError(f"objective is {objective}, but the model has nothing to train: leave objective= out")
-        if not self.reconstructs and not isinstance(self.scorer, OwnMap) and not hasattr(self.scorer, "detector"):
-            raise ValueError(f"scoring.evidence is {evidence}: the network reconstructs nothing, use scoring.scorer=features")
 
     def forward(self, X: Tensor) -> Tensor:
         """F(X) in training: (B, 3, H, W) in [0, 1] → the same shape and range."""
         return self.network(X.contiguous(memory_format=torch.channels_last))
-
-    @property
-    def F(self) -> Forward:
-        """F in testing: folded for inference, in tiles of the training size, in the run's precision."""
-        return Forward(self.network, self._folded, self.hparams["scoring"]["tile"], self.precision)
 
     @property
     def trainable(self) -> bool:

@@ -21,7 +21,7 @@ from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import replacing, write_csv
 from anomaly_lab.metrics.aupimo import Aupimo
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics, pooled
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.scored import Scored
 from anomaly_lab.scoring.trivial import References
 from anomaly_lab.scoring.worth import Worth
@@ -41,7 +41,7 @@ class Results:
     - `metrics`, after `conclude`: all metrics, those of the trivial references and those of `more`; None if undefined.
     """
 
-    def __init__(self, module: AnomalyModule, samples: Sequence[Sample], root: Path, more: Iterable[Any] = ()) -> None:
+    def __init__(self, module: Model, samples: Sequence[Sample], root: Path, more: Iterable[Any] = ()) -> None:
         self.module, self.samples, self.root, self.more = module, samples, root, [Aupimo(), *more]
         self.threshold, self.min_area = float(module.threshold), int(module.hparams["min_area"])
         kinds = sorted({sample.defect for sample in samples})
@@ -170,7 +170,7 @@ def write_heatmap(scored: Scored, directory: Path) -> None:
 
 
 def metrics_record(
-    config: Any, module: AnomalyModule, data: ScoringData, results: Results, training: Mapping[str, Any]
+    config: Any, module: Model, data: ScoringData, results: Results, training: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The content of metrics.json, one flat object: the metrics and their protocol.
 

@@ -19,7 +19,7 @@ from anomaly_lab.data.pieces import LARGEST, Pieces
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.workers import ignore_interrupt
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.scoring import blocks
 from anomaly_lab.scoring.heatmap import resize_heatmap
 
@@ -47,9 +47,7 @@ class Scored(Look):
     unlike: tuple[str, ...]
 
 
-def score(
-    module: AnomalyModule, samples: Sequence[Sample], workers: int = 0, scorers: Sequence[Any] | None = None
-) -> Iterator[Scored]:
+def score(module: Model, samples: Sequence[Sample], workers: int = 0, scorers: Sequence[Any] | None = None) -> Iterator[Scored]:
     """Score images one by one, when the caller asks for the next. No image is kept in memory.
 
     - `module`: on the device that computes; it is switched to evaluation mode.
@@ -70,7 +68,7 @@ def score(
         yield Scored(found.heatmap, found.score, found.output, found.parts, samples[i], item["X"], truth, odd)
 
 
-def look(module: AnomalyModule, X: Tensor | Pieces, size: Sequence[int], scorer: Any = None) -> Look:
+def look(module: Model, X: Tensor | Pieces, size: Sequence[int], scorer: Any = None) -> Look:
     """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's.
 
     Above `LARGEST` pixels it is scored in blocks, with the same result; of `Pieces`, neither `output` nor `parts` are kept.
@@ -89,6 +87,6 @@ def look(module: AnomalyModule, X: Tensor | Pieces, size: Sequence[int], scorer:
     return Look(heatmap.float().cpu().numpy(), float(score.float()), output, parts)
 
 
-def preprocessing_of(module: AnomalyModule) -> Preprocessing:
+def preprocessing_of(module: Model) -> Preprocessing:
     """The preprocessing of the module's images."""
     return Preprocessing(**module.hparams["preprocessing"])

@@ -9,7 +9,7 @@ from torch import Tensor
 from anomaly_lab.analyze import figures, measure, verdict
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import make_folder, of_file, write_json
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.progress import watched
 from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import load
@@ -82,12 +82,12 @@ def protocol(found: Sequence[measure.Measured], side: int, paths: Sequence[str],
     return {"images": len(found), "side": side, **counts, "rounding_of_the_run": rounding, "held_out": list(paths)}
 
 
-def beside(module: AnomalyModule, F: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+def beside(module: Model, F: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """F of images on the CPU, computed on the module's device: sums over an image need 64-bit, which not every device has."""
     return lambda X: F(X.to(module.device)).cpu()
 
 
-def side_of(module: AnomalyModule) -> int:
+def side_of(module: Model) -> int:
     """The side of the squares: that of the tiles in testing, else of the crops in training. There F is the network itself."""
     scoring: Any = module.hparams["scoring"]
     return int(scoring["tile"] or scoring.get("train_size") or 0)

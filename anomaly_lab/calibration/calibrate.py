@@ -17,7 +17,7 @@ from anomaly_lab.calibration.rules import FLAT_GREY, areas_around
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import UserError
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.scored import Scored, score
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Watch = Callable[[Iterable[Scored], int], Iterable[Scored]]
 
 
 def calibrate(
-    module: AnomalyModule,
+    module: Model,
     data: ScoringData,
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 from anomaly_lab.corruption.contents import Blur, Content, Elastic, Texture
-from anomaly_lab.corruption.local import blob, ellipse, rectangle, stroke
+from anomaly_lab.corruption.shapes import blob, ellipse, rectangle, stroke
 
 PATCHES = 4  # at most; the first always, each other with probability ½
 SHORTEST, LONGEST = 0.05, 0.8  # sides of a patch, as shares of the image's

@@ -12,7 +12,7 @@ from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image
 from anomaly_lab.exported.runtime import Exported
 from anomaly_lab.metrics.pooled import PixelMetrics
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.progress import watched
 from anomaly_lab.scored import score
 
@@ -36,7 +36,7 @@ class Agreement:
     aupro_run: float | None = None
 
 
-def compare(module: AnomalyModule, exported: Exported, samples: Sequence[Sample], precision: str, labelled: bool) -> Agreement:
+def compare(module: Model, exported: Exported, samples: Sequence[Sample], precision: str, labelled: bool) -> Agreement:
     """Score the samples with both. `precision`: of the run's network, see `scoring.forward.AUTOCAST`.
 
     `labelled`: whether the samples' masks are known, for AUPRO.

@@ -10,7 +10,7 @@ from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.exported.regions import large
 from anomaly_lab.exported.resizing import resized
 from anomaly_lab.exported.tiling import reconstruct
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.networks.fast.folding import CONVOLUTIONS, ForInference
 from anomaly_lab.scored import preprocessing_of
 from anomaly_lab.scoring.forward import Forward
@@ -38,7 +38,7 @@ class Graph(nn.Module):
 
     threshold: Tensor
 
-    def __init__(self, module: AnomalyModule, size: tuple[int, int] | None, precision: str) -> None:
+    def __init__(self, module: Model, size: tuple[int, int] | None, precision: str) -> None:
         super().__init__()
         self.preprocessing, self.size = preprocessing_of(module), size
         self.network = _for_inference(module.network, precision)

@@ -12,10 +12,10 @@ from torch.export import Dim, ExportedProgram
 from anomaly_lab.errors import UserError, printable
 from anomaly_lab.exported.graph import Graph
 from anomaly_lab.exported.sizes import MOST, STEP, least
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 
 
-def program(module: AnomalyModule, size: tuple[int, int] | None, precision: str) -> ExportedProgram:
+def program(module: Model, size: tuple[int, int] | None, precision: str) -> ExportedProgram:
     """The exported graph of a module on the CPU, for any number of images of `size` = (H, W); None for an open size.
 
     UserError for a part of the run that can't be exported, such as a scorer of one's own with a loop over the images.

@@ -14,7 +14,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.runs import machine
 from anomaly_lab.runs.choices import resolved
-from anomaly_lab.training.trainer import precision_of
+from anomaly_lab.training.device import precision_of
 
 OF_DATA = ("category", "image_size", "batch_size", "corruption", "validation_corruption", "seed")  # beside the group data
 BEGIN = 8  # training images from which a network may take its first weights; each has hundreds of patches

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from anomaly_lab.build import build
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import write_json
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.progress import watched
 from anomaly_lab.results import Results, metrics_record, write_heatmap
 from anomaly_lab.runs.directory import best_checkpoint
@@ -24,7 +24,7 @@ from anomaly_lab.show.screen import heading, print_metrics
 def end(
     config: DictConfig,
     directory: Path,
-    module: AnomalyModule,
+    module: Model,
     data: ScoringData,
     levels: Sequence[Mapping[str, Any]],
     epoch: int,

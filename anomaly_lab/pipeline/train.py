@@ -18,6 +18,7 @@ from anomaly_lab.calibration.calibrate import calibrate
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.files import write_text
+from anomaly_lab.model import Model
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.pipeline.assembly import check_calibration, datamodule, lightning_module
 from anomaly_lab.pipeline.ending import end
@@ -135,7 +136,7 @@ def fit(
 
 
 def calibrated(
-    module: AnomalyModule, data: ScoringData, workers: int = 0, group: Callable[[Path], str] | None = None
+    module: Model, data: ScoringData, workers: int = 0, group: Callable[[Path], str] | None = None
 ) -> list[dict[str, Any]]:
     """`calibrate` with progress bars."""
     with bar("Learning what is normal") as update:

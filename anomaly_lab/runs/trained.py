@@ -3,22 +3,21 @@
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import lightning
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
-from anomaly_lab.module import AnomalyModule
+from anomaly_lab.model import Model
 from anomaly_lab.networks import stored
 from anomaly_lab.runs.checks import not_by_evidence
 from anomaly_lab.runs.choices import by_name, resolved
 from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
 from anomaly_lab.scored import preprocessing_of
-from anomaly_lab.training.checkpoints import AtomicCheckpointIO
-from anomaly_lab.training.trainer import device_of, precision_of
+from anomaly_lab.training.device import device_of, precision_of
 
 log = logging.getLogger(__name__)
 FUSION = "scorer.fusion."  # prefix of the evidence in the module's state
@@ -29,7 +28,7 @@ class Trained:
     """A trained model: `module` is on its device, in evaluation mode. `levels`: the held-out images' rows of levels.csv."""
 
     run: Path
-    module: AnomalyModule
+    module: Model
     config: DictConfig
     levels: list[dict[str, Any]]
     epoch: int
@@ -57,14 +56,14 @@ def load(run: str | Path, config: DictConfig | None = None, changed: Collection[
     return Trained(path, module, own, held_out_levels(path), checkpoint["epoch"], checkpoint["global_step"])
 
 
-def save(path: Path, module: AnomalyModule, epoch: int, step: int) -> None:
+def save(path: Path, module: Model, epoch: int, step: int) -> None:
     """Write a checkpoint for `load`: plain data, without an optimiser. UserError if it can't be written."""
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
     content = {"state_dict": weights, "hyper_parameters": dict(module.hparams), "epoch": epoch, "global_step": step}
-    AtomicCheckpointIO().save_checkpoint(content | {"pytorch-lightning_version": lightning.__version__}, path)
+    stored.save(content | {"pytorch-lightning_version": version("lightning")}, path)  # Lightning loads it too
 
 
-def begin_with(module: AnomalyModule, run: str | Path) -> None:
+def begin_with(module: Model, run: str | Path) -> None:
     """Give the module's network the weights of a finished run. UserError if that run has another network.
 
     Logs a warning if the run saw its images at another scale or contrast.
@@ -106,7 +105,7 @@ def _as_trained(records: Any, known: Any) -> Any:
     return [own.get(record.get("name"), record) for record in records]
 
 
-def _evidence(module: AnomalyModule, stored: dict[str, Any]) -> dict[str, Any]:
+def _evidence(module: Model, stored: dict[str, Any]) -> dict[str, Any]:
     """The state of the module's evidence: as stored, and for maps that the run did not have, as they begin.
 
     UserError for a map that only a training can make: untrained weights would give a heatmap of noise.
@@ -127,11 +126,11 @@ def _evidence(module: AnomalyModule, stored: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in module.state_dict().items() if key.startswith(FUSION)} | known
 
 
-def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection[str]) -> AnomalyModule:
+def _rebuilt(checkpoint: dict[str, Any], config: DictConfig, changed: Collection[str]) -> Model:
     """The module of a checkpoint with the changed scoring, min_area and calibration. UserError if they don't fit the model."""
     weights = checkpoint["state_dict"]
     try:
-        module = AnomalyModule(**_settings(checkpoint["hyper_parameters"], config, changed))
+        module = Model(**_settings(checkpoint["hyper_parameters"], config, changed))
         if "scoring.evidence" in changed:  # units, and what learns from held-out images, are learnt with the threshold
             weights = {k: v for k, v in weights.items() if not k.startswith(FUSION)}
             weights |= _evidence(module, checkpoint["state_dict"])

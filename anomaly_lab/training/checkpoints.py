@@ -4,7 +4,6 @@ checkpoints/last.ckpt is the newest. previous.ckpt is the one before it, in case
 """
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.files import replacing
 from anomaly_lab.networks import stored
 from anomaly_lab.signals import say
 
@@ -31,15 +28,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint to `path`. UserError if that fails, for example on a full disk."""
         path = Path(path)
         try:
-            with replacing(path) as temporary:
-                torch.save(checkpoint, temporary)
-                if path.name == LAST and path.is_file():
-                    os.replace(path, path.with_name(PREVIOUS))
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            raise UserError(
-                f"{path} could not be written ({error}): free some space or choose another folder, then resume; the previous "
-                "checkpoint is kept"
-            ) from error
+            stored.save(checkpoint, path, path.with_name(PREVIOUS) if path.name == LAST else None)
+        except UserError as error:
+            raise UserError(f"{error}, then resume; the previous checkpoint is kept") from error
 
 
 def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
@@ -16,9 +15,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError
-from anomaly_lab.scoring.forward import AUTOCAST
 from anomaly_lab.training.callbacks import SeedEachStep, StopOnDivergence
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly
+from anomaly_lab.training.device import precision_of
 from anomaly_lab.training.progress_bar import TrainingProgress
 
 
@@ -51,30 +50,6 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
         )
     except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
-
-
-def device_of(accelerator: str) -> torch.device:
-    """The device that trainer.accelerator names. UserError if the machine has none."""
-    try:
-        return L.Fabric(accelerator=accelerator, devices=1).device
-    except (MisconfigurationException, ImportError, ValueError, RuntimeError) as error:
-        raise UserError(f"trainer.accelerator is {accelerator}: {' '.join(str(error).split())}") from error
-
-
-def precision_of(precision: str, accelerator: str) -> str:
-    """trainer.precision, with "auto" resolved for the accelerator. UserError for a precision that scoring does not support."""
-    found = best_precision(accelerator) if precision == "auto" else str(precision)
-    if found not in AUTOCAST:
-        raise UserError(f"trainer.precision is {found}: it must be one of auto, {', '.join(AUTOCAST)}")
-    return found
-
-
-def best_precision(accelerator: str) -> str:
-    """bf16-mixed if the device supports it, else 32-true: an emulated bf16 would be several times slower."""
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
-    return "bf16-mixed" if on_cpu and torch.cpu._is_avx512_bf16_supported() else "32-true"
 
 
 def quiet() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from anomaly_lab.networks.stored import load
+from anomaly_lab.errors import UserError
+from anomaly_lab.networks.stored import load, save
 
 
 class Code:
@@ -22,6 +23,20 @@ class Code:
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2), "b": 3}, tmp_path / "a.ckpt")
     assert load(tmp_path / "a.ckpt")["a"].tolist() == [1, 1]
+
+
+def test_a_replaced_file_becomes_the_previous_one(tmp_path: Path) -> None:
+    for step in range(3):
+        save({"step": step}, tmp_path / "a.ckpt", tmp_path / "b.ckpt")
+    assert load(tmp_path / "a.ckpt") == {"step": 2} and load(tmp_path / "b.ckpt") == {"step": 1}
+    save({"step": 3}, tmp_path / "a.ckpt")
+    assert load(tmp_path / "b.ckpt") == {"step": 1} and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(UserError, match=r"a\.ckpt could not be written .*: free some space or choose another folder$"):
+        save({}, tmp_path / "file/a.ckpt")
 
 
 @pytest.mark.parametrize("protocol", [2, 4])

@@ -15,7 +15,9 @@ def test_a_file_must_be_one(tmp_path: Path) -> None:
         OfFile(tmp_path / "m.onnx", None)
 
 
-def test_an_exported_file_decides_without_lightning() -> None:
-    """Whose import takes longer than the decisions about dozens of images."""
-    code = "import sys, anomaly_lab.pipeline.predict; assert not {'lightning', 'scipy', 'hydra'} & set(sys.modules)"
+@pytest.mark.parametrize("module", ["pipeline.predict", "pipeline.of_run", "detector"])
+def test_decisions_begin_without_what_only_a_training_needs(module: str) -> None:
+    """Their import takes longer than the decisions about dozens of images."""
+    slow = {"lightning", "albumentations", "scipy", "torchmetrics", "matplotlib"}
+    code = f"import sys, anomaly_lab.{module}; assert not {slow} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
-import torch
 from conftest import stripes
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.command_line import CONF
-from anomaly_lab.training.trainer import best_precision, device_of, make_trainer, precision_of
+from anomaly_lab.training.trainer import make_trainer
 
 
 def composed(root: Path, *overrides: str) -> DictConfig:
@@ -24,20 +23,6 @@ def test_the_number_of_processes_in_a_queue_s_environment_is_ignored(tmp_path: P
         monkeypatch.setenv(name, value)
     trainer = make_trainer(composed(tmp_path, "trainer.accelerator=cpu"), tmp_path, [], [])
     assert (trainer.world_size, trainer.global_rank) == (1, 0)
-
-
-def test_precision_is_what_the_processor_supports_or_as_configured() -> None:
-    assert precision_of("auto", "cpu") == best_precision("cpu") in ("bf16-mixed", "32-true")
-    assert precision_of("16-mixed", "cpu") == "16-mixed"
-    with pytest.raises(UserError, match=r"trainer\.precision is 64-true: .* auto, 32-true, bf16-mixed, 16-mixed"):
-        precision_of("64-true", "cpu")
-
-
-def test_a_missing_device_is_named() -> None:
-    assert device_of("cpu") == torch.device("cpu")
-    if not torch.cuda.is_available():
-        with pytest.raises(UserError, match=r"trainer\.accelerator is gpu"):
-            device_of("gpu")
 
 
 def test_an_argument_that_lightning_does_not_know_is_a_sentence(tmp_path: Path) -> None:
