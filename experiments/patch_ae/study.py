@@ -42,6 +42,8 @@ SETTINGS: dict[str, list[str]] = {
     "convolutional": ["model=patch_ae", "model.decoder=convolutional"],
     "encoder_rate_1": ["model=patch_ae", "model.encoder_rate=1"],
     "encoder_rate_.01": ["model=patch_ae", "model.encoder_rate=0.01"],
+    "held": ["model=patch_ae_held"],
+    "held_1": ["model=patch_ae_held", "model.hold=1"],
 }
 SHOWN = ("relative_error", "proxy_ap", "image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean")
 
