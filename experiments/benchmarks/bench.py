@@ -30,7 +30,7 @@ from anomaly_lab.files import write_text
 from anomaly_lab.progress import bar
 from anomaly_lab.runs.environment import environment
 from anomaly_lab.runs.machine import keep_freed_memory
-from anomaly_lab.training.trainer import best_precision
+from anomaly_lab.training.device import best_precision
 
 PARTS = {
     "training": training.rows,

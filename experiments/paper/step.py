@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from anomaly_lab.build import build
 from anomaly_lab.objectives import restore
-from anomaly_lab.training.trainer import best_precision
+from anomaly_lab.training.device import best_precision
 
 SIDES = (64, 128)  # of the crops on which arithmetic and memory are counted: both grow along a line through them
 
