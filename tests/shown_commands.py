@@ -66,9 +66,8 @@ def require_training(command: str, train: Callable[..., Ended], folder: Path) ->
         command = command.replace(first, f" init={run}")
     write_category(folder / "photographs" / "mine", train=3, good=1, each=1)
     command = command.replace("FOLDER", "mine").replace("DIR", "photographs")
-    with (
-        pytest.MonkeyPatch.context() as few
-    ):  # embedded images in a place of their own: to score all of them takes most of the time
+    # few embedded images, in a place of their own: to score all of them takes most of the time
+    with pytest.MonkeyPatch.context() as few:
         few.setattr(reader, "Counts", lambda: FEW)
         few.setenv("ANOMALY_LAB_CACHE", f"{os.environ['ANOMALY_LAB_TEST_CACHE']}/few")
         ended = train(*command.split(), *tiny, "data.steps_per_epoch=1", "trainer.max_epochs=1")
