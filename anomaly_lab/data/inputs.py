@@ -1,9 +1,11 @@
 """The images that a user names: a file, a folder, a pattern, a list of paths, or names on standard input; one at a time."""
 
 import glob
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -11,6 +13,7 @@ from anomaly_lab.data.listing import FOREIGN
 from anomaly_lab.data.names import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from anomaly_lab.errors import UserError
 
+log = logging.getLogger(__name__)
 LISTS = frozenset((".txt", ".lst", ".list"))  # files of paths, one a line
 STANDARD_INPUT = "-"
 SETTLED = 1.0  # seconds without a change after which a new file counts as complete
@@ -48,9 +51,20 @@ def inputs(given: str, names: TextIO) -> Iterator[Path]:
         )
 
 
-def below(folder: Path) -> Iterator[Path]:
-    """Every image in a folder and below, folder by folder, each sorted; images in formats that are not read too."""
-    for place, folders, files in os.walk(folder):
+def below(folder: Path, passing: bool = False) -> Iterator[Path]:
+    """Every image in a folder and below, folder by folder, each sorted; images in formats that are not read too.
+
+    A folder that may not be entered is left aside; a warning says so once. UserError for one that can't be listed any more, as
+    when a network drive is gone; if `passing`, folders below may go while it looks.
+    """
+
+    def unlisted(error: OSError) -> None:
+        if isinstance(error, PermissionError):
+            _warn_of(str(error.filename))
+        elif not (passing and isinstance(error, FileNotFoundError) and folder.is_dir()):
+            raise UserError(f"{error.filename} can't be listed ({error.strerror}): bring it back and start again") from error
+
+    for place, folders, files in os.walk(folder, onerror=unlisted):
         folders[:] = sorted(name for name in folders if not _ignored(name))
         for name in sorted(files):
             if _is_image(path := Path(place, name)) and not _ignored(name):
@@ -64,7 +78,7 @@ def arriving(folder: Path, known: Callable[[Path], bool], stop: Callable[[], boo
     """
     seen: dict[Path, tuple[tuple[int, int], float]] = {}  # path → (its size and time of change, since when)
     while not stop():
-        present = [path for path in below(folder) if not known(path)]
+        present = [path for path in below(folder, passing=True) if not known(path)]
         seen = {path: seen[path] for path in present if path in seen}
         for path in present:
             try:
@@ -77,6 +91,11 @@ def arriving(folder: Path, known: Callable[[Path], bool], stop: Callable[[], boo
             elif now - seen[path][1] >= SETTLED:
                 yield path
         time.sleep(PAUSE)
+
+
+@cache
+def _warn_of(folder: str) -> None:
+    log.warning("%s may not be entered: its images are left aside", folder)
 
 
 def _lines(file: TextIO) -> Iterator[Path]:

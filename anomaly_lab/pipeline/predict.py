@@ -1,6 +1,7 @@
 """Decide about images that nobody has labelled: a row for each, as it comes, and pictures where they are wanted."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 from anomaly_lab.calibration.drift import Drift, Shift
 from anomaly_lab.calibration.rules import promised
-from anomaly_lab.data.inputs import arriving, inputs
+from anomaly_lab.data.inputs import STANDARD_INPUT, arriving, inputs
 from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.files import digest, read_json, write_json
 from anomaly_lab.pipeline.contact import Contact
@@ -92,7 +93,7 @@ def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact
         paths = arriving(folder, lambda path: name_of(path) in journal)
     fresh = (path for path in paths if name_of(path) not in journal)
     total = None  # of a stream nobody knows it
-    if not options.watch and options.images != "-":
+    if not options.watch and options.images != STANDARD_INPUT:
         total = sum(name_of(path) not in journal for path in inputs(options.images, sys.stdin))
     if options.engine == "ray":
         from anomaly_lab.pipeline import on_ray
@@ -104,10 +105,22 @@ def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact
         found = opened(fresh, judge.preprocessing, 1 if options.watch else options.workers)
         scored = (row_of(judge, options.save, out, path, item) for path, item in found)
     for row, draw in watched(scored, "Predicting", total):
+        if row["error"] is not None and not os.access(row["path"], os.F_OK):
+            _require_there(options.images)
         if row["path"] not in journal:  # a list may name an image twice
             if draw is not None:
                 contact.see(row["path"], row["score"], draw)
             yield row
+
+
+def _require_there(images: str) -> None:
+    """UserError if nothing is left of the named images, as when a network drive is gone: rows of errors would be false."""
+    if images == STANDARD_INPUT:
+        return
+    try:
+        next(inputs(images, sys.stdin))
+    except (UserError, OSError) as error:
+        raise UserError(f"{images} is gone: the rows so far are kept; start the same command again when it is back") from error
 
 
 def _require_own(out: Path, source: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Cases of a run in use: files that predictions and calibrations meet, what may be named, damaged runs, faults."""
+"""Cases of a run in use: files that predictions and calibrations meet, what may be named, damaged runs."""
 
 import csv
 import json
@@ -6,7 +6,6 @@ import math
 import os
 import pickle
 import re
-import signal
 import socket
 import struct
 import zlib
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import tifffile
 import torch
-from cases_environment import AS_USER, NO_MOUNT, NO_USER, stopped
 from cases_runs import Code, copied
 from pictures import picture, put, put_bytes
 from PIL import Image
@@ -393,21 +391,6 @@ def unharmed(pattern: str) -> Check:
     return every(refused(pattern), untouched)
 
 
-MANY = among(lambda folder: [put(folder / f"m{i:03d}.png", picture(i % 20, (96, 96))[0]) for i in range(300)])
-ALL = NORMAL + 300
-ROWS = "out/predictions.jsonl"
-
-
-def slow(path: str) -> str:
-    return f'mkdir -p {path} && mount -t tmpfs -o size=48k tmpfs {path} && exec "$0" "$@"'
-
-
-def whole_rows(ended: Sequence[Ended]) -> str:
-    """Every line on disk is whole."""
-    lines = (ended[-1].output / "predictions.jsonl").read_bytes().split(b"\n")
-    return "" if all(json.loads(line) for line in lines[:-1]) else "a damaged line"
-
-
 def told(pattern: str) -> Check:
     """Status 1, no stack trace, and the last line on stderr is a sentence with `pattern`: libraries may complain too."""
 
@@ -421,69 +404,6 @@ def told(pattern: str) -> Check:
     return check
 
 
-FULL = ("unshare", "-m", "sh", "-c", slow("out"))
-TAKEN_AWAY = ("unshare", "-m", "sh", "-c", 'mount --bind in in && (sleep 6; umount -l in) & exec "$0" "$@"')
-FAULTS = [
-    *(
-        Case(
-            f"{name}, then again",
-            MANY,
-            (predict(stop=(number, ROWS)), predict()),
-            "every row once",
-            every(decided(ALL), whole_rows),
-        )
-        for name, number in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM), ("Ctrl-C", signal.SIGINT))
-    ),
-    Case("SIGHUP in predict", MANY, (predict(stop=(signal.SIGHUP, ROWS)),), "one sentence", stopped(signal.SIGHUP, "goes on")),
-    Case(
-        "a line cut off by a crash, then again",
-        MANY,
-        (
-            predict(images="DIR/in/0*.png"),
-            predict(
-                images="DIR/in/0*.png",
-                before=lambda h: (h / ROWS).write_bytes((h / ROWS).read_bytes()[:-30]),
-            ),
-        ),
-        "every row once",
-        decided(10),
-    ),
-    Case(
-        "full disk",
-        MANY,
-        (predict("save=heatmaps", start=FULL),),
-        "refused",
-        told("space|could not be written"),
-        "",
-        NO_MOUNT,
-    ),
-    Case("full disk, calibrate", PLAIN, (calibrate(start=FULL),), "refused", told("space|could not be written"), "", NO_MOUNT),
-    Case(
-        "output not writable",
-        PLAIN,
-        (predict(start=AS_USER),),
-        "refused",
-        told("(cannot|can't|could not) be (written|read|made)"),
-        "",
-        NO_USER,
-    ),
-    Case(
-        "output not writable, calibrate",
-        PLAIN,
-        (calibrate(start=AS_USER),),
-        "refused",
-        told("(cannot|can't|could not) be (written|read|made)"),
-        "",
-        NO_USER,
-    ),
-    Case(
-        "clock set back",
-        among(lambda folder: [os.utime(path, (4e9, 4e9)) for path in folder.iterdir()]),
-        (predict(), predict(before=lambda h: [os.utime(path, (4e9, 4e9)) for path in (h / "out").iterdir()])),
-        "every row once",
-        decided(NORMAL),
-    ),
-]
 KINDS = {
     "files among the images to predict": [
         Case(
@@ -516,5 +436,4 @@ KINDS = {
         for command in (predict(run="DIR/run"), calibrate(run="DIR/run"))
         if (name, command.name) != ("no threshold", "calibrate")
     ],
-    "faults in use": FAULTS,
 }

@@ -1,6 +1,6 @@
 """Makes every input, tries it by a command in a process of its own, and writes tables. Exit status 1 if one is not right.
 
-python experiments/robustness/inputs.py                     # all cases: table.md and in_use.md
+python experiments/robustness/inputs.py                     # all cases: table.md, in_use.md, faults.md
 python experiments/robustness/inputs.py --table in_use      # the cases of one table
 python experiments/robustness/inputs.py --only webp black   # these, without a table
 """
@@ -20,6 +20,7 @@ from typing import Any
 
 import cases_commands
 import cases_environment
+import cases_faults
 import cases_gradients
 import cases_images
 import cases_masks
@@ -35,10 +36,12 @@ TRAINING = (cases_gradients, cases_environment, cases_names, cases_masks, cases_
 TABLES: dict[str, Kinds] = {  # table → kind of fault → cases
     "table": {kind: cases for module in TRAINING for kind, cases in module.KINDS.items()},
     "in_use": cases_use.KINDS | cases_commands.KINDS,
+    "faults": cases_faults.KINDS,
 }
 TITLES = {
     "table": "Inputs and situations that go wrong elsewhere",
-    "in_use": "What a run in use meets: images, lists, names, damaged runs, faults",
+    "in_use": "What a run in use meets: images, lists, names, damaged runs",
+    "faults": "What each command does when something around it fails",
 }
 HEAD = ("case", "source", "command", "status", "it said", "right is", "right?")
 COMMANDS = (

@@ -51,7 +51,7 @@ class Command:
     hidden:  arguments that many cases share; the table does not repeat them
     env:     variables of the environment; None: unset
     start:   what starts the interpreter, such as unshare; with it or `env`, a new interpreter starts
-    stop:    (signal, file below DIR): the signal is sent once the file exists
+    stop:    (signal, file below DIR, or seconds): the signal is sent once the file exists, or so long after the start
     before:  what happens to DIR between the command before and this one
     cwd:     the folder that it starts in, below DIR
     """
@@ -62,7 +62,7 @@ class Command:
     hidden: tuple[str, ...] = ()
     env: Mapping[str, str | None] = field(default_factory=dict)
     start: tuple[str, ...] = ()
-    stop: tuple[int, str] | None = None
+    stop: tuple[int, str | float] | None = None
     before: Callable[[Path], Any] = lambda here: None
     cwd: str = "."
 
@@ -228,7 +228,7 @@ def run(command: Command, here: Path, base: Path) -> Ended:
         done, code = os.waitpid(pid, os.WNOHANG)
         if done:
             status = os.waitstatus_to_exitcode(code)
-        elif stop is not None and any(here.glob(stop[1])):
+        elif stop is not None and _due(stop[1], here, began):
             os.kill(pid, stop[0])
             stop, began = None, time.monotonic()
         elif time.monotonic() - began > LIMIT:
@@ -239,6 +239,10 @@ def run(command: Command, here: Path, base: Path) -> Ended:
             time.sleep(0.02)
     texts = [path.read_text(encoding="utf-8", errors="backslashreplace") for path in (out, err)]
     return Ended(status, *texts, here / command.output, time.monotonic() - began)
+
+
+def _due(when: str | float, here: Path, began: float) -> bool:
+    return any(here.glob(when)) if isinstance(when, str) else time.monotonic() - began > when
 
 
 def warm(names: Path) -> None:

@@ -2,9 +2,11 @@
 
 import io
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,31 @@ def test_a_list_that_is_no_text_is_named(folder: Path) -> None:
     (folder / "list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"list.txt is no text in UTF-8"):
         names(f"{folder}/list.txt", folder)
+
+
+def test_a_folder_that_is_gone_is_told_and_not_left_out(folder: Path) -> None:
+    found = inputs(str(folder), io.StringIO())
+    assert next(found).name == "4.tif"
+    shutil.rmtree(folder / "b")
+    with pytest.raises(UserError, match=r"b can't be listed .*start again"):
+        list(found)
+
+
+def test_a_folder_that_may_not_be_entered_is_left_aside_with_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Permissions bind no administrator, so that the refusal is made here."""
+    real = os.scandir
+
+    def scandir(place: Any) -> Any:
+        if Path(place).name == "a":
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for _ in range(2):
+        assert names(str(folder), folder) == ["4.tif", "b/1.PNG", "b/2.png", "b/7.heic"]
+    assert caplog.text.count("a may not be entered: its images are left aside") == 1
 
 
 def test_an_image_arrives_when_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

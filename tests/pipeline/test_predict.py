@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import Ended, Finished, in_process, sentence
 
 from anomaly_lab.calibration import drift
+from anomaly_lab.pipeline import predict as module
 from anomaly_lab.predict import main
 
 
@@ -41,3 +44,27 @@ def test_watching_needs_a_folder(finished: Finished, tmp_path: Path) -> None:
     assert "watch=true needs images=FOLDER" in sentence(
         predict(tmp_path, f"run={finished.directory}", "images=none.png", "watch=true")
     )
+
+
+def test_images_that_are_gone_make_no_rows_of_errors(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network drive goes away after the first image, and comes back before the next start."""
+    images = shutil.copytree(finished.root / "stripes/test", tmp_path / "in")
+    real = module.opened
+
+    def opened(paths: Iterable[Path], *rest: Any) -> Iterator[Any]:
+        given = list(paths)
+        yield from real(given[:1], *rest)
+        images.rename(tmp_path / "away")
+        yield from real(given[1:], *rest)
+
+    monkeypatch.setattr(module, "opened", opened)
+    said = sentence(predict(tmp_path, f"run={finished.directory}", "images=in", "out=out"))
+    assert "in is gone: the rows so far are kept; start the same command again when it is back" in said
+    assert len((tmp_path / "out/predictions.jsonl").read_text().splitlines()) == 1
+    (tmp_path / "away").rename(images)
+    monkeypatch.setattr(module, "opened", real)
+    again = predict(tmp_path, f"run={finished.directory}", "images=in", "out=out")
+    rows = [json.loads(line) for line in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
+    assert again.status == 0 and len(rows) == len(list(images.rglob("*.png"))) and not any(row["error"] for row in rows)

@@ -1,14 +1,17 @@
 """From JPEG files to rows on disk: how fast is a run in use, and each of its exports? It writes table.md.
 
     python experiments/benchmarks/in_use/in_use.py runs/DIRECTORY               # half an hour on two cores
+    python experiments/benchmarks/in_use/in_use.py runs/DIRECTORY --peers PYTHON
 
 Each setting is a prediction of its own process over the same files, and once more with one file for the start. The network
 alone is the same decision, in one process, without reading files or writing rows. The run should have test images of 256².
+PYTHON is one that has anomalib, see ../peers: its models decide about the same files, with its own inferencer.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,7 +26,7 @@ import numpy as np
 from anomaly_lab.show.markdown import pipe_table
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1]))  # scripts, not a package
+PEERS = HERE.parent / "peers/of_anomalib.py"
 SIDES = (256, 1024)
 RUNTIMES: dict[str, tuple[str, ...] | None] = {  # name → arguments of the export; None: the run itself
     "torch, bf16": None,
@@ -32,8 +35,11 @@ RUNTIMES: dict[str, tuple[str, ...] | None] = {  # name → arguments of the exp
     "openvino, int8": ("format=openvino", "precision=int8", "tolerate=1000"),
     "torch.export": ("format=torch_export",),
 }
+MODELS = {"patchcore": "anomalib PatchCore, OpenVINO", "efficient_ad": "anomalib EfficientAD-S, OpenVINO"}
 TITLES = ("side", "runtime", "images/s", "alone, images/s", "alone / end to end", "median ms", "95th percentile, ms",
           "first decision, s", "peak MiB", "decided differently", "AUPRO, change")  # fmt: skip
+ROWS = "predictions.jsonl"
+VERSION = "import importlib.metadata as m; print(m.version('anomalib'), 'with OpenVINO', m.version('openvino'))"
 ALONE = """
 import sys, time, json
 from pathlib import Path
@@ -62,23 +68,35 @@ class Measured(NamedTuple):
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("run", type=Path)
+    options.add_argument("run", type=lambda name: Path(name).resolve())
     options.add_argument("--images", type=int, default=200, help="files of 256²; a quarter as many of 1024²")
     options.add_argument("--out", type=Path, default=HERE)
-    options.add_argument("--only", nargs="+", choices=RUNTIMES, default=list(RUNTIMES))
+    options.add_argument("--only", nargs="*", choices=RUNTIMES, default=list(RUNTIMES))
+    options.add_argument("--peers", type=Path, metavar="PYTHON", help="one that has anomalib and OpenVINO")
     given = options.parse_args()
-    rows = []
+    rows, models = [], dict[str, Path]()
+    peers = "anomalib's models were left out: no --peers PYTHON was given."
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if given.peers is not None:
+            models = exported_peers(given.peers, given.run, folder)
+            peers = "anomalib's models have random weights, which take as long, and see every image at 256²; its version is "
+            peers += (
+                subprocess.run([given.peers, "-c", VERSION], text=True, capture_output=True, check=True).stdout.strip() + "."
+            )
         for side in SIDES:
             photographs(given.run, folder / f"{side}", side, given.images if side == SIDES[0] else max(2, given.images // 4))
             for runtime in given.only:
                 rows.append([f"{side}²", runtime, *row(given.run, folder, side, runtime)])
                 print(*rows[-1], sep=" | ", flush=True)
+            for title, model in models.items():
+                rows.append([f"{side}²", title, *peer_row(given.peers, model, folder / f"{side}", folder / "out")])
+                print(*rows[-1], sep=" | ", flush=True)
     cores = len(os.sched_getaffinity(0))
     head = (
         f"{time.strftime('%Y-%m-%d')}, {processor()}, {cores} cores. {given.images} JPEG files of 256², a quarter as many of "
-        "1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them on the run's images."
+        "1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them on the run's "
+        f"images. {peers}"
     )
     (given.out / "table.md").write_text(head + "\n\n" + pipe_table(TITLES, rows) + "\n")
 
@@ -120,20 +138,56 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
     change = (
         "–" if agreement is None or agreement.get("aupro") is None else f"{agreement['aupro'] - agreement['aupro_run']:+.4f}"
     )
-    return [
-        f"{measured.rate:.1f}", f"{alone:.1f}", f"{alone / measured.rate:.2f}", f"{statistics.median(measured.ms):.0f}",
-        f"{np.quantile(measured.ms, 0.95):.0f}", f"{start.first:.1f}", f"{measured.mib:.0f}", differ, change,
-    ]  # fmt: skip
+    return [*cells(measured, alone, start), differ, change]
+
+
+def exported_peers(python: Path, run: Path, folder: Path) -> dict[str, Path]:
+    """Export anomalib's models, with the run's training images: title → file."""
+    from anomaly_lab.runs.trained import load
+
+    normal = folder / "normal"
+    normal.mkdir()
+    for i, sample in enumerate(load(run).data().found.train):
+        cv2.imwrite(str(normal / f"{i:04d}.png"), cv2.imread(str(sample.path)))
+    found = {}
+    for name, title in MODELS.items():
+        print(f"{title}: exporting", flush=True)
+        command = [python, PEERS, "export", name, normal, folder / name]
+        last = subprocess.run(command, text=True, capture_output=True, check=True, cwd=folder).stdout.strip().splitlines()[-1]
+        found[title] = folder / last
+    return found
+
+
+def peer_row(python: Path, model: Path, images: Path, out: Path) -> list[str]:
+    """The cells of one of anomalib's models; what only an export of ours has is left empty."""
+
+    def command(given: Path) -> list[str]:
+        return [str(python), str(PEERS), "decide", str(model), str(given), str(out / ROWS)]
+
+    for _ in range(2):  # the first start fills its inferencer's cache of compiled models
+        start = timed(command(images / "0000.jpg"), out)
+    return [*cells(timed(command(images), out), None, start), "–", "–"]
+
+
+def cells(measured: Measured, alone: float | None, start: Measured) -> list[str]:
+    """The cells of speed: of all images, of the decision alone, and of a start with one image."""
+    of_decision = ["–", "–"] if alone is None else [f"{alone:.1f}", f"{alone / measured.rate:.2f}"]
+    latency = [f"{statistics.median(measured.ms):.0f}", f"{np.quantile(measured.ms, 0.95):.0f}"]
+    return [f"{measured.rate:.1f}", *of_decision, *latency, f"{start.first:.1f}", f"{measured.mib:.0f}"]
 
 
 def predicted(decider: list[str], images: Path, out: Path) -> Measured:
-    """Run a prediction, and look at its rows while they come."""
+    """Run a prediction of ours."""
+    return timed([sys.executable, "-m", "anomaly_lab.predict", *decider, f"images={images}", f"out={out}"], out)
+
+
+def timed(command: list[str], out: Path) -> Measured:
+    """Run a command that writes rows to OUT/predictions.jsonl, and look at them while they come."""
     if out.exists():
-        for path in sorted(out.rglob("*"), reverse=True):
-            path.unlink()
-    begin, lines = time.perf_counter(), out / "predictions.jsonl"
-    process = subprocess.Popen([sys.executable, "-m", "anomaly_lab.predict", *decider, f"images={images}", f"out={out}"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+        shutil.rmtree(out)
+    out.mkdir()
+    begin, lines = time.perf_counter(), out / ROWS
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=out.parent)
     first, pid = 0.0, 0
     while not pid:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -141,7 +195,7 @@ def predicted(decider: list[str], images: Path, out: Path) -> Measured:
             first = time.perf_counter() - begin
         time.sleep(0.002)
     if status:
-        raise RuntimeError(f"{decider}: {process.stderr and process.stderr.read().decode()[-500:]}")
+        raise RuntimeError(f"{command}: {process.stderr and process.stderr.read().decode()[-500:]}")
     end = lines.stat().st_mtime - time.time() + time.perf_counter() - begin  # the last row; the contact sheet comes later
     ms = [json.loads(line)["ms"] for line in lines.read_text().splitlines()]
     return Measured((len(ms) - 1) / max(1e-9, end - first), ms, first, usage.ru_maxrss / 1024)
