@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anomaly_lab.scoring.errors import squared
-from anomaly_lab.scoring.fusion import BRIEF, DECADES, FLOOR, IMAGES, KNOTS, Fusion, _rarity, _units
+from anomaly_lab.scoring.fusion import BRIEF, DECADES, FLOOR, FOLDS, IMAGES, KNOTS, Fusion, _rarity, _units
 from anomaly_lab.scoring.normal_error import NormalError
 
 
@@ -122,8 +122,67 @@ def test_each_held_out_image_gets_a_fusion_that_has_not_learnt_from_it() -> None
     others = fusion.learn(mean_colour, Normal(4), 1.0, False)  # type: ignore[arg-type]
     assert len({id(other.maps[1]) for other in others}) == 4
     assert all(other.maps[1] is not fusion.maps[1] and other.maps[0] is squared for other in others)
-    assert all(other.units is fusion.units for other in others)
     assert fusion.units.isfinite().all()
+
+
+@pytest.mark.parametrize("count", [2, 4, 7])
+def test_a_held_out_image_is_measured_in_units_of_others(count: int) -> None:
+    """Also where a fold holds two images; beyond `IMAGES`, units come from others anyway."""
+    fusion, normal = Fusion([red, green]), Normal(count)
+    others = fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
+    images, folds = [X for _, X in normal.held_out_images(count)], min(FOLDS, count)
+    for i, other in enumerate(others):
+        apart = [X for k, X in enumerate(images) if k % folds != i % folds]
+        expected = _units([torch.cat([red(X[None], X, 1.0).flatten() for X in apart]),
+                           torch.cat([green(X[None], X, 1.0).flatten() for X in apart])])  # fmt: skip
+        torch.testing.assert_close(other.units, expected)
+    assert not torch.equal(others[0].units, fusion.units)
+
+
+def test_images_beyond_those_of_the_units_have_the_common_ones() -> None:
+    fusion = Fusion([red, green])
+    others = fusion.learn(mean_colour, Normal(IMAGES + 2), 1.0, False)  # type: ignore[arg-type]
+    assert [other.units is fusion.units for other in others] == [False] * IMAGES + [True] * 2
+
+
+def test_halves_of_a_single_image_are_measured_by_each_other() -> None:
+    """Its right half is brighter: rare for the left half, and the left half is not rare for the right one."""
+
+    class One(Normal):
+        def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+            self.asked.append(count)
+            X = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+            yield 0, torch.cat([X[..., :16], 2 + X[..., 16:]], -1)
+
+    fusion, normal = Fusion([red, green]), One(1)
+    (other,) = fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
+    ((_, X),) = normal.held_out_images(1)
+    own, crossed = fusion(X[None], X[None], 1.0)[0][0], other(X[None], X[None], 1.0)[0][0]
+    assert own.max() <= DECADES + 1, "no pixel is rarer than one among its own"
+    assert crossed[:, 16:].min() > DECADES and crossed[:, :16].max() == 0
+
+
+def test_levels_of_a_held_out_image_are_like_those_of_a_new_one() -> None:
+    """In units of its own, the highest value of one image would be below that of most new ones."""
+    generator = torch.Generator().manual_seed(1)
+
+    def image() -> Tensor:
+        return torch.rand(3, 16, 16, generator=generator) ** -0.3 * (1 + torch.rand(1, generator=generator))
+
+    class Few(Normal):
+        def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+            return iter(list(enumerate(self.images))[:count])
+
+    above = []
+    for _ in range(60):
+        normal = Few(3)
+        normal.images = [image() for _ in range(3)]  # type: ignore[attr-defined]
+        fusion = Fusion([red, green])
+        others = fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
+        held = max(float(o(X[None], X[None], 1.0)[0].max()) for o, (_, X) in zip(others, normal.held_out_images(3), strict=True))
+        new = [image()[None] for _ in range(10)]
+        above += [float(fusion(X, X, 1.0)[0].max()) > held for X in new]
+    assert sum(above) / len(above) < 0.3, "a quarter is promised"
 
 
 def test_one_held_out_image_is_enough() -> None:
