@@ -43,7 +43,7 @@ class AnomalyDataModule(L.LightningDataModule):
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
     - `train_size`, `batch_size`: side of the training crops in pixels (0: whole images) and crops per batch, or "auto": see
       `crops`. `size_schedule`, where set, is asked instead for each batch's side, by the batch's number.
-    - `validation_share`: of the normal training images that is held out, at least one image.
+    - `validation_share`: of the normal training images that is held out, see `held_out.split`.
     - `num_workers`: processes that prepare samples; the samples do not depend on it.
     - `cache`: folder and gib of the cache of decoded images that all runs on a machine share; None or 0 GiB for none.
     """

@@ -8,9 +8,13 @@ import numpy as np
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.errors import UserError
 
+# Images, though fewer than half: one alone tells nothing of how much normal images differ. Of seven images, three in place of one
+# raised the mean of TPR and TNR from .83 to .98 (experiments/detection)
+FEWEST = 3
+
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(training, held out): a seeded draw; both have at least one image, and images of one part stay together.
+    """(training, held out): a seeded draw of a share, at least `FEWEST` but fewer than half. Images of one part stay together.
 
     UserError for fewer than two images, or parts.
     """
@@ -19,7 +23,8 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
             f"{samples[0].path.parent} holds a single image: at least two are needed, one of them held out to "
             "calibrate the threshold"
         )
-    count = min(len(samples) - 1, max(1, round(share * len(samples))))
+    fewest = max(1, min(FEWEST, (len(samples) - 1) // 2))
+    count = min(len(samples) - 1, max(fewest, round(share * len(samples))))
     parts = [sample.part or i for i, sample in enumerate(samples)]
     if len(set(parts)) < 2:
         raise UserError(f"{samples[0].path.parent} shows a single part: add normal images of others")

@@ -24,7 +24,13 @@ def test_the_split_is_disjoint_complete_and_has_its_share(count: int, share: flo
     assert train
     assert held_out
     wanted = round(share * count)
-    assert len(held_out) == (wanted if 1 <= wanted < count else 1 if wanted < 1 else count - 1)
+    fewest = {2: 1, 3: 1, 7: 3, 20: 3, 101: 3}[count]
+    assert len(held_out) == min(max(wanted, fewest), count - 1)
+
+
+@pytest.mark.parametrize(("count", "fewest"), [(2, 1), (4, 1), (5, 2), (6, 2), (7, 3), (19, 3), (25, 4)])
+def test_few_images_hold_out_three_but_fewer_than_half(count: int, fewest: int) -> None:
+    assert len(split(named(count), 0.15, 0)[1]) == fewest
 
 
 def test_the_split_follows_from_the_seed() -> None:
