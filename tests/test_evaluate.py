@@ -94,7 +94,7 @@ def test_a_changed_scoring_calibrates_a_new_threshold_and_is_stored_in_the_check
     ended = evaluate(f"run={finished.directory}", *changes)
     new = ended.directory
     metrics = metrics_of(new)
-    for shown in (" ".join(changes), "mvtec (real images)", "3 normal and 4 defective test", "calibrated anew on 1 held-out"):
+    for shown in (" ".join(changes), "mvtec (real images)", "3 normal and 4 defective test", "calibrated anew on 2 held-out"):
         assert shown in ended.out
     assert (metrics["sigma"], metrics["score_pooling"]) == (1, "mean_top")
     assert metrics["threshold"] != metrics_of(finished.directory)["threshold"]
@@ -288,7 +288,7 @@ def test_an_unfinished_run_is_scored_with_its_best_checkpoint(evaluate: Evaluate
         (["run={run}", "out={run}/metrics.json/x"], "lies in the run itself"),
         (["run={run}", "out=file/x"], r"file/x cannot be written to \(Not a directory\): .*out="),
         (["run={run}", "calibration=quantile", "calibration.q=2"], r"calibration.q is 2: .*\(0, 1\]"),
-        (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: .* 1 held-out .* and 9 of them are needed"),
+        (["run={run}", "calibration=conformal"], r"calibration.alpha is 0.1: .* 2 held-out .* and 9 of them are needed"),
         (["run={run}", "category.min_area=100000"], "category.min_area is 100000: no validation image"),
         (["run={run}", "data.root=nowhere"], "nowhere is not a folder"),
         (["run={run}", "out={run}"], "lies in the run itself"),

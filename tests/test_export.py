@@ -45,11 +45,11 @@ def test_the_report_says_how_well_it_agrees(exported: tuple[Path, str], finished
     file, said = exported
     report = json.loads(file.with_name("stripes.onnx.json").read_text())
     compared = report["as_the_run_decides"]
-    assert report["accepted"] and compared["images"] == 8 and compared["disagreeing"] == []
+    assert report["accepted"] and compared["images"] == 9 and compared["disagreeing"] == []
     assert 0 < compared["heatmap"] < 10 / 2**8, "values of the heatmap reach 10, and the run computes in bf16"
     assert compared["aupro"] == pytest.approx(compared["aupro_run"], abs=1e-3)
     assert report["record"]["threshold"] > 0 and report["record"]["height"] == 64 and len(report["record"]["checkpoint"]) == 64
-    assert "takes images of 64 x 64 pixels" in said and "0 of 8 images are decided differently" in said
+    assert "takes images of 64 x 64 pixels" in said and "0 of 9 images are decided differently" in said
 
 
 @pytest.mark.parametrize("runtime", [[], ["runtime=openvino"]])
@@ -102,7 +102,7 @@ def other_threshold(run: Path, to: Path, threshold: float) -> Path:
 def test_a_disagreement_leaves_no_file(ready: None, finished: Finished, tmp_path: Path) -> None:
     other_threshold(finished.directory, tmp_path / "run", 1e6)
     said = sentence(run_export(tmp_path, "run=run", "format=onnx", "out=m.onnx"))
-    count = int(re.findall(r"(\d+) of 8 images are decided differently", said)[0])
+    count = int(re.findall(r"(\d+) of 9 images are decided differently", said)[0])
     assert count > 0 and f"tolerate={count} accepts as many" in said and "m.onnx.json names them" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx.json", "run"]
     report = json.loads((tmp_path / "m.onnx.json").read_text())

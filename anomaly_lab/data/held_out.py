@@ -8,8 +8,8 @@ import numpy as np
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.errors import UserError
 
-# Images, though fewer than half: one alone tells nothing of how much normal images differ. Of seven images, three in place of one
-# raised the mean of TPR and TNR from .83 to .98 (experiments/detection)
+# Images, though fewer than half: one alone does not tell how much normal images differ. Of seven images, three in place of one
+# raised the mean of TPR and TNR from .83 to .98 (experiments/detection).
 FEWEST = 3
 
 

@@ -9,8 +9,8 @@ aₖ is the mean of the map hₖ over pixels of held-out normal images. Beyond `
 falls exponentially, with the mean excess of those few. If the maps were independent, Σ rₖ would be Fisher's test of all of them
 together. The weights wₖ are equal, or given.
 
-A threshold comes from the levels of held-out images. They must not be measured in units of their own: no value of an image can be
-rarer than one among its own pixels, but one of a new image can. So each held-out image gets a fusion with the units of others.
+A threshold comes from the levels of held-out images. They must not be measured in units of their own: no value of an image is
+rarer than one among its own pixels, but one of a new image can be. So each held-out image gets a fusion with units of others.
 """
 
 import math
@@ -66,8 +66,8 @@ class Fusion(nn.Module):
     def learn(self, F: Forward, normal: NormalImages, sigma: float, brief: bool) -> list["Fusion"]:
         """Let the maps learn, then take the units from held-out images.
 
-        Returns for each held-out image a fusion whose maps and units have not learnt from it; of a single one, each half has the
-        units of the other half. The list is empty if `brief`.
+        Returns for each held-out image a fusion whose maps and units have not learnt from it; of a single one, each half has
+        the units of the other half. The list is empty if `brief`.
         """
         known = [m.learn(F, normal, brief) if hasattr(m, "learn") else None for m in self.maps]
         count = 0 if brief else len(normal.held_out)

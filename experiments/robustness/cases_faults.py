@@ -17,7 +17,7 @@ from pictures import category, picture, put
 from trial import ROOT, Case, Check, Command, Ended, accepted, evaluate, every, train
 
 TEST = 160  # images to score: some seconds of work
-TRAINED = {"n_train": 10, "n_validation": 2, "n_test": TEST, "n_unmasked": 0}
+TRAINED = {"n_train": 9, "n_validation": 3, "n_test": TEST, "n_unmasked": 0}
 IMAGES = "DIR/in/plain/test"
 OUT = "out=DIR/out"
 LONG = ("trainer.max_epochs=40", "data.steps_per_epoch=5", "callbacks.early_stopping=null")

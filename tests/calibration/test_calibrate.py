@@ -111,9 +111,10 @@ def test_no_image_is_scored_by_a_model_that_has_seen_it(monkeypatch: pytest.Monk
 
 
 def test_a_single_held_out_image_is_scored_half_by_half_and_said_to_be_too_few(
-    data_root: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data, module = ready(data_root, validation_share=0.01).images, small_module(scoring=LEARNT)
+    write_category(tmp_path / "stripes", train=4, good=1, defects=("scratch",), each=1)
+    data, module = ready(tmp_path).images, small_module(scoring=LEARNT)
     calibrate(module, data)
     assert len(data.held_out) == 1 and "one held-out image" in caplog.text
     (own,), (images,) = heatmaps_of(module, data), seen(module, data)

@@ -179,7 +179,9 @@ def test_levels_of_a_held_out_image_are_like_those_of_a_new_one() -> None:
         normal.images = [image() for _ in range(3)]  # type: ignore[attr-defined]
         fusion = Fusion([red, green])
         others = fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
-        held = max(float(o(X[None], X[None], 1.0)[0].max()) for o, (_, X) in zip(others, normal.held_out_images(3), strict=True))
+        held = max(
+            float(o(X[None], X[None], 1.0)[0].max()) for o, (_, X) in zip(others, normal.held_out_images(3), strict=True)
+        )
         new = [image()[None] for _ in range(10)]
         above += [float(fusion(X, X, 1.0)[0].max()) > held for X in new]
     assert sum(above) / len(above) < 0.3, "a quarter is promised"
