@@ -14,7 +14,7 @@ from cases_environment import AS_USER, NO_MOUNT, NO_USER, stopped
 from cases_names import page
 from cases_use import among, calibrated, decided, told
 from pictures import category, picture, put
-from trial import ROOT, Case, Check, Command, Ended, accepted, evaluate, every, train
+from trial import Case, Check, Command, Ended, accepted, evaluate, every, train
 
 TEST = 160  # images to score: some seconds of work
 TRAINED = {"n_train": 9, "n_validation": 3, "n_test": TEST, "n_unmasked": 0}
@@ -181,7 +181,7 @@ def clock(here: Path) -> None:
 
 
 def set_back(one: Work) -> list[Command]:
-    return [replace(one.command, env={"PYTHONPATH": f"DIR/clock:{ROOT}"})]
+    return [replace(one.command, env={"PYTHONPATH": "DIR/clock:ROOT"})]
 
 
 def no_negative(ended: Sequence[Ended]) -> str:

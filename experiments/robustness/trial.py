@@ -44,7 +44,7 @@ OWN = ("+category=custom", "data=folder")
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a case. In `arguments`, DIR stands for the case's folder and RUN for a trained run.
+    """A command of a case. In `arguments`, DIR stands for the case's folder, RUN for a trained run, ROOT for the project.
 
     name:    a command of the project, or a script in this folder
     output:  the folder of its results, below DIR
@@ -196,8 +196,9 @@ def arguments(command: Command, here: Path, base: Path) -> list[str]:
 
 
 def placed(text: str, here: Path, base: Path) -> str:
-    """The text with the places that DIR and RUN stand for."""
-    return re.sub(r"\b(DIR|RUN)\b", lambda found: str(here if found[1] == "DIR" else base / "run"), text)
+    """The text with the places that DIR, RUN and ROOT stand for."""
+    places = {"DIR": here, "RUN": base / "run", "ROOT": ROOT}
+    return re.sub(r"\b(DIR|RUN|ROOT)\b", lambda found: str(places[found[1]]), text)
 
 
 def either(*checks: Check) -> Check:
