@@ -39,6 +39,7 @@ MODELS = {"patchcore": "anomalib PatchCore, OpenVINO", "efficient_ad": "anomalib
 TITLES = ("side", "runtime", "images/s", "alone, images/s", "alone / end to end", "median ms", "95th percentile, ms",
           "first decision, s", "peak MiB", "decided differently", "AUPRO, change")  # fmt: skip
 ROWS = "predictions.jsonl"
+NORMAL = 25  # images for PatchCore's bank; more make it larger and slower
 VERSION = "import importlib.metadata as m; print(m.version('anomalib'), 'with OpenVINO', m.version('openvino'))"
 ALONE = """
 import sys, time, json
@@ -80,7 +81,7 @@ def main() -> None:
         folder = Path(name)
         if given.peers is not None:
             models = exported_peers(given.peers, given.run, folder)
-            peers = "anomalib's models have random weights, which take as long, and see every image at 256²; its version is "
+            peers = f"anomalib's models have random weights, which take as long, and see every image at 256², and PatchCore {NORMAL} normal ones; version "
             peers += (
                 subprocess.run([given.peers, "-c", VERSION], text=True, capture_output=True, check=True).stdout.strip() + "."
             )
@@ -142,12 +143,12 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
 
 
 def exported_peers(python: Path, run: Path, folder: Path) -> dict[str, Path]:
-    """Export anomalib's models, with the run's training images: title → file."""
+    """Export anomalib's models, with training images of the run: title → file."""
     from anomaly_lab.runs.trained import load
 
     normal = folder / "normal"
     normal.mkdir()
-    for i, sample in enumerate(load(run).data().found.train):
+    for i, sample in enumerate(load(run).data().found.train[:NORMAL]):
         cv2.imwrite(str(normal / f"{i:04d}.png"), cv2.imread(str(sample.path)))
     found = {}
     for name, title in MODELS.items():
