@@ -8,6 +8,7 @@ remembers a tenth of the patches of the normal images, its default.
 """
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 
 SIZE = (256, 256)  # of both models
+LIMIT = 16 * 10**9  # bytes
 
 
 def patchcore(normal: Path) -> Any:
@@ -45,6 +47,8 @@ MODELS: dict[str, Callable[[Path], Any]] = {"patchcore": patchcore, "efficient_a
 
 def export(name: str, normal: Path, out: Path) -> None:
     """Write OUT/model.xml for images of `SIZE`."""
+    # without a limit the choice of PatchCore's bank took 24 GB of memory and was stopped; with it, it ends
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     torch.manual_seed(0)
     model = MODELS[name](normal).eval()
     # one image at a time: with its own dynamic shapes, version 2.7 exports a fixed batch of two
