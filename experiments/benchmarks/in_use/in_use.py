@@ -80,26 +80,31 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.peers is not None:
-            models = exported_peers(given.peers, given.run, folder)
-            peers = f"anomalib's models have random weights, which take as long, and see every image at 256², and PatchCore {NORMAL} normal ones; version "
-            peers += (
-                subprocess.run([given.peers, "-c", VERSION], text=True, capture_output=True, check=True).stdout.strip() + "."
+            models, failed = exported_peers(given.peers, given.run, folder)
+            version = subprocess.run([given.peers, "-c", VERSION], text=True, capture_output=True, check=True).stdout.strip()
+            peers = (
+                "anomalib's models have random weights, which take as long, and see every image at 256²; the bank comes "
+                f"from {NORMAL} normal ones; version {version}. {' '.join(failed)}"
             )
         for side in SIDES:
             photographs(given.run, folder / f"{side}", side, given.images if side == SIDES[0] else max(2, given.images // 4))
             for runtime in given.only:
                 rows.append([f"{side}²", runtime, *row(given.run, folder, side, runtime)])
-                print(*rows[-1], sep=" | ", flush=True)
+                write(given.out / "table.md", rows, given.images, peers)
             for title, model in models.items():
                 rows.append([f"{side}²", title, *peer_row(given.peers, model, folder / f"{side}", folder / "out")])
-                print(*rows[-1], sep=" | ", flush=True)
-    cores = len(os.sched_getaffinity(0))
+                write(given.out / "table.md", rows, given.images, peers)
+
+
+def write(path: Path, rows: list[list[Any]], images: int, peers: str) -> None:
+    """Print the last row, and write the table so far."""
+    print(*rows[-1], sep=" | ", flush=True)
     head = (
-        f"{time.strftime('%Y-%m-%d')}, {processor()}, {cores} cores. {given.images} JPEG files of 256², a quarter as many of "
-        "1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them on the run's "
-        f"images. {peers}"
+        f"{time.strftime('%Y-%m-%d')}, {processor()}, {len(os.sched_getaffinity(0))} cores. {images} JPEG files of 256², a "
+        "quarter as many of 1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them on "
+        f"the run's images. {peers}"
     )
-    (given.out / "table.md").write_text(head + "\n\n" + pipe_table(TITLES, rows) + "\n")
+    path.write_text(head + "\n\n" + pipe_table(TITLES, rows) + "\n")
 
 
 def photographs(run: Path, folder: Path, side: int, count: int) -> None:
@@ -142,21 +147,27 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
     return [*cells(measured, alone, start), differ, change]
 
 
-def exported_peers(python: Path, run: Path, folder: Path) -> dict[str, Path]:
-    """Export anomalib's models, with training images of the run: title → file."""
+def exported_peers(python: Path, run: Path, folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Export anomalib's models, with training images of the run: title → file; and a sentence for each that can't be."""
     from anomaly_lab.runs.trained import load
 
     normal = folder / "normal"
     normal.mkdir()
     for i, sample in enumerate(load(run).data().found.train[:NORMAL]):
         cv2.imwrite(str(normal / f"{i:04d}.png"), cv2.imread(str(sample.path)))
-    found = {}
+    found, failed = {}, []
     for name, title in MODELS.items():
         print(f"{title}: exporting", flush=True)
-        command = [python, PEERS, "export", name, normal, folder / name]
-        last = subprocess.run(command, text=True, capture_output=True, check=True, cwd=folder).stdout.strip().splitlines()[-1]
-        found[title] = folder / last
-    return found
+        ended = subprocess.run(
+            [python, PEERS, "export", name, normal, folder / name], text=True, capture_output=True, cwd=folder
+        )
+        if ended.returncode:
+            why = (ended.stderr.strip().splitlines() or [""])[-1][:200]
+            failed.append(f"{title} could not be exported here ({why or f'status {ended.returncode}'}).")
+            print(failed[-1], flush=True)
+        else:
+            found[title] = folder / ended.stdout.strip().splitlines()[-1]
+    return found, failed
 
 
 def peer_row(python: Path, model: Path, images: Path, out: Path) -> list[str]:
