@@ -101,8 +101,8 @@ def write(path: Path, rows: list[list[Any]], images: int, peers: str) -> None:
     print(*rows[-1], sep=" | ", flush=True)
     head = (
         f"{time.strftime('%Y-%m-%d')}, {processor()}, {len(os.sched_getaffinity(0))} cores. {images} JPEG files of 256², a "
-        "quarter as many of 1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them on "
-        f"the run's images. {peers}"
+        "quarter as many of 1024², made from the run's test images. “Decided differently” and AUPRO: as the export found them "
+        f"on the run's images. {peers}"
     )
     path.write_text(head + "\n\n" + pipe_table(TITLES, rows) + "\n")
 
