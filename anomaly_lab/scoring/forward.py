@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +12,15 @@ from anomaly_lab.networks.fast.folding import ForInference
 from anomaly_lab.scoring.tiles import blended, reconstruct
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}  # precision → autocast type
+FOLDS = 4  # parts of the held-out images for cross-fitting: with nine images, what judges one comes from at least six
+
+
+def folds(images: Iterable[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Cross-fitting: (images of one part, all the others), for each of at most `FOLDS` parts."""
+    places = list(images)
+    count = min(FOLDS, len(places))
+    for fold in range(count):
+        yield places[fold::count], [place for i, place in enumerate(places) if i % count != fold]
 
 
 class Forward:

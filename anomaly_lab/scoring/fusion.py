@@ -20,11 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.scoring.forward import Forward, NormalImages
+from anomaly_lab.scoring.forward import Forward, NormalImages, folds
 
 IMAGES = 16  # held-out images from which the units come; with more, they change by less than a hundredth
 BRIEF = 4  # during training; more would only cost time
-FOLDS = 4  # parts of the held-out images for cross-fitting: with nine images, units come from at least six
 FLOOR = 0.01  # of a map's mean: smaller differences mean nothing, and the logarithm of 0 is infinite
 DECADES = 3  # the end of the table: 60 pixels of one image of 256² are beyond
 KNOTS = 64  # entries of the table, evenly spaced in decades
@@ -91,10 +90,9 @@ class Fusion(nn.Module):
             left, right = _halves(of_one)
             others[i].units, others[i].right_units = _units_of([right]).to(self.units), _units_of([left]).to(self.units)
             return
-        places, folds = list(levels), min(FOLDS, len(levels))
-        for fold in range(folds):
-            units = _units_of([levels[p] for k, p in enumerate(places) if k % folds != fold]).to(self.units)
-            for place in places[fold::folds]:
+        for part, rest in folds(levels):
+            units = _units_of([levels[place] for place in rest]).to(self.units)
+            for place in part:
                 others[place].units = units
 
     def loss(self, X: Tensor) -> Tensor | None:

@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anomaly_lab.scoring.bands import BANDS, LEVEL, Observed, band_energies, brightness, halved, observed
-from anomaly_lab.scoring.forward import Forward, NormalImages
+from anomaly_lab.scoring.forward import Forward, NormalImages, folds
 from anomaly_lab.scoring.heatmap import smooth
 from anomaly_lab.scoring.light import lit_differently
 
 FIT = 16  # held-out images for a fit: at 512² they have 3·10⁵ grid points, and more images change nothing
 BRIEF = 4  # held-out images for a fit during training; more would only cost time
-FOLDS = 4  # parts of the held-out images for cross-fitting: with nine images, each model is fitted on at least six
 FLOOR = 0.01  # added to energies relative to the band's mean: smaller differences mean nothing
 SMALLEST = 1e-7  # smallest mean energy of a band: a tenth of the energy of rounding to 8 bits
 RIDGE = 1e-3  # ridge of the regression, for each grid point
@@ -88,10 +87,9 @@ class NormalError(nn.Module):
             left, right = zip(*(halved(image) for image in seen[0]), strict=True)
             return [Halves(self._fitted(left), self._fitted(right))]
         models: list[NormalError | Halves] = [self] * len(normal.held_out)  # images beyond `FIT` are in no fit
-        folds, places = min(FOLDS, len(seen)), list(seen)
-        for fold in range(folds):
-            others = self._fitted([image for i, place in enumerate(places) if i % folds != fold for image in seen[place]])
-            for place in places[fold::folds]:
+        for part, rest in folds(seen):
+            others = self._fitted([image for place in rest for image in seen[place]])
+            for place in part:
                 models[place] = others
         return models
 

@@ -6,7 +6,7 @@ from conftest import small_module
 from torch import Tensor, nn
 
 from anomaly_lab.networks.fast.folding import ForInference
-from anomaly_lab.scoring.forward import Forward
+from anomaly_lab.scoring.forward import Forward, folds
 
 
 class Halved(nn.Module):
@@ -19,6 +19,16 @@ class Halved(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         self.seen.append((X.shape, torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")))
         return self.weight * X
+
+
+def test_folds_judge_each_image_once_by_all_of_the_other_parts() -> None:
+    assert list(folds([7, 3, 5])) == [([7], [3, 5]), ([3], [7, 5]), ([5], [7, 3])]
+    assert list(folds(range(6))) == [
+        ([0, 4], [1, 2, 3, 5]),
+        ([1, 5], [0, 2, 3, 4]),
+        ([2], [0, 1, 3, 4, 5]),
+        ([3], [0, 1, 2, 4, 5]),
+    ]
 
 
 @pytest.mark.parametrize(("precision", "autocast"), [("32-true", False), ("bf16-mixed", True)])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anomaly_lab.scoring.errors import squared
-from anomaly_lab.scoring.fusion import BRIEF, DECADES, FLOOR, FOLDS, IMAGES, KNOTS, Fusion, _rarity, _units
+from anomaly_lab.scoring.forward import FOLDS
+from anomaly_lab.scoring.fusion import BRIEF, DECADES, FLOOR, IMAGES, KNOTS, Fusion, _rarity, _units
 from anomaly_lab.scoring.normal_error import NormalError
 
 
@@ -170,13 +171,16 @@ def test_levels_of_a_held_out_image_are_like_those_of_a_new_one() -> None:
         return torch.rand(3, 16, 16, generator=generator) ** -0.3 * (1 + torch.rand(1, generator=generator))
 
     class Few(Normal):
+        def __init__(self, images: list[Tensor]) -> None:
+            super().__init__(len(images))
+            self.images = images
+
         def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
             return iter(list(enumerate(self.images))[:count])
 
     above = []
     for _ in range(60):
-        normal = Few(3)
-        normal.images = [image() for _ in range(3)]  # type: ignore[attr-defined]
+        normal = Few([image() for _ in range(3)])
         fusion = Fusion([red, green])
         others = fusion.learn(mean_colour, normal, 1.0, False)  # type: ignore[arg-type]
         held = max(
