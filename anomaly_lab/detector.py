@@ -53,8 +53,8 @@ class Detector:
         pixels = image if isinstance(image, np.ndarray) else read_image(Path(image))
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
             raise ValueError(f"an image must be uint8 (H, W, 3) RGB or (H, W, 1), got {pixels.dtype} {pixels.shape}")
-        X, size, seen = prepared(pixels, preprocessing_of(self._module))
-        found = look(self._module, X, size)
+        X, size, seen, way = prepared(pixels, preprocessing_of(self._module))
+        found = look(self._module, X, size, way=way)
         mask = detect(found.heatmap, self.threshold, self.min_area)
         if odd := unlike(seen, self._module.hparams["profile"]):
             which = "an image" if isinstance(image, np.ndarray) else image

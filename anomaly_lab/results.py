@@ -67,7 +67,7 @@ class Results:
         predicted = int(mask.any())
         self.image[sample.defect].update(torch.tensor(scored.score), sample.label, predicted)
         truth = None if scored.truth is None else torch.from_numpy(scored.truth)
-        self.references.update(scored.X, scored.heatmap.shape, sample.label, truth)
+        self.references.update(scored.plain, scored.heatmap.shape, sample.label, truth)
         if self.worth is not None and scored.parts is not None:
             self.worth.update(scored.parts, scored.heatmap.shape, sample.label, truth)
         if truth is not None:
@@ -209,4 +209,5 @@ def metrics_record(
         "n_unlike": len(results.odd()),
         "unlike": results.how_unlike(),
         "rescale": hparams["preprocessing"]["rescale"],
+        "align": hparams["preprocessing"].get("align", False),
     }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from anomaly_lab.data.alignment import back, heat_back
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.likeness import unlike
 from anomaly_lab.data.pieces import LARGEST, Pieces
@@ -21,6 +22,7 @@ from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.workers import ignore_interrupt
 from anomaly_lab.model import Model
 from anomaly_lab.scoring import blocks
+from anomaly_lab.scoring import scorers as scoring
 from anomaly_lab.scoring.heatmap import resize_heatmap
 
 
@@ -38,11 +40,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Scored(Look):
-    """A scored image on disk. `X`: (3, h, w) in [0, 1] at the working scale. `truth`: the ground truth (H, W) bool, True for
-    defective pixels; None for a defective image without a mask. `unlike`: see `data.likeness.unlike`."""
+    """A scored image on disk. `X`: (3, h, w) in [0, 1] at the working scale, with an even background if it was aligned.
+    `plain`: it without that. `truth`: the ground truth (H, W) bool, True for defective pixels; None for a defective image
+    without a mask. `unlike`: see `data.likeness.unlike`."""
 
     sample: Sample
     X: Tensor
+    plain: Tensor
     truth: NDArray[np.bool_] | None
     unlike: tuple[str, ...]
 
@@ -62,14 +66,16 @@ def score(module: Model, samples: Sequence[Sample], workers: int = 0, scorers: S
     if workers:
         loader = DataLoader(images, batch_size=None, num_workers=workers, worker_init_fn=ignore_interrupt)
     for i, item in enumerate(loader):
-        found = look(module, item["X"], item["size"], module.scorer if scorers is None else scorers[i])
+        found = look(module, item["X"], item["size"], module.scorer if scorers is None else scorers[i], item["way"])
+        X = item["X"] if item["way"] is None else back(item["X"][None], item["way"][None])[0]
         truth = None if item["truth"] is None else item["truth"].numpy()
         odd = unlike(item["seen"], module.hparams["profile"])
-        yield Scored(found.heatmap, found.score, found.output, found.parts, samples[i], item["X"], truth, odd)
+        yield Scored(found.heatmap, found.score, found.output, found.parts, samples[i], X, item["plain"], truth, odd)
 
 
-def look(module: Model, X: Tensor | Pieces, size: Sequence[int], scorer: Any = None) -> Look:
-    """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's.
+def look(module: Model, X: Tensor | Pieces, size: Sequence[int], scorer: Any = None, way: Tensor | None = None) -> Look:
+    """Score a preprocessed image X (3, h, w). `size`: (H, W) of its heatmap. `scorer`: used instead of the module's. `way`:
+    from an aligned X to the image as it lies, which all results are of.
 
     Above `LARGEST` pixels it is scored in blocks, with the same result; of `Pieces`, neither `output` nor `parts` are kept.
     """
@@ -79,12 +85,23 @@ def look(module: Model, X: Tensor | Pieces, size: Sequence[int], scorer: Any = N
             found = blocks.look(scorer, module.F, X, module.device, whole=isinstance(X, Tensor))
         else:
             found = scorer(module.F, X[..., :, :][None].to(module.device))
+        if way is not None:
+            found = _as_it_lies(found, way[None])
         heatmap = resize_heatmap(found.heatmap[0], size)
         score = module.pooling(heatmap)
         if found.weights is not None:
             score = score * found.weights[0]
     output, parts = (None if each is None else each[0].float().cpu() for each in (found.output, found.parts))
     return Look(heatmap.float().cpu().numpy(), float(score.float()), output, parts)
+
+
+def _as_it_lies(found: scoring.Look, way: Tensor) -> scoring.Look:
+    """What was found in an aligned image, of the image as it lies."""
+    return found._replace(
+        output=None if found.output is None else back(found.output.float(), way),
+        heatmap=heat_back(found.heatmap[:, None].float(), way)[:, 0],
+        parts=None if found.parts is None else heat_back(found.parts.float(), way),
+    )
 
 
 def preprocessing_of(module: Model) -> Preprocessing:

@@ -26,7 +26,17 @@ def results_of(run: Path, cases: list[tuple[str, torch.Tensor, torch.Tensor | No
     results = Results(module, samples, Path("/data"))
     for sample, (_, heatmap, truth) in zip(samples, cases, strict=True):
         mask = None if truth is None else truth.numpy()
-        scored = Scored(heatmap.numpy(), float(heatmap.max()), None, None, sample, torch.zeros(3, *heatmap.shape), mask, ())
+        scored = Scored(
+            heatmap.numpy(),
+            float(heatmap.max()),
+            None,
+            None,
+            sample,
+            torch.zeros(3, *heatmap.shape),
+            torch.zeros(3, *heatmap.shape),
+            mask,
+            (),
+        )
         results.add(scored)
         if save:
             write_heatmap(scored, run)
@@ -168,7 +178,9 @@ def test_images_unlike_the_training_s_are_counted_and_named(caplog: pytest.LogCa
     samples = [Sample(Path(f"/data/test/new/{i}.png"), "new", None) for i in range(3)]
     results = Results(small_module(), samples, Path("/data"))
     for sample, odd in zip(samples, [(), ("size", "sharpness"), ("size",)], strict=True):
-        results.add(Scored(np.zeros((8, 8), np.float32), 0.0, None, None, sample, torch.zeros(3, 8, 8), None, odd))
+        results.add(
+            Scored(np.zeros((8, 8), np.float32), 0.0, None, None, sample, torch.zeros(3, 8, 8), torch.zeros(3, 8, 8), None, odd)
+        )
     results.conclude()
     assert [row["unlike"] for row in results.rows] == ["", "size sharpness", "size"]
     assert results.how_unlike() == "size (2), sharpness (1)"
@@ -183,7 +195,9 @@ def test_masks_that_cover_most_of_their_images_are_doubted(caplog: pytest.LogCap
     for sample, side in zip(samples, (5, 6), strict=True):
         truth = np.zeros((8, 8), bool)
         truth[:side, :side] = True  # 25 and 36 of 64 pixels
-        results.add(Scored(np.zeros((8, 8), np.float32), 0.0, None, None, sample, torch.zeros(3, 8, 8), truth, ()))
+        results.add(
+            Scored(np.zeros((8, 8), np.float32), 0.0, None, None, sample, torch.zeros(3, 8, 8), torch.zeros(3, 8, 8), truth, ())
+        )
     results.conclude()
     assert results.covered == [Path("/data/1_mask.png")]
     assert any("1 masks mark over half of their image, such as /data/1_mask.png" in message for message in caplog.messages)

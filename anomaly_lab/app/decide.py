@@ -79,7 +79,7 @@ class Judge:
             if isinstance(image, str):
                 return Judged(name, path, digest, printable(image.replace(str(path), name)))
             try:
-                found = look(self._module, image.X, image.size)
+                found = look(self._module, image.X, image.size, way=image.way)
             except (MemoryError, RuntimeError) as error:
                 if (sentence := as_sentence(error)) is None:
                     raise

@@ -21,7 +21,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
-VERSION = 2  # raise it whenever decoding, resizing or the check of files changes
+VERSION = 2  # raise it whenever decoding, resizing, aligning or the check of files changes
 UNUSABLE = "the cache of decoded images in %s cannot be used: %s"
 ABANDONED = 24 * 3600  # seconds after which a half-written file must come from a crash
 
@@ -65,13 +65,14 @@ class ImageCache:
         """Whether a data set of `size` bytes fits: its images would otherwise push each other out."""
         return 2 * size <= self.limit  # half of the cache: another run's images may be there too
 
-    def get(self, path: Path, size: tuple[int, int], decode: Callable[[], np.ndarray]) -> np.ndarray:
+    def get(self, path: Path, size: tuple[int, int], decode: Callable[[], np.ndarray], how: str = "") -> np.ndarray:
         """The cached copy of `decode()`, the image file `path` at `size` = (h, w): (h, w, C) uint8 or uint16, read-only.
+        `how`: tells apart what else was done to it.
 
         A missing copy is stored; where it cannot be (no space, no permission), `decode()` is returned.
         """
         try:
-            kept = self.folder / f"{of_file(path)}-{size[0]}x{size[1]}.npy"
+            kept = self.folder / f"{of_file(path)}-{size[0]}x{size[1]}{how}.npy"
             image = self._open(kept, size)
             if image is None:
                 with replacing(kept) as temporary:

@@ -16,6 +16,7 @@ from anomaly_lab.data.copies import tell_copies
 from anomaly_lab.data.crops import batch_size as size_of_batch
 from anomaly_lab.data.crops import crop_size
 from anomaly_lab.data.decoded import DecodedImages
+from anomaly_lab.data.directions import in_any_direction
 from anomaly_lab.data.folder import Category, Sample, read, verify
 from anomaly_lab.data.held_out import split
 from anomaly_lab.data.images import image_size as stored_size
@@ -40,6 +41,7 @@ class AnomalyDataModule(L.LightningDataModule):
     - `category`: name, kind, augmentation, min_area, as in conf/category.
     - `image_size`: the longer side in pixels of the working scale, or "auto": chosen from the normal training images.
     - `rotation`: degrees by which training crops are turned at most to either side, or "auto": from the images.
+    - `align`: whether parts are turned into one direction, see `alignment`; "auto": if normal images show long parts in any.
     - `contrast`: see `Preprocessing`. - `corruption`, `validation_corruption`: records for `anomaly_lab.build`.
     - `train_size`, `batch_size`: side of the training crops in pixels (0: whole images) and crops per batch, or "auto": see
       `crops`. `size_schedule`, where set, is asked instead for each batch's side, by the batch's number.
@@ -66,10 +68,12 @@ class AnomalyDataModule(L.LightningDataModule):
         seed: int,
         cache: Mapping[str, Any] | None = None,
         rotation: float | str = 0.0,
+        align: bool | str = False,
     ) -> None:
         super().__init__()
         self.name, self.reader, self.root, self.category = name, reader, Path(root).expanduser(), dict(category)
         self.requested_size, self.contrast, self.requested_rotation = image_size, contrast, rotation
+        self.requested_align = align
         self.corruption, self.validation_corruption = corruption, validation_corruption
         self.requested_batch, self.requested_crop, self.steps_per_epoch = batch_size, train_size, steps_per_epoch
         self.validation_share, self.seed, self.cache, self.num_workers = validation_share, seed, cache, num_workers
@@ -135,11 +139,14 @@ class AnomalyDataModule(L.LightningDataModule):
 
         Returns these sizes, (H, W), and what was seen of some images. UserError as from `read_image`.
         """
-        sizes, seen = [stored_size(sample.path) for sample in normal], look(train)
+        auto = self.requested_align == "auto"
+        self.align, self.why_align = in_any_direction(train) if auto else (bool(self.requested_align), "as configured")
+        sizes, seen = [stored_size(sample.path) for sample in normal], look(train, self.align)
         longest = int(np.median([max(size) for size in sizes]))
         self._choose(seen, longest)
         mean, std = mean_and_std(seen) if self.contrast == "category" else (0.5, 1.0)
-        self.preprocessing = Preprocessing(self.image_size / longest, self.contrast, mean, std, longest=longest)
+        scale = self.image_size / longest
+        self.preprocessing = Preprocessing(scale, self.contrast, mean, std, longest=longest, align=self.align)
         self.min_area = self.category["min_area"]
         if self.min_area is None:
             self.min_area = max(4, round(5e-4 * float(np.median([h * w for h, w in sizes]))))
@@ -197,7 +204,7 @@ class AnomalyDataModule(L.LightningDataModule):
         )
 
     def _training_samples(self) -> TrainingSamples:
-        flips = self.category["augmentation"]
+        flips = [name for name in self.category["augmentation"] if not (self.align and name == "rotate90")]
         return TrainingSamples(self.images.train, build(self.corruption), flips, self.seed, self.rotation)
 
     def training_pairs(self, count: int) -> list[dict[str, Tensor]]:

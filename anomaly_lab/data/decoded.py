@@ -51,9 +51,10 @@ class DecodedImages:
         path = self.samples[i].path
 
         def decode() -> np.ndarray:
-            return self.preprocessing.resized(read_image(path))
+            return self.preprocessing.fitted(read_image(path))[0]
 
         cache = self.cache
-        small = decode() if cache is None else cache.get(path, self.preprocessing.size(image_size(path)), decode)
+        size = self.preprocessing.size(image_size(path))
+        small = decode() if cache is None else cache.get(path, size, decode, "aligned" if self.preprocessing.align else "")
         small = np.asarray(small)  # the same mapped memory, without the overhead of slicing an np.memmap
         return small, self.preprocessing.levels(small)

@@ -1,11 +1,13 @@
-"""From a stored image to the network's input: one scale for the whole category, and optionally a stretched contrast."""
+"""From a stored image to the network's input: one scale for the category; where wanted, aligned, and its contrast stretched."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
+from anomaly_lab.data.alignment import aligned
 from anomaly_lab.data.images import resize, to_unit
 
 STRIDE = 8  # pixels: the network shrinks its input so many times; from a shorter side nothing would be left
@@ -15,7 +17,8 @@ RESCALE = "training"  # the value of `rescale` that brings each image to the tra
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize by `scale`, the same for both sides; then stretch, x ↦ clip(½ + spread·(x − mean)/std, 0, 1) for x in [0, 1].
+    """Resize by `scale`, the same for both sides; turn a part, if `align`, see `alignment`; then stretch, x ↦ clip(½ +
+    spread·(x − mean)/std, 0, 1) for x in [0, 1].
 
     - `contrast`: "none": no stretch. "category": `mean` and `std` are those of the normal training images. "image": each
       image's own are used instead, for illumination that differs from image to image. ValueError for any other.
@@ -36,6 +39,7 @@ class Preprocessing:
     spread: float = 0.14
     rescale: float | str = 1.0
     longest: int = 0
+    align: bool = False
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
@@ -53,9 +57,11 @@ class Preprocessing:
         height, width = self.at_training_resolution(stored)
         return max(STRIDE, round(height * self.scale)), max(STRIDE, round(width * self.scale))
 
-    def resized(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, C) uint8 or uint16 → (h, w, C) of the same type at the working scale."""
-        return resize(image, self.size(image.shape[:2]))
+    def fitted(self, image: np.ndarray) -> tuple[np.ndarray, Tensor | None]:
+        """(H, W, C) uint8 or uint16 → (h, w, C) of the same type at the working scale, and the way to it, see `alignment.way`;
+        None if nothing is aligned."""
+        small = resize(image, self.size(image.shape[:2]))
+        return aligned(small) if self.align else (small, None)
 
     def levels(self, image: np.ndarray) -> tuple[float, float]:
         """(mean, std) in [0, 1] for the stretch of `image`, (h, w, C) uint8 or uint16 at any scale."""
@@ -80,10 +86,10 @@ class Preprocessing:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """A stored image, (H, W, C) uint8 or uint16 → the network's input, (h, w, 3) float32 in [0, 1]."""
-        small = self.resized(image)
+        small, _ = self.fitted(image)
         return self.unit(small, self.levels(small))
 
 
-def to_tensor(image: np.ndarray) -> torch.Tensor:
+def to_tensor(image: np.ndarray) -> Tensor:
     """(H, W, C) array → contiguous (C, H, W) tensor of the same type."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

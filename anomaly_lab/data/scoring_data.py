@@ -1,7 +1,7 @@
 """The images around a trained network: training and held-out normal images that scorers learn from, and images to score."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,17 @@ from anomaly_lab.data.held_out import split
 from anomaly_lab.data.images import image_size, read_image, read_mask, resize_mask
 from anomaly_lab.data.likeness import quantities
 from anomaly_lab.data.pieces import LARGEST, Pieces
-from anomaly_lab.data.preprocessing import Preprocessing
+from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
 from anomaly_lab.data.statistics import evenly
 
 
 class StoredImages(Dataset):
     """Whole images to be scored, prepared for the network one at a time; their sizes may differ.
 
-    `images[i]` → "X": (3, h, w) float32 in [0, 1], at the working scale. "size": (H, W) of the stored image, after
-    `Preprocessing.rescale`. "truth": (H, W) bool, True where a pixel is defective, all False for a normal image; None for a
-    defective image without a mask. "seen": the image's `likeness.quantities`.
+    `images[i]` → "X": (3, h, w) float32 in [0, 1], at the working scale. "plain": it without alignment. "size": (H, W) of the
+    stored image, after `Preprocessing.rescale`. "truth": (H, W) bool, True where a pixel is defective, all False for a normal
+    image; None for a defective image without a mask. "seen": the image's `likeness.quantities`. "way": (2, 3), for
+    `alignment.back`; None if nothing was aligned.
     UserError for a file that cannot be read, as in `read_image` and `read_mask`.
     """
 
@@ -38,22 +39,25 @@ class StoredImages(Dataset):
     def __getitem__(self, i: int) -> dict[str, object]:
         sample = self.samples[i]
         stored = read_image(sample.path)
-        X, size, seen = prepared(stored, self.preprocessing)
+        X, size, seen, way = prepared(stored, self.preprocessing)
         X = X[..., :, :]  # a test keeps the whole image: its pictures show it
         truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
         if sample.mask is not None:
             truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), size))
-        return {"X": X, "size": size, "truth": truth, "seen": seen}
+        plain = X if way is None else to_tensor(replace(self.preprocessing, align=False)(stored))
+        return {"X": X, "plain": plain, "size": size, "truth": truth, "seen": seen, "way": way}
 
 
-def prepared(stored: np.ndarray, preprocessing: Preprocessing) -> tuple[Tensor | Pieces, tuple[int, int], dict[str, float]]:
+def prepared(
+    stored: np.ndarray, preprocessing: Preprocessing
+) -> tuple[Tensor | Pieces, tuple[int, int], dict[str, float], Tensor | None]:
     """A stored image, (H, W, C) uint8 or uint16 → X (3, h, w) in [0, 1] at the working scale, in pieces above `LARGEST`; (H, W)
-    of its heatmap; its `likeness.quantities`."""
-    size, small = preprocessing.at_training_resolution(stored.shape[:2]), preprocessing.resized(stored)
+    of its heatmap; its `likeness.quantities`; the way back to the image as it lies, see `StoredImages`."""
+    size, (small, way) = preprocessing.at_training_resolution(stored.shape[:2]), preprocessing.fitted(stored)
     X: Tensor | Pieces = Pieces(small, preprocessing)
     if X.shape[1] * X.shape[2] <= LARGEST:
         X = X[..., :, :]
-    return X, size, quantities(size, small)
+    return X, size, quantities(size, small), way
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anomaly_lab.data.alignment import aligned
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image, to_unit
@@ -37,9 +38,11 @@ class Seen(NamedTuple):
     columns: np.ndarray  # (1, m), likewise
 
 
-def look(samples: Sequence[Sample]) -> list[Seen]:
-    """Read at most `LOOK_AT` evenly spread images. UserError for a file that cannot be read, as in `read_image`."""
-    return [_seen(read_image(samples[i].path)) for i in evenly(len(samples))]
+def look(samples: Sequence[Sample], align: bool = False) -> list[Seen]:
+    """Read at most `LOOK_AT` evenly spread images; `align` them first. UserError for a file that cannot be read, as in
+    `read_image`."""
+    images = (read_image(samples[i].path) for i in evenly(len(samples)))
+    return [_seen(aligned(image)[0] if align else image) for image in images]
 
 
 def _seen(stored: np.ndarray) -> Seen:

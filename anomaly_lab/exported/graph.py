@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from anomaly_lab.data.alignment import align, coarse, find, heat_back, way
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.exported.regions import large
 from anomaly_lab.exported.resizing import resized
@@ -50,8 +51,11 @@ class Graph(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         F = AllTiles(self.network, ForInference(), self.tile, self.precision)
-        found = self.scorer(F, prepared(pixels, self.preprocessing, self.size))
+        X, to = prepared(pixels, self.preprocessing, self.size)
+        found = self.scorer(F, X)
         heatmap = found.heatmap.float()
+        if to is not None:
+            heatmap = heat_back(heatmap[:, None], to)[:, 0]
         if self.size is not None:
             heatmap = resize_heatmap(heatmap, self.preprocessing.at_training_resolution(self.size))
         score = torch.vmap(self.pooling)(heatmap)
@@ -69,19 +73,24 @@ class AllTiles(Forward):
             return reconstruct(self.network, X, self.tile).float()
 
 
-def prepared(pixels: Tensor, preprocessing: Preprocessing, size: tuple[int, int] | None) -> Tensor:
-    """Stored pixels (B, H, W, 3) uint8 → X (B, 3, h, w) in [0, 1], as `Preprocessing` prepares them. `size`: (H, W), None for
-    images that are not resized."""
+def prepared(pixels: Tensor, preprocessing: Preprocessing, size: tuple[int, int] | None) -> tuple[Tensor, Tensor | None]:
+    """Stored pixels (B, H, W, 3) uint8 → X (B, 3, h, w) in [0, 1], as `Preprocessing` prepares them, and the way back. `size`:
+    (H, W), None for images that are neither resized nor aligned."""
     stored = pixels.permute(0, 3, 1, 2).float()
-    X = (stored if size is None else resized(stored, preprocessing.size(size))) / 255
+    small, to = (stored if size is None else resized(stored, preprocessing.size(size))), None
+    if preprocessing.align:
+        part = find(*coarse(small))
+        to = way(part, (small.shape[-2], small.shape[-1]))
+        small = align(small, part, to).round()
+    X = small / 255
     mean: Any = preprocessing.mean
     std: Any = preprocessing.std
     if preprocessing.contrast == "none":
-        return X
+        return X, to
     if preprocessing.contrast == "image":
         mean = X.mean((1, 2, 3), keepdim=True)
         std = (X - mean).square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-3)
-    return (0.5 + preprocessing.spread / std * (X - mean)).clamp(0, 1)
+    return (0.5 + preprocessing.spread / std * (X - mean)).clamp(0, 1), to
 
 
 def _for_inference(network: Any, precision: str) -> nn.Module:

@@ -30,7 +30,9 @@ def told(record: dict[str, Any]) -> str:
 
 
 def require_open(preprocessing: dict[str, Any]) -> None:
-    """UserError if the run resizes images: then the size must be fixed."""
+    """UserError if the run resizes or aligns images: then the size must be fixed."""
     if preprocessing["scale"] != 1 or preprocessing["rescale"] != 1:
         factor = f"scale {preprocessing['scale']:g}, rescale {preprocessing['rescale']}"
         raise UserError(f"size is dynamic, but this run resizes its images ({factor}): export it for each size with size=HxW")
+    if preprocessing.get("align"):
+        raise UserError("size is dynamic, but this run aligns its images: export it for each size with size=HxW")

@@ -30,5 +30,5 @@ class OfRun:
 
     def decide(self, image: Opened) -> Decision:
         """The run's decision, on its device and in its precision."""
-        found = look(self.module, image.X, image.size)
+        found = look(self.module, image.X, image.size, way=image.way)
         return Decision(found.heatmap, found.score, detect(found.heatmap, self.threshold, self.min_area))

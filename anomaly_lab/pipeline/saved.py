@@ -26,6 +26,7 @@ class Opened(NamedTuple):
     X: Tensor | Pieces
     size: tuple[int, int]
     seen: dict[str, float]
+    way: Tensor | None
 
 
 class Decided(NamedTuple):

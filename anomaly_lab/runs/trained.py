@@ -66,7 +66,7 @@ def save(path: Path, module: Model, epoch: int, step: int) -> None:
 def begin_with(module: Model, run: str | Path) -> None:
     """Give the module's network the weights of a finished run. UserError if that run has another network.
 
-    Logs a warning if the run saw its images at another scale or contrast.
+    Logs a warning if the run saw its images at another scale or contrast, or aligned otherwise.
     """
     checkpoint = _checkpoint(require_run(run))
     there, here = checkpoint["hyper_parameters"], module.hparams
@@ -77,8 +77,8 @@ def begin_with(module: Model, run: str | Path) -> None:
     except RuntimeError as error:
         names = f"{there['network'].get('name')}, not {here['network'].get('name')}"
         raise UserError(f"init={run}: the weights are of another network, model={names}: give the same model") from error
-    for name in ("scale", "contrast"):
-        was, now = (hparams["preprocessing"][name] for hparams in (there, here))
+    for name in ("scale", "contrast", "align"):
+        was, now = (hparams["preprocessing"].get(name, False) for hparams in (there, here))
         if was != now:
             log.warning("init=%s saw its images with %s %s, not %s: the weights may fit badly", run, name, was, now)
 

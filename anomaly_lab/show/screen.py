@@ -52,6 +52,7 @@ def print_start(
         "category": f"{config.category.name} ({config.category.kind})",
         "images": f"{len(images.train)} train, {len(images.held_out)} validation (both normal), {_tested(images)}",
         "image size": f"{data.image_size} px ({data.why_size})" + (f"; trained on {crops}" if module.trainable else ""),
+        **({"aligned": f"{data.why_align}: the background far from what stands out is not looked at"} if data.align else {}),
         "network": f"{config.model.name}, {parameters:.2f} M parameters",
         "objective": f"{objective.name}{lam}; corruption {config.corruption.name}",
         "training": f"{course}, {trainer.precision} on {trainer.strategy.root_device}",

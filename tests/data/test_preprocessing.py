@@ -94,7 +94,7 @@ def test_the_aspect_ratio_stays(height: int, width: int, scale: float) -> None:
 
 def test_resized_keeps_type_and_channels() -> None:
     image = noise(30, 50, 1, np.uint16)
-    resized = Preprocessing(0.5).resized(image)
+    resized = Preprocessing(0.5).fitted(image)[0]
     assert resized.dtype == np.uint16
     assert np.array_equal(resized, resize(image, (15, 25)))
 
@@ -103,7 +103,7 @@ def test_resizing_comes_before_the_stretch() -> None:
     """A crop that is stretched with the whole image's levels equals the crop of the prepared image: training and test agree."""
     image = noise(64, 48)
     prepare = Preprocessing(0.5, "image")
-    small = prepare.resized(image)
+    small = prepare.fitted(image)[0]
     levels = prepare.levels(small)
     values = to_unit(small)
     assert levels == (pytest.approx(values.mean()), pytest.approx(values.std()))
@@ -115,7 +115,7 @@ def test_it_can_be_rebuilt_from_its_primitive_values(contrast: str) -> None:
     """A checkpoint stores it in this form."""
     prepare = Preprocessing(0.75, contrast, 0.3, 0.1)
     record = asdict(prepare)
-    assert all(type(value) in (float, int, str) for value in record.values())
+    assert all(type(value) in (float, int, str, bool) for value in record.values())
     again = Preprocessing(**record)
     assert again == prepare
     assert np.array_equal(again(noise(20, 20)), prepare(noise(20, 20)))
@@ -142,4 +142,4 @@ def test_rescaling_brings_images_to_the_training_s_resolution(rescale: float | s
     prepare = Preprocessing(1 / 3, rescale=rescale, longest=90)
     assert prepare.at_training_resolution((300, 200)) == expected
     assert prepare.size((300, 200)) == tuple(max(STRIDE, round(side / 3)) for side in expected)
-    assert prepare.resized(noise(300, 200)).shape[:2] == prepare.size((300, 200))
+    assert prepare.fitted(noise(300, 200))[0].shape[:2] == prepare.size((300, 200))

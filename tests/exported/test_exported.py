@@ -34,7 +34,7 @@ def test_a_graph_of_open_size_decides_as_the_run_at_each_size(tmp_path: Path) ->
     exported = Exported(file)
     for size in ((64, 64), (96, 160)):
         image = pictures(1, size)[0]
-        X, stored, _ = prepared(image, preprocessing_of(module))
+        X, stored, *_ = prepared(image, preprocessing_of(module))
         expected, found = look(module, X, stored), exported(image)
         np.testing.assert_allclose(found.heatmap, expected.heatmap, atol=2e-5)
         assert found.score == pytest.approx(expected.score, abs=2e-5)

@@ -61,7 +61,7 @@ def test_heatmap_score_mask_and_decision_are_those_of_the_run(name: str) -> None
         )
     prepare, expected = preprocessing_of(module), []
     for image in images:
-        X, size, _ = prepared(image, prepare)
+        X, size, *_ = prepared(image, prepare)
         expected.append(look(module, X, size))
     module.threshold.fill_(float(np.quantile([e.heatmap.max() for e in expected], 0.4)) * 0.9)
     with torch.no_grad():

@@ -43,7 +43,7 @@ def test_each_runtime_decides_as_the_run(runtime: str, file: str, files: dict[st
     assert exported.record == RECORD
     decisions = []
     for image in pictures(6):
-        X, size, _ = prepared(image, preprocessing_of(tiny))
+        X, size, *_ = prepared(image, preprocessing_of(tiny))
         expected, found = look(tiny, X, size), exported(image)
         np.testing.assert_allclose(found.heatmap, expected.heatmap, atol=2e-5)
         assert found.score == pytest.approx(expected.score, abs=2e-5)

@@ -18,7 +18,7 @@ def gallery_of(tested: list[tuple[str, float]], side: int = 16, truth: bool = Tr
     gallery, heatmap = Gallery("a run"), np.random.default_rng(0).random((side, side), np.float32)
     for i, (defect, score) in enumerate(tested):
         sample, image = Sample(Path(f"{defect}/{i:03d}.png"), defect, None), torch.rand(3, 8, 8)
-        scored = Scored(heatmap, score, torch.rand(3, 8, 8), None, sample, image, heatmap > 0.5 if truth else None, ())
+        scored = Scored(heatmap, score, torch.rand(3, 8, 8), None, sample, image, image, heatmap > 0.5 if truth else None, ())
         gallery.add(scored, heatmap > 0.7)
     return gallery
 

@@ -132,7 +132,7 @@ def training_pair(run: Rescored) -> Pair | None:
         return None
     preprocessing = preprocessing_of(run.trained.module)
     size = crop_size(run.run.config["data"]["train_size"], run["image_size"])
-    small = preprocessing.resized(read_image(samples[0].path))
+    small, _ = preprocessing.fitted(read_image(samples[0].path))
     X = preprocessing.unit(small, preprocessing.levels(small))
     X = np.ascontiguousarray(X[:size, :size] if size else X)
     rng = np.random.default_rng([run["seed"], 5])
