@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import Finished, scoring, small_module
+from data.bolts import bolt
 from torch import Tensor, nn
 
 from anomaly_lab.data.folder import Sample, scan
+from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.errors import UserError
 from anomaly_lab.runs.trained import load
 from anomaly_lab.scored import look, score
@@ -53,6 +55,31 @@ def test_the_default_heatmap_is_the_distance_of_the_normal_error() -> None:
     found = look(module, images[0], (32, 32))
     expected = model(images[0][None], MeanColour()(images[0][None]), 1.5)[0]
     torch.testing.assert_close(torch.from_numpy(found.heatmap), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_of_an_aligned_image_all_results_are_of_the_image_as_it_lies(tmp_path: Path) -> None:
+    """F(X) is a mean colour, so the bolt itself is the error: it is found where it lies, in the stored size."""
+    module = small_module(
+        scoring=scoring("absolute+squared", 0), preprocessing={"scale": 0.5, "contrast": "none", "align": True}
+    ).eval()
+    module.network = MeanColour()
+    module.scorer.fusion.units.copy_(torch.cat([torch.tensor([[0.05, 1.0]] * 2), torch.linspace(-4, 2, 64).repeat(2, 1)], 1))
+    stored = cv2.resize(bolt(65, (54, 70)), (256, 256), interpolation=cv2.INTER_LINEAR)
+    assert cv2.imwrite(str(tmp_path / "0.png"), stored[..., ::-1])
+    truth = stored[..., 0] < 130
+    (found,) = score(module, [Sample(tmp_path / "0.png", "good", None)])
+    at_half = cv2.resize(truth.astype(np.uint8), (128, 128), interpolation=cv2.INTER_AREA) > 0
+    assert found.heatmap.shape == (256, 256) and found.score == found.heatmap.max()
+    high = found.heatmap > (found.heatmap.max() + found.heatmap.min()) / 2
+    assert (high & truth).sum() / (high | truth).sum() > 0.9
+    assert found.parts is not None and found.output is not None
+    for values in (*found.parts.numpy(), -found.X[0].numpy()):
+        pixels = values > np.quantile(values, 1 - at_half.mean())
+        assert (pixels & at_half).sum() / (pixels | at_half).sum() > 0.85
+    assert float(found.output.std((1, 2)).max()) < 1e-6 and found.output.shape == found.X.shape == (3, 128, 128)
+    plain = Preprocessing(0.5)(stored)
+    assert torch.equal(found.plain, torch.from_numpy(plain.transpose(2, 0, 1).copy()))
+    assert found.X[0, :10].std() < 1e-3 < found.plain[0, :10].std(), "an even background, and grain"
 
 
 def test_bf16_gives_nearly_the_heatmaps_of_fp32() -> None:

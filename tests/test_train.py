@@ -263,6 +263,7 @@ def test_images_of_different_sizes_are_scored_at_their_own_size(train: Train, tm
         (["data.validation_share=1"], r"data.validation_share is 1"),
         (["trainer.devices=2"], r"trainer.devices is 2: .* one run trains on one device; several runs use several: -m"),
         (["checkpoint_minutes=-1"], r"checkpoint_minutes is -1: it must be a number of at least 0"),
+        (["data.align=level"], r"data.align is level: it must be auto, true or false"),
         (["data.contrast=vivid"], r"data.contrast is vivid: .*none, category, image"),
         (["objective.norm=l3"], r"objective.norm is l3"),
         (["scoring.evidence=cubic"], r"scoring.evidence is cubic"),

@@ -118,7 +118,8 @@ def align(images: Tensor, part: Part, to: Tensor) -> Tensor:
     reach = round(NEAR * max(part.mask.shape[1:]))
     near = F.max_pool2d(part.mask[:, None], 2 * reach + 1, 1, reach)
     near = F.interpolate(F.pad(near, (0, 1, 0, 1), "replicate"), scale_factor=float(part.block))[..., :height, :width]
-    return _sampled(torch.where(near > 0, images, part.background[..., None, None]), to, "border")
+    kept = (near > 0) | ~fits(part, (height, width))[:, None, None, None]
+    return _sampled(torch.where(kept, images, part.background[..., None, None]), to, "border")
 
 
 def back(maps: Tensor, to: Tensor) -> Tensor:

@@ -103,6 +103,9 @@ def _for_training(config: DictConfig, data: AnomalyDataModule, found: Category, 
     severity = NOTE if "largest offered" in data.why_size else FINE
     said = f"image_size={data.image_size}: {data.why_size}"
     findings = [Finding("image_size", severity, said, {"image_size": data.image_size, "scale": data.preprocessing.scale})]
+    if data.align:
+        said = f"{data.why_align}: a training aligns them and evens out the background; data.align=false leaves it as it is"
+        findings.append(Finding("align", FINE, said))
     chosen = [train[i] for i in evenly(len(train), flips.IMAGES)]
     images = [_small(sample) for sample in watched(chosen, "Reading images", len(chosen))]
     findings += flips.suggested(flips.judged(images, data.seed), list(data.category["augmentation"]), len(images))

@@ -50,6 +50,8 @@ def test_another_content_or_size_is_another_image(tmp_path: Path) -> None:
     assert cache.get(path, (4, 6), lambda: IMAGE[:4]).shape == (4, 6, 3)
     np.testing.assert_array_equal(cache.get(source(tmp_path, b"other"), (8, 6), lambda: IMAGE + 1), IMAGE + 1)
     np.testing.assert_array_equal(cache.get(source(tmp_path), (8, 6), never), IMAGE)
+    np.testing.assert_array_equal(cache.get(source(tmp_path), (8, 6), lambda: IMAGE + 2, "aligned"), IMAGE + 2)
+    np.testing.assert_array_equal(cache.get(source(tmp_path), (8, 6), never), IMAGE)
 
 
 def test_the_limit_on_open_files_is_raised_as_far_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,13 @@ import torch
 from conftest import RANGES
 from torch import Tensor
 
+from anomaly_lab.data.alignment import aligned
 from anomaly_lab.data.datamodule import VALIDATION_PAIRS, AnomalyDataModule
+from anomaly_lab.data.images import read_image
 from anomaly_lab.data.scoring_data import StoredImages
 from anomaly_lab.data.statistics import SIZES
 from anomaly_lab.errors import UserError
+from data.bolts import bolt
 
 SIDE = 64
 STEPS, BATCH = 4, 3
@@ -342,6 +345,31 @@ def test_a_mask_of_another_size_is_named_before_training(tmp_path: Path) -> None
 def test_a_missing_category_is_named_before_training(root: Path) -> None:
     with pytest.raises(UserError, match=r"has no category nois.*noise"):
         module(root, "nois")
+
+
+@pytest.fixture
+def bolts(tmp_path: Path) -> Path:
+    write_category(tmp_path / "bolts", [bolt(angle, seed=angle) for angle in range(0, 360, 36)])
+    return tmp_path
+
+
+def test_long_parts_in_any_direction_are_aligned_before_anything_is_measured(bolts: Path, root: Path) -> None:
+    """So crops are not turned any more, and not by quarters either; what is held out, and kept in a cache, is aligned too."""
+    settings: dict[str, Any] = {"image_size": 128, "train_size": 64, "rotation": "auto"}
+    data = module(bolts, "bolts", align="auto", cache={"folder": bolts / "cache", "gib": 1.0}, **settings)
+    assert data.align and data.preprocessing.align and data.why_align.startswith("long parts are turned by up to")
+    assert data.rotation < 5
+    for images in (data.images.train, data.images.validation):
+        for i, sample in enumerate(images.samples):
+            expected, _ = aligned(read_image(sample.path))
+            assert np.array_equal(images[i][0], expected)
+    assert [type(flip).__name__ for flip in data._training_samples().flips] == ["HorizontalFlip"]
+    lying = module(bolts, "bolts", cache={"folder": bolts / "cache", "gib": 1.0}, **settings)
+    assert not lying.align and lying.rotation == 180 and len(lying._training_samples().flips) == 2
+    image, _ = lying.images.train[0]
+    assert np.array_equal(image, read_image(lying.images.train.samples[0].path))
+    assert not module(root, align="auto").align
+    assert module(root, align=True).why_align == "as configured"
 
 
 def test_an_unknown_augmentation_is_refused(root: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.bolts import bolt
 
 from anomaly_lab.data.scoring_data import prepared
 from anomaly_lab.errors import UserError
@@ -40,3 +41,21 @@ def test_a_graph_of_open_size_decides_as_the_run_at_each_size(tmp_path: Path) ->
         assert found.score == pytest.approx(expected.score, abs=2e-5)
     with pytest.raises(UserError, match="takes images whose sides are multiples of 32 from 64 to 4064 pixels of uint8"):
         exported(pictures(1, (72, 64))[0])
+
+
+def test_an_aligning_graph_decides_as_the_run_in_each_runtime(tmp_path: Path) -> None:
+    """Long parts in three directions, and an image without any."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("openvino")
+    module = module_of(preprocessing={"scale": 0.5, "contrast": "category", "mean": 0.7, "std": 0.2, "align": True})
+    images = [*(bolt(angle, (60, 66), seed=angle) for angle in (20, 110, 250)), pictures(1, (128, 128))[0]]
+    file = tmp_path / "aligning.onnx"
+    onnx_file.write(program(module, (128, 128), "fp32"), file, RECORD | {"height": 128, "width": 128, "tile": 16})
+    openvino_file.write(file, tmp_path / "aligning.xml", RECORD | {"height": 128, "width": 128}, half=False)
+    for exported in (Exported(file), Exported(tmp_path / "aligning.xml")):
+        for image in images:
+            X, size, _, way = prepared(image, preprocessing_of(module))
+            expected, found = look(module, X, size, way=way), exported(image)
+            # a value between two grey levels may be rounded to the other one
+            assert np.quantile(np.abs(found.heatmap - expected.heatmap), 0.99) < 1e-4
+            assert found.score == pytest.approx(expected.score, rel=2e-2)

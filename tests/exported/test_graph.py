@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import scoring
+from data.bolts import bolt
 
 from anomaly_lab.calibration.levels import detect
 from anomaly_lab.data.scoring_data import prepared
@@ -45,6 +47,7 @@ MODULES: dict[str, dict[str, Any]] = {
         "preprocessing": {"scale": 1.3, "contrast": "image"},
     },
     "rescaled": {"preprocessing": {"scale": 1.0, "contrast": "none", "rescale": "training", "longest": 64}},
+    "aligned": {"preprocessing": {"scale": 1.0, "contrast": "category", "mean": 0.4, "std": 0.1, "align": True}},
     "features": FEATURES | {"preprocessing": {"scale": 2.0, "contrast": "none"}},
 }
 
@@ -52,6 +55,9 @@ MODULES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", MODULES)
 def test_heatmap_score_mask_and_decision_are_those_of_the_run(name: str) -> None:
     module, images = module_of(**MODULES[name]), pictures(4)
+    if name == "aligned":
+        for i, image in enumerate(images[:3]):  # one more shows no part
+            image[:] = cv2.resize(bolt(50 * i, seed=i), image.shape[1::-1])
     if "features" in name:
         bank = [module.F.features(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(i))) for i in range(3)]
         module.scorer.detector.fit(bank, 3)
@@ -61,8 +67,9 @@ def test_heatmap_score_mask_and_decision_are_those_of_the_run(name: str) -> None
         )
     prepare, expected = preprocessing_of(module), []
     for image in images:
-        X, size, *_ = prepared(image, prepare)
-        expected.append(look(module, X, size))
+        X, size, _, way = prepared(image, prepare)
+        assert way is None or torch.equal(way, torch.eye(2, 3)) == (len(expected) == 3)
+        expected.append(look(module, X, size, way=way))
     module.threshold.fill_(float(np.quantile([e.heatmap.max() for e in expected], 0.4)) * 0.9)
     with torch.no_grad():
         heatmap, mask, score, defective = Graph(module, SIZE, "fp32")(torch.from_numpy(images))

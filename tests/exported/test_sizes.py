@@ -24,3 +24,5 @@ def test_a_run_that_resizes_needs_a_fixed_size() -> None:
     sizes.require_open({"scale": 1.0, "rescale": 1.0})
     with pytest.raises(UserError, match=r"size is dynamic, but this run resizes its images \(scale 0.5, rescale 1.0\)"):
         sizes.require_open({"scale": 0.5, "rescale": 1.0})
+    with pytest.raises(UserError, match="size is dynamic, but this run aligns its images: export it for each size"):
+        sizes.require_open({"scale": 1.0, "rescale": 1.0, "align": True})

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import cv2
 import pytest
 from conftest import write_category
+from data.bolts import bolt
 
 from anomaly_lab.inspect import make as module
 from anomaly_lab.inspect.looked import HELD_OUT
@@ -34,6 +36,16 @@ def test_the_parts_and_choices_are_those_of_a_training(tmp_path: Path, monkeypat
     numbers = {finding.name: finding.numbers for finding in found.findings}
     assert numbers["image_size"] == {"image_size": training.image_size, "scale": training.preprocessing.scale}
     assert numbers["min_area"]["used"] == training.min_area and numbers["promise"]["held_out"] == len(held_out)
+
+
+def test_it_says_when_a_training_aligns_parts(tmp_path: Path) -> None:
+    for i in range(10):
+        path = tmp_path / f"data/bolts/train/good/{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), bolt(36 * i, seed=i))
+    config = composed(["+category=custom", "category.name=bolts", "data=folder", f"data.root={tmp_path / 'data'}"])
+    found = {finding.name: finding.sentence for finding in inspect(config, tmp_path / "out").findings}
+    assert found["align"].startswith("long parts are turned by up to 144° against each other: a training aligns them")
 
 
 def test_images_are_looked_at_in_order_and_only_a_few_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
