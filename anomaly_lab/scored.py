@@ -96,11 +96,11 @@ def look(module: Model, X: Tensor | Pieces, size: Sequence[int], scorer: Any = N
 
 
 def _as_it_lies(found: scoring.Look, way: Tensor) -> scoring.Look:
-    """What was found in an aligned image, of the image as it lies."""
+    """What was found in an aligned image, of the image as it lies; on the processor, since Apple's GPUs don't sample so."""
     return found._replace(
-        output=None if found.output is None else back(found.output.float(), way),
-        heatmap=heat_back(found.heatmap[:, None].float(), way)[:, 0],
-        parts=None if found.parts is None else heat_back(found.parts.float(), way),
+        output=None if found.output is None else back(found.output.float().cpu(), way),
+        heatmap=heat_back(found.heatmap[:, None].float().cpu(), way)[:, 0],
+        parts=None if found.parts is None else heat_back(found.parts.float().cpu(), way),
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 COARSE = 128  # blocks along the longer side, on whose means the part is sought: grain and dust vanish
 LEVELS = 64  # thresholds that are tried
+CLEAR = 0.1  # skewness along the axis from which the ends of a part differ; of a symmetric one it is noise, below 0.03
 NEAR = 0.04  # of the longer side: background so close to the part stays, since a burr or a chip may stick out
 STRIP = 2**20  # pixels turned together: the places of a large image's pixels would fill the memory
 
@@ -20,14 +21,16 @@ class Part(NamedTuple):
     """Where the parts of B images (B, C, h, w) are, measured on blocks of `block` pixels, h' × w' of them.
 
     - `mask` (B, h', w'): 1 in blocks that show the part. - `background` (B, C): the background's colour, as the images' values.
-    - `axis` (B, 2): (x, y), its long axis, of length 1, towards the thin end. - `spreads` (B, 2): standard deviations along the
-      axis and across, in blocks. - `ends` (B, 2, 2): where the part begins and ends, in blocks, along the axis (x, y) and
-      across, along (−y, x).
+    - `axis` (B, 2): (x, y), its long axis, of length 1, towards the thin end; to the right if the ends are alike.
+    - `skewness` (B,): of the part along the axis, `CLEAR` or more if its ends differ.
+    - `ends` (B, 2, 2): where the part begins and ends, in blocks, along the axis (x, y) and across, along (−y, x).
+    - `spreads` (B, 2): standard deviations along the axis and across, in blocks.
     """
 
     mask: Tensor
     background: Tensor
     axis: Tensor
+    skewness: Tensor
     ends: Tensor
     spreads: Tensor
     block: int
@@ -35,7 +38,8 @@ class Part(NamedTuple):
 
 def coarse(images: Tensor) -> tuple[Tensor, int]:
     """(B, C, h, w) → the means of its blocks, (B, C, h', w'), and a block's side in pixels."""
-    block = max(1, max(images.shape[-2:]) // COARSE)
+    height, width = images.shape[-2:]
+    block = max(1, min(max(height, width) // COARSE, height, width))
     return F.avg_pool2d(images, block), block
 
 
@@ -43,7 +47,7 @@ def find(means: Tensor, block: int) -> Part:
     """Find the part that stands out from the background, whose colour is the median of the outermost blocks. See `coarse`.
 
     A block shows the part if its distance from that colour exceeds Otsu's threshold. The axis is the direction of the largest
-    second moment; the third moment tells its ends apart.
+    second moment; the third moment, the skewness, tells its ends apart.
     """
     height, width = means.shape[-2:]
     border = torch.cat([means[..., 0, :], means[..., -1, :], means[..., 1:-1, 0], means[..., 1:-1, -1]], -1)
@@ -59,11 +63,12 @@ def find(means: Tensor, block: int) -> Part:
     cosine = (double[:, 0] / length.clamp_min(1e-9)).clamp(-1, 1)
     axis = torch.stack([(0.5 + cosine / 2).sqrt(), torch.where(xy < 0, -1.0, 1.0) * (0.5 - cosine / 2).sqrt()], -1)
     along = right * axis[:, 0, None, None] + down * axis[:, 1, None, None]
-    axis = torch.where((mask * along**3).sum((1, 2))[:, None] < 0, -axis, axis)
-    along, across = (a[:, 0, None, None] * x + a[:, 1, None, None] * y for a in (axis, _across(axis)))
     spreads = torch.stack([xx + yy + length, xx + yy - length], -1).div(2).clamp_min(0).sqrt()
+    skewness = (mask * along**3).sum((1, 2)) / count / spreads[:, 0].clamp_min(1e-9) ** 3
+    axis, skewness = torch.where(skewness[:, None] < -CLEAR, -axis, axis), torch.where(skewness < -CLEAR, -skewness, skewness)
+    along, across = (a[:, 0, None, None] * x + a[:, 1, None, None] * y for a in (axis, _across(axis)))
     ends = torch.stack([_ends(mask, along), _ends(mask, across)], 1)
-    return Part(mask, background, axis, ends, spreads, block)
+    return Part(mask, background, axis, skewness, ends, spreads, block)
 
 
 def _across(axis: Tensor) -> Tensor:
@@ -88,7 +93,7 @@ def _otsu(distance: Tensor) -> Tensor:
 
 def fits(part: Part, size: tuple[int, int]) -> Tensor:
     """(B,): whether there is a part, and all that stands out lies within the aligned image of `size` (h, w)."""
-    length = (part.ends[..., 1] - part.ends[..., 0]) * part.block
+    length = (part.ends[..., 1] - part.ends[..., 0] + 1) * part.block  # from the middle of a block to that of another
     room = torch.tensor([max(size), min(size)])
     return (part.spreads[:, 0] > part.spreads[:, 1]) & (length <= room).all(1)
 
@@ -151,14 +156,21 @@ def _sampled(images: Tensor, to: Tensor, beyond: str) -> Tensor:
     return torch.cat([F.grid_sample(images, places, padding_mode=beyond, align_corners=False) for places in strips], -2)
 
 
-def aligned(image: np.ndarray) -> tuple[np.ndarray, Tensor]:
-    """(h, w, C) uint8 or uint16 → the aligned image of the same type, and the `way` (2, 3) to it.
+def part_of(image: np.ndarray) -> Part:
+    """The part in one image, (h, w, C) uint8 or uint16. One channel after the other becomes float32, to save memory."""
+    means = [coarse(_channel(image, c)) for c in range(image.shape[2])]
+    return find(torch.cat([of_channel for of_channel, _ in means], 1), means[0][1])
 
-    One channel after the other, since a large image as float32 would fill the memory.
-    """
-    channels = [torch.from_numpy(channel.astype(np.float32))[None, None] for channel in np.moveaxis(image, 2, 0)]
-    (means, block), *others = map(coarse, channels)
-    part = find(torch.cat([means, *(other for other, _ in others)], 1), block)
-    to = way(part, image.shape[:2])
-    found = [align(c, part._replace(background=part.background[:, i : i + 1]), to) for i, c in enumerate(channels)]
-    return np.stack([c[0, 0].round().numpy().astype(image.dtype) for c in found], -1), to[0]
+
+def aligned(image: np.ndarray) -> tuple[np.ndarray, Tensor]:
+    """(h, w, C) uint8 or uint16 → the aligned image of the same type, and the `way` (2, 3) to it."""
+    part = part_of(image)
+    to, found = way(part, image.shape[:2]), np.empty_like(image)
+    for c in range(image.shape[2]):
+        own = part._replace(background=part.background[:, c : c + 1])
+        found[..., c] = align(_channel(image, c), own, to)[0, 0].round().numpy()
+    return found, to[0]
+
+
+def _channel(image: np.ndarray, c: int) -> Tensor:
+    return torch.from_numpy(image[..., c].astype(np.float32))[None, None]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ class AnomalyDataModule(L.LightningDataModule):
         with bar("Decoding images") as update:
             decoded = DecodedImages(train, self.preprocessing, cache=self.image_cache, progress=update)
         validation = DecodedImages(held_out, self.preprocessing, cache=self.image_cache)
-        self.mean_color = mean_color(decoded)
+        # trivial references see images as they lie
+        self.mean_color = mean_color(DecodedImages(train, replace(self.preprocessing, align=False)) if self.align else decoded)
         self.profile, empty = profile([decoded, validation])
         if empty:
             log.warning(
@@ -176,7 +178,7 @@ class AnomalyDataModule(L.LightningDataModule):
 
     def _require_one_shape(self, sizes: set[tuple[int, int]], folder: Path) -> None:
         """Whole images make a batch only where they are of one size and stay so when turned."""
-        oblong = "rotate90" in self.category["augmentation"] and any(h != w for h, w in sizes)
+        oblong = "rotate90" in self.flips and any(h != w for h, w in sizes)
         if not self.train_size and (len(sizes) > 1 or oblong):
             raise UserError(
                 f"{folder} holds images of {len(sizes)} sizes or turned oblong ones, which make no batch as a "
@@ -204,8 +206,12 @@ class AnomalyDataModule(L.LightningDataModule):
         )
 
     def _training_samples(self) -> TrainingSamples:
-        flips = [name for name in self.category["augmentation"] if not (self.align and name == "rotate90")]
-        return TrainingSamples(self.images.train, build(self.corruption), flips, self.seed, self.rotation)
+        return TrainingSamples(self.images.train, build(self.corruption), self.flips, self.seed, self.rotation)
+
+    @property
+    def flips(self) -> list[str]:
+        """What training crops are flipped by, of category.augmentation. Quarter turns would undo an alignment."""
+        return [name for name in self.category["augmentation"] if not (self.align and name == "rotate90")]
 
     def training_pairs(self, count: int) -> list[dict[str, Tensor]]:
         """The first samples of the training: {"X", "X_hat": (3, s, s), "M": (1, s, s)} each."""

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import torch
 
-from anomaly_lab.data.alignment import Part, coarse, find, fits
+from anomaly_lab.data.alignment import CLEAR, Part, fits, part_of
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image
 from anomaly_lab.data.statistics import ANY_DIRECTION, evenly
@@ -23,15 +22,18 @@ def in_any_direction(samples: Sequence[Sample]) -> tuple[bool, str]:
     """(whether to align the images, why), from at most `statistics.LOOK_AT` of them. UserError as in `read_image`."""
     chosen = evenly(len(samples))
     angles: list[float] = []
+    alike = 0  # parts whose ends are alike
     for looked, i in enumerate(chosen, 1):
         image = read_image(samples[i].path)
-        part = find(*coarse(torch.from_numpy(image.astype(np.float32).transpose(2, 0, 1))[None]))
+        part = part_of(image)
         if is_long(part) and fits(part, image.shape[:2]):
             x, y = part.axis[0].tolist()
             angles.append(np.degrees(np.arctan2(y, x)))
+            alike += float(part.skewness) < CLEAR
         if looked - len(angles) > OTHER * len(chosen):
             return False, "the images do not show one long part each"
-    turns = [abs((b - a + 180) % 360 - 180) for a, b in itertools.combinations(angles, 2)]
+    whole = 180 if alike > OTHER * len(chosen) else 360  # a part with ends alike may lie either way
+    turns = [abs((b - a + whole / 2) % whole - whole / 2) for a, b in itertools.combinations(angles, 2)]
     spread = float(np.percentile(turns, 80)) if turns else 0.0
     return spread > ANY_DIRECTION, f"long parts are turned by up to {spread:.0f}° against each other"
 

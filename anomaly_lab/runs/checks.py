@@ -125,7 +125,7 @@ def check(config: DictConfig) -> None:
         value = OmegaConf.select(config, name)
         if value not in known and not (name == "objective.norm" and value is None):
             raise UserError(f"{name} is {_shown(value)}: it must be one of {', '.join(known)}")
-    align = OmegaConf.select(config, "data.align")
+    align = OmegaConf.select(config, "data.align", default=False)  # runs of before have none
     if align not in (True, False, "auto"):
         raise UserError(f"data.align is {_shown(align)}: it must be auto, true or false")
     fall = OmegaConf.select(config, "objective.fall")

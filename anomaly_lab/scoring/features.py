@@ -6,19 +6,20 @@ is not trained. So any run can be scored with it, also one that was trained with
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anomaly_lab.scoring.forward import Forward, NormalImages
+from anomaly_lab.scoring.forward import Forward, NormalImages, folds
 from anomaly_lab.scoring.heatmap import enlarged, smooth
 
 LEARN = 200  # training images for the bank, which holds a few dozen vectors of each
 LEAST = 1e-6  # of a distance, whose logarithm is taken
 BRIEF = 16  # during training; more would only cost time
+FEW = 16  # training images; with fewer, each held-out image shows much that the others don't
 
 
 class Features(nn.Module):
@@ -61,16 +62,38 @@ class Features(nn.Module):
             self.light.copy_(torch.tensor(light))
 
     def learn(self, F: Forward, normal: NormalImages, brief: bool) -> list["Features"]:
-        """Fill the banks from training images. No held-out image is in them, so that none needs a map of its own.
+        """Fill the banks from training images; with fewer than `FEW` of them from held-out images, too.
 
-        If `brief`, during training, they are filled once: the features do not change. Without training images they stay.
+        Returns for each held-out image a map whose banks do not know it. If `brief`, during training, banks are filled once,
+        since the features do not change. Without training images they stay.
         """
         self.network.eval()
+        _, count = normal.training_images(BRIEF if brief else LEARN)
+        if brief:
+            if not all(len(detector.vectors) for detector in self.detectors):
+                self._fill(lambda: normal.training_images(BRIEF)[0], count)
+            return []
+        if not 0 < count < FEW:
+            self._fill(lambda: normal.training_images(LEARN)[0], count)
+            return [self] * len(normal.held_out)
+        training, held_out = list(normal.training_images()[0]), dict(normal.held_out_images(FEW))
+        others = [self] * len(normal.held_out)
+        for part, rest in folds(held_out):
+            known = [*training, *(held_out[place] for place in rest)]
+            other = Features(self.network, self.detectors[0], self.scales)
+            other.light = self.light
+            other._fill(known.__iter__, len(known))
+            for place in part:
+                others[place] = other
+        everything = [*training, *held_out.values()]
+        self._fill(everything.__iter__, len(everything))
+        return others
+
+    def _fill(self, images: Callable[[], Iterable[Tensor]], count: int) -> None:
+        """Fill the banks from `count` images X (3, h, w); none changes nothing."""
         for detector, scale in self._banks():
-            images, count = normal.training_images(BRIEF if brief else LEARN)
-            if count and not (brief and len(detector.vectors)):
-                detector.fit((self._features(X[None].to(self.light.device), scale) for X in images), count)
-        return [] if brief else [self] * len(normal.held_out)
+            if count:
+                detector.fit((self._features(X[None].to(self.light.device), scale) for X in images()), count)
 
     def forward(self, X: Tensor, output: Tensor, sigma: float) -> Tensor:
         """X (B, 3, h, w) in [0, 1] → distances (B, h, w), each scale's smoothed with a Gaussian of `sigma` pixels."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_lab.data import alignment
-from anomaly_lab.data.alignment import Part, align, aligned, back, coarse, find, fits, heat_back, way
+from anomaly_lab.data.alignment import align, aligned, back, coarse, find, fits, heat_back, part_of, way
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import prepared
 from data.bolts import bolt
@@ -18,10 +18,6 @@ from data.bolts import bolt
 
 def tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(image.astype(np.float32).transpose(2, 0, 1))[None]
-
-
-def part_of(image: np.ndarray) -> Part:
-    return find(*coarse(tensor(image)))
 
 
 @given(angle=st.floats(-180, 180), x=st.floats(56, 72), y=st.floats(56, 72))
@@ -106,16 +102,31 @@ def test_heat_of_a_place_that_was_not_looked_at_is_the_lowest() -> None:
 
 
 def test_an_image_that_would_lose_something_stays_as_it_is() -> None:
-    """The bolt is longer than the image is wide, when it is turned level; or there is none at all."""
-    long = cv2.resize(bolt(45), (128, 128), interpolation=cv2.INTER_LINEAR)
+    """The part is longer than the image is wide; or there is none at all."""
     diagonal = np.full((128, 128, 3), 200, np.uint8)
     cv2.line(diagonal, (6, 6), (121, 121), (50, 50, 50), 4)
-    for image, stays in ((long, False), (diagonal, True), (np.full((64, 96, 3), 7, np.uint8), True)):
+    for image, stays in ((bolt(45), False), (diagonal, True), (np.full((64, 96, 3), 7, np.uint8), True)):
         part = part_of(image)
         assert bool(fits(part, image.shape[:2])) != stays
         found, to = aligned(image)
         assert torch.equal(to, torch.eye(2, 3)) == stays
         assert np.array_equal(found, image) == stays
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (8, 4000, 1), (4000, 3, 3), (1, 900, 3)])
+def test_images_of_any_shape_pass(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    found, to = aligned(image)
+    assert found.shape == shape and torch.equal(to, torch.eye(2, 3)) == np.array_equal(found, image)
+
+
+def test_a_part_with_ends_alike_points_to_the_right() -> None:
+    bar = np.full((96, 96, 3), 210, np.uint8)
+    cv2.ellipse(bar, (48, 48), (36, 9), 20, 0, 360, (40, 40, 40), -1)
+    for image in (bar, np.ascontiguousarray(bar[::-1, ::-1])):
+        part = part_of(image)
+        assert part.axis[0, 0] > 0.9 and abs(float(part.skewness)) < alignment.CLEAR
+    assert float(part_of(bolt(0)).skewness) > 2 * alignment.CLEAR
 
 
 def test_a_batch_is_aligned_as_each_image_alone() -> None:

@@ -36,6 +36,23 @@ def test_a_turn_by_half_counts(tmp_path: Path) -> None:
     assert in_any_direction(written(tmp_path, *(bolt(180 * (i % 2), seed=i) for i in range(8))))[0]
 
 
+def bar(angle: float, seed: int) -> np.ndarray:
+    """A part whose ends are alike."""
+    image = 200 + np.random.default_rng(seed).normal(0, 3, (128, 128, 1)) + np.zeros(3)
+    cv2.ellipse(image, (64, 64), (40, 12), angle, 0, 360, (60, 60, 60), -1)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("middle", [0, 90])
+def test_parts_with_ends_alike_are_not_turned_by_half(tmp_path: Path, middle: float) -> None:
+    """Their direction has no sign. They count as turned only if their axes are."""
+    assert not in_any_direction(written(tmp_path, *(bar(middle + i % 5 - 2, i) for i in range(12))))[0]
+    assert in_any_direction(written(tmp_path, *(bar(15 * i, i) for i in range(12)))) == (
+        True,
+        "long parts are turned by up to 75° against each other",
+    )
+
+
 def round_part(i: int) -> np.ndarray:
     image = np.full((128, 128, 3), 200, np.uint8)
     cv2.ellipse(image, (64, 64), (40, 28), 25 * i, 0, 360, (60, 60, 60), -1)

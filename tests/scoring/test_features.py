@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.scoring.features import BRIEF, LEARN, Features
+from anomaly_lab.scoring.features import BRIEF, FEW, LEARN, Features
 from anomaly_lab.scoring.fusion import Fusion
 from anomaly_lab.scoring.memory_bank import MemoryBank
 
@@ -29,13 +29,19 @@ class Means(nn.Module):
 
 
 class Normal:
-    """Dark training images, one of them darker than the others."""
+    """Dark training images, some darker than the others, and brighter held-out ones."""
 
     held_out = ("a", "b")
 
+    def __init__(self, train: int = FEW) -> None:
+        self.train = train
+
     def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
         self.asked = count
-        return (torch.full((3, 16, 16), value) for value in (0.1, 0.2)), 2
+        return (torch.full((3, 16, 16), (0.1, 0.2)[i % 2]) for i in range(self.train)), self.train
+
+    def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+        return ((i, torch.full((3, 16, 16), value)) for i, value in enumerate((0.6, 0.9)))
 
 
 def features() -> Features:
@@ -59,6 +65,20 @@ def test_during_training_the_bank_is_filled_once() -> None:
     assert found.learn(None, normal, True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
     before = found.detectors[0].vectors
     assert found.learn(None, normal, True) == [] and found.detectors[0].vectors is before  # type: ignore[arg-type]
+
+
+def test_with_few_training_images_held_out_ones_are_remembered_but_not_for_themselves() -> None:
+    found, few = features(), Normal(FEW - 1)
+    others = found.learn(None, few, False)  # type: ignore[arg-type]
+
+    def known(bank: Features) -> list[float]:
+        values = (0.1, 0.2, 0.6, 0.9)
+        return [v for v in values if float(bank(torch.full((1, 3, 16, 16), v), None, 0).max()) < 1e-5]  # type: ignore[arg-type]
+
+    assert known(found) == [0.1, 0.2, 0.6, 0.9]
+    assert [known(other) for other in others] == [[0.1, 0.2, 0.9], [0.1, 0.2, 0.6]]
+    assert known(others[0]) and torch.equal(others[0].light, found.light)
+    assert [known(other) for other in found.learn(None, Normal(), False)] == [[0.1, 0.2]] * 2  # type: ignore[arg-type]
 
 
 def test_without_training_images_the_bank_stays() -> None:
