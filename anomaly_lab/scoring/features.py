@@ -70,7 +70,7 @@ class Features(nn.Module):
         self.network.eval()
         _, count = normal.training_images(BRIEF if brief else LEARN)
         if brief:
-            if not all(len(detector.vectors) for detector in self.detectors):
+            if not all(len(detector.vectors) for detector, _ in self._banks()):
                 self._fill(lambda: normal.training_images(BRIEF)[0], count)
             return []
         if not 0 < count < FEW:
