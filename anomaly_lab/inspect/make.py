@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.build import build
+from anomaly_lab.data.alignment import aligned
 from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample
@@ -107,7 +108,7 @@ def _for_training(config: DictConfig, data: AnomalyDataModule, found: Category, 
         said = f"{data.why_align}: a training aligns them and evens out the background; data.align=false leaves it as it is"
         findings.append(Finding("align", FINE, said))
     chosen = [train[i] for i in evenly(len(train), flips.IMAGES)]
-    images = [_small(sample) for sample in watched(chosen, "Reading images", len(chosen))]
+    images = [_small(sample, data.align) for sample in watched(chosen, "Reading images", len(chosen))]
     findings += flips.suggested(flips.judged(images, data.seed), list(data.category["augmentation"]), len(images))
     findings += masks.smallest(sound, data.category["min_area"], data.min_area)
     test = [_with_sound_mask(image) for image in sound if image.part == TEST]
@@ -128,9 +129,10 @@ def _with_sound_mask(image: Looked) -> Sample:
     return image.sample if sound else replace(image.sample, mask=None)
 
 
-def _small(sample: Sample) -> NDArray[np.float32]:
-    """The grey image in [0, 1], its longer side at most `flips.SIDE` pixels."""
-    grey = to_unit(read_image(sample.path)).mean(2)
+def _small(sample: Sample, align: bool) -> NDArray[np.float32]:
+    """The grey image in [0, 1], its longer side at most `flips.SIDE` pixels; aligned, if the training's are."""
+    image = read_image(sample.path)
+    grey = to_unit(aligned(image)[0] if align else image).mean(2)
     factor = min(1.0, flips.SIDE / max(grey.shape))
     size = max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor))
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
