@@ -126,7 +126,7 @@ def test_a_part_with_ends_alike_points_to_the_right() -> None:
     for image in (bar, np.ascontiguousarray(bar[::-1, ::-1])):
         part = part_of(image)
         assert part.axis[0, 0] > 0.9 and abs(float(part.skewness)) < alignment.CLEAR
-    assert float(part_of(bolt(0)).skewness) > 2 * alignment.CLEAR
+    assert float(part_of(bolt(0)).skewness) > 0.2
 
 
 def test_a_batch_is_aligned_as_each_image_alone() -> None:
