@@ -15,7 +15,7 @@ LEVELS = 64  # thresholds that are tried
 CLEAR = (
     0.03  # skewness along the axis from which the ends of a part differ: screws have 0.07 to 0.25, drawn ellipses below 0.005
 )
-NEAR = 0.04  # of the longer side: background so close to the part stays, since a burr or a chip may stick out
+NEAR = 0.04  # of the longer side: half of the way on which the background fades beside the part
 STRIP = 2**20  # pixels turned together: the places of a large image's pixels would fill the memory
 
 
@@ -117,16 +117,18 @@ def way(part: Part, size: tuple[int, int]) -> Tensor:
 
 
 def align(images: Tensor, part: Part, to: Tensor) -> Tensor:
-    """Images (B, C, h, w) whose parts are aligned on a flat background; `to`: see `way`. Only what is near the part stays.
+    """Images (B, C, h, w) whose parts are aligned on an even background; `to`: see `way`.
 
-    Far from it, a block that stands out as the part does stays as well.
+    Around what stands out, the background fades into its colour within twice `NEAR`: an edge there would be seen as a defect.
     """
     height, width = images.shape[-2:]
     reach = round(NEAR * max(part.mask.shape[1:]))
     near = F.max_pool2d(part.mask[:, None], 2 * reach + 1, 1, reach)
-    near = F.interpolate(F.pad(near, (0, 1, 0, 1), "replicate"), scale_factor=float(part.block))[..., :height, :width]
-    kept = (near > 0) | ~fits(part, (height, width))[:, None, None, None]
-    return _sampled(torch.where(kept, images, part.background[..., None, None]), to, "border")
+    near = F.avg_pool2d(F.pad(near, (reach, reach, reach, reach), "replicate"), 2 * reach + 1, 1)  # still 1 in the part
+    near = F.interpolate(F.pad(near, (0, 1, 0, 1), "replicate"), scale_factor=float(part.block), mode="bilinear")
+    near = torch.where(fits(part, (height, width))[:, None, None, None], near[..., :height, :width], 1.0)
+    background = part.background[..., None, None]
+    return _sampled(background + near * (images - background), to, "border")
 
 
 def back(maps: Tensor, to: Tensor) -> Tensor:
