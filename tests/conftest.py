@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:  # a process of pytest-xdist that runs none of these tests need not wait for torch
     import lightning as L
@@ -36,6 +37,9 @@ for _name in ("WANDB_API_KEY", "WANDB_MODE"):  # a developer's own account is no
 os.environ["WANDB_SILENT"] = "true"
 # Tiny networks gain nothing by threads. Two workers of pytest-xdist, and the commands they start, would fight for the cores.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A busy machine is no fault of what is tested.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def real_data() -> Path | None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -12,7 +12,6 @@ from scipy import ndimage
 from anomaly_lab.calibration.levels import detect, largest_component_area, quiet_level, quiet_levels
 from anomaly_lab.calibration.rules import area
 
-unhurried = settings(deadline=None)  # the machine is shared: a slow example is not a failure
 EIGHT = np.ones((3, 3))
 SHAPES = st.tuples(st.integers(1, 8), st.integers(1, 8))
 MIN_AREAS = st.integers(1, 12)
@@ -49,13 +48,11 @@ def brute_force_threshold(heatmaps, min_area):
     raise AssertionError("nothing exceeds the highest value")
 
 
-@unhurried
 @given(heatmap_lists(), MIN_AREAS)
 def test_threshold_equals_brute_force(heatmaps, min_area):
     assert area_threshold(iter(heatmaps), min_area) == brute_force_threshold(heatmaps, min_area)
 
 
-@unhurried
 @given(heatmap_lists(), MIN_AREAS)
 def test_no_calibration_image_is_detected_and_one_is_just_below(heatmaps, min_area):
     threshold = area_threshold(heatmaps, min_area)
@@ -66,7 +63,6 @@ def test_no_calibration_image_is_detected_and_one_is_just_below(heatmaps, min_ar
     assert any(detect(h, float(lower[-1]), min_area).any() for h in heatmaps)
 
 
-@unhurried
 @given(heatmap_lists())
 def test_min_area_of_one_gives_the_highest_value(heatmaps):
     assert area_threshold(heatmaps, 1) == max(h.max() for h in heatmaps)
@@ -88,7 +84,6 @@ def test_components_touch_at_corners():
     assert detect(diagonal, 0.5, 4).sum() == 4
 
 
-@unhurried
 @given(heatmap_lists(), st.integers(0, 9), MIN_AREAS)
 def test_detection_drops_exactly_the_small_components(heatmaps, index, min_area):
     heatmap = heatmaps[0]
@@ -138,7 +133,6 @@ def test_calibration_without_data_is_refused():
         area_threshold([np.ones((2, 2))], 0)
 
 
-@unhurried
 @given(heatmap_lists(), MIN_AREAS)
 def test_the_quiet_level_is_the_lowest_value_at_which_nothing_is_detected(heatmaps, min_area):
     for heatmap in heatmaps:
@@ -147,7 +141,6 @@ def test_the_quiet_level_is_the_lowest_value_at_which_nothing_is_detected(heatma
         assert [bool(detect(heatmap, float(t), min_area).any()) for t in values] == (values < level).tolist()
 
 
-@unhurried
 @given(arrays(np.float32, st.tuples(st.integers(9, 30), st.integers(9, 30)), elements=st.floats(0, 1, width=32)))
 def test_one_search_for_several_areas_gives_the_levels_of_separate_searches(heatmap):
     areas = [20, 1, 81, 3, 3]

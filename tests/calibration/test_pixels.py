@@ -9,7 +9,7 @@ from anomaly_lab.calibration.pixels import RATE, PixelRates, PixelThreshold
 
 
 @given(st.integers(0, 2**31), st.integers(1, 9), st.integers(1, 2000))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_it_is_the_lowest_value_that_few_enough_pixels_exceed(seed: int, images: int, steps: int) -> None:
     """Images of several sizes count alike. `steps`: fewer of them give more ties."""
     rng = np.random.default_rng(seed)

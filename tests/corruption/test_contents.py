@@ -10,7 +10,7 @@ from corruption.pictures import CONTENTS, ELASTIC, EVERYWHERE, PICTURES, picture
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=lambda c: type(c).__name__)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(height=st.integers(4, 60), width=st.integers(4, 60), kind=st.sampled_from(PICTURES), seed=st.integers(0, 1000))
 def test_a_content_has_the_size_and_range_of_the_patch_and_leaves_the_image_unchanged(
     content: Content, height: int, width: int, kind: str, seed: int

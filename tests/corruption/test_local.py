@@ -81,7 +81,7 @@ def test_there_is_a_configuration_for_each_corruption_that_the_design_names() ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     height=st.integers(32, 512),
     width=st.integers(32, 512),
@@ -113,7 +113,7 @@ def test_content_outside_the_range_is_clipped(step: float) -> None:
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(height=st.integers(8, 64), width=st.integers(8, 64), seed=st.integers(0, 2**31 - 1))
 def test_guarantees_of_every_shape_for_patches_of_any_size(shape: str, height: int, width: int, seed: int) -> None:
     """From single pixels to the whole image, with many overlapping patches."""

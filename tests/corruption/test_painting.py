@@ -17,7 +17,7 @@ def image(seed: int, size: tuple[int, int] = (64, 80), grey: bool = False) -> np
 
 
 @given(st.integers(0, 2**31), st.booleans(), st.sampled_from([(32, 32), (64, 80), (128, 64)]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_only_labelled_neighbourhoods_change_and_values_stay_in_range(seed: int, grey: bool, size: tuple[int, int]) -> None:
     X, others = image(seed, size, grey), [image(seed + 1, grey=grey), image(seed + 2, (40, 40), grey)]
     Y, label = painted(X, others, np.random.default_rng(seed))
@@ -57,7 +57,7 @@ def test_a_lone_pixel_is_no_defect() -> None:
 
 
 @given(st.integers(0, 2**31), st.integers(24, 200), st.integers(24, 200))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_place_lies_inside_the_image(seed: int, height: int, width: int) -> None:
     (rows, columns), shape = _place((height, width), np.random.default_rng(seed))
     assert 1 <= rows.start < rows.stop <= height - 1 and 1 <= columns.start < columns.stop <= width - 1

@@ -10,7 +10,7 @@ from anomaly_lab.corruption.shapes import SHAPES
 
 
 @pytest.mark.parametrize("name", sorted(SHAPES))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 10**6))
 def test_a_shape_is_connected_and_has_the_size_of_the_patch(name: str, height: int, width: int, seed: int) -> None:
     mask = SHAPES[name]((height, width), np.random.default_rng(seed))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_lab.data import alignment
@@ -20,7 +20,6 @@ def tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(image.astype(np.float32).transpose(2, 0, 1))[None]
 
 
-@settings(deadline=None)
 @given(angle=st.floats(-180, 180), x=st.floats(56, 72), y=st.floats(56, 72))
 def test_axis_and_middle_are_found(angle: float, x: float, y: float) -> None:
     part = part_of(bolt(angle, (x, y)))
@@ -81,7 +80,6 @@ def as_it_lies(image: np.ndarray, to: torch.Tensor) -> np.ndarray:
     return back(tensor(image), to[None])[0].permute(1, 2, 0).numpy()
 
 
-@settings(deadline=None)
 @given(angle=st.floats(-180, 180))
 def test_back_is_the_way_back(angle: float) -> None:
     image = bolt(angle, (58, 70))

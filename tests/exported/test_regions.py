@@ -28,7 +28,7 @@ def spiral(side: int) -> NDArray[np.bool_]:
     return mask
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1), height=st.integers(1, 20), width=st.integers(1, 20))
 def test_small_components_go_and_all_else_stays(seed: int, share: float, height: int, width: int) -> None:
     random = np.random.default_rng(seed)

@@ -55,7 +55,7 @@ def test_undefined_without_a_class_and_perfect_above_all_normal_pixels() -> None
 
 
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(1, 3))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_against_a_brute_force_integral(seed: int, normal: int, defective: int) -> None:
     images = random_images(seed, normal, defective)
     found = metric(images).per_image()

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomaly_lab.metrics import curves
 from anomaly_lab.metrics.curves import f1, operating_point, turns_of_scores
-from metrics.examples import all_pixels, brute_force_aupro, localised, two_classes, unhurried
+from metrics.examples import all_pixels, brute_force_aupro, localised, two_classes
 
 
 def auroc(negative, positive):
@@ -23,7 +23,6 @@ def aupro(negative, positive, area, limit=0.3):
     return curves.aupro(turns_of_scores(negative, positive, 1 / np.asarray(area)), limit)
 
 
-@unhurried
 @given(two_classes())
 def test_auroc_and_average_precision_equal_scikit_learn(scores):
     negative, positive = scores
@@ -33,7 +32,6 @@ def test_auroc_and_average_precision_equal_scikit_learn(scores):
     assert average_precision(negative, positive) == pytest.approx(expected, abs=1e-12)
 
 
-@unhurried
 @given(localised(), st.sampled_from([0.05, 0.3, 0.5, 1.0]))
 def test_aupro_equals_brute_force(images, limit):
     assert aupro(*all_pixels(images), limit) == pytest.approx(brute_force_aupro(images, limit), abs=1e-9)
@@ -89,7 +87,6 @@ def test_the_inputs_are_not_changed():
     assert negative.tolist() == [3, 1, 2] and positive.tolist() == [5, 0]
 
 
-@unhurried
 @given(two_classes(), st.sampled_from([0.3, 0.7]))
 def test_the_bounds_are_zero_exactly_without_ties_between_the_classes(scores, limit):
     turns = turns_of_scores(*scores)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from anomaly_lab.metrics import histogram
 
-unhurried = settings(deadline=None)  # the machine is shared: a slow example is not a failure
 FLOATS = arrays(np.float32, st.integers(0, 60), elements=st.floats(width=32, allow_nan=False))
 KEYS = st.one_of(
     arrays(np.int32, st.integers(0, 80), elements=st.integers(-(2**31), 2**31 - 1)),
@@ -16,7 +15,6 @@ KEYS = st.one_of(
 )
 
 
-@unhurried
 @given(FLOATS)
 def test_keys_have_the_order_of_the_values(values):
     keys = histogram.keys(values).astype(np.int64)
@@ -38,7 +36,6 @@ def lowest_shift(keys, start, bins):
     return next(s for s in range(start, 40) if len({int(k) >> s for k in keys}) <= bins)
 
 
-@unhurried
 @given(KEYS, st.integers(0, 20), st.integers(2, 90), st.sampled_from([4, 64, histogram.DENSE]))
 def test_counts_are_exact_at_the_lowest_shift_that_fits(keys, start, bins, dense):
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +50,6 @@ def test_counts_are_exact_at_the_lowest_shift_that_fits(keys, start, bins, dense
     assert distinct.dtype == np.int32
 
 
-@unhurried
 @given(KEYS, st.integers(1, 40), st.integers(0, 80))
 def test_merging_two_parts_gives_the_table_of_the_whole(keys, bins, cut):
     """Each part is counted at its own shift."""

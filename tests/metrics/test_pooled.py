@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_curve
 
 from anomaly_lab.metrics import curves
 from anomaly_lab.metrics.pooled import ImageMetrics, PixelMetrics
-from metrics.examples import all_pixels, brute_force_aupro, localised, unhurried
+from metrics.examples import all_pixels, brute_force_aupro, localised
 
 NOTHING = {"pixel_auroc": None, "pixel_ap": None, "aupro": None, "aupro_05": None}
 NOTHING |= {"pixel_f1": None, "pixel_f1_max": None, "pixel_bound": 0.0}
@@ -26,7 +26,7 @@ def pixels(images, threshold=3):
     return [(torch.tensor(h), torch.tensor(t), torch.tensor(h > threshold)) for h, t in images]
 
 
-@settings(unhurried, max_examples=50)
+@settings(max_examples=50)
 @given(localised())
 def test_pixel_metrics_equal_the_functions_on_all_pixels(images):
     found = updated(PixelMetrics(), pixels(images)).compute()
@@ -57,7 +57,6 @@ def exact(images):
     }
 
 
-@unhurried
 @given(localised(), st.integers(2, 12))
 def test_with_too_few_bins_the_metrics_are_within_their_bound(images, bins):
     found = updated(PixelMetrics(bins), pixels(images)).compute()
@@ -173,7 +172,7 @@ def lot():
     return pixels(images, 5), scores
 
 
-@settings(unhurried, max_examples=20)
+@settings(max_examples=20)
 @given(st.permutations(range(7)), st.integers(0, 7))
 def test_order_and_merging_change_nothing(order, cut):
     (images, scores) = lot()

@@ -7,10 +7,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from anomaly_lab.metrics.regions import components
-from metrics.examples import unhurried
 
 
-@unhurried
 @given(arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8))))
 def test_components_equal_scipys(mask):
     """They are the same except for their numbers."""

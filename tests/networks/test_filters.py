@@ -51,7 +51,7 @@ def test_an_edge_answers_to_its_own_direction() -> None:
     assert found[[DOWN, 6 + DOWN]].abs().max() < 1e-5
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(gain=st.floats(0.5, 1.2), offset=st.floats(-0.05, 0.05))
 def test_light_changes_little(gain: float, offset: float) -> None:
     X, bank = picture(), FilterBank()

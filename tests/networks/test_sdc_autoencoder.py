@@ -160,7 +160,7 @@ def test_normalisation_and_relu_follow_every_convolution_except_the_last() -> No
     assert torch.equal(result, torch.sigmoid(outputs[-1]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 2))
 def test_the_output_has_the_size_of_the_input_and_lies_in_the_unit_range(height: int, width: int, batch: int) -> None:
     with torch.no_grad():
@@ -170,7 +170,7 @@ def test_the_output_has_the_size_of_the_input_and_lies_in_the_unit_range(height:
     assert output.max() <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_padding_is_exact(height: int, width: int) -> None:
     """The output for an image equals the cropped output for the same image padded by hand, bit for bit."""
@@ -300,7 +300,6 @@ def test_standardised_by_hand() -> None:
     assert float(standardised(torch.ones_like, X + 0.1).max()) == 1.0, "the output stays in [0, 1]"
 
 
-@settings(deadline=None)
 @given(st.floats(0.3, 1.4), st.floats(-0.2, 0.2), st.integers(0, 5))
 def test_a_standardised_network_follows_brightness_and_contrast(contrast: float, brightness: float, seed: int) -> None:
     """F(a·X + b) = a·F(X) + b for any network, if no value leaves [0, 1] and no least spread is added."""

@@ -21,7 +21,7 @@ def test_defects_by_hand() -> None:
 
 
 @given(st.integers(0, 2**31))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_areas_are_those_of_the_mask_and_outlines_stay_in_their_boxes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     heatmap = cv2.GaussianBlur(rng.random((40, 50), np.float32), (0, 0), 2)

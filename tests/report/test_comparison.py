@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_runs import fake_run, groups_of, records_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,15 +15,12 @@ from anomaly_lab.report.tables import comparison
 from anomaly_lab.report.tables.comparison import PAIRWISE, Comparison, comparisons, signed, t_interval, verdict
 from anomaly_lab.report.tables.table import Table, to_csv
 
-unhurried = settings(deadline=None)
-
 
 def found_table(folder: Path) -> Table:
     (table,) = comparison.tables(records_of(folder))
     return table
 
 
-@unhurried
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=20))
 def test_the_interval_is_that_of_scipys_paired_t_test(differences: list[float]) -> None:
     interval = t_interval(differences, 0.95)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_runs import fake_run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,7 +16,6 @@ from anomaly_lab.report.read.curves import Levels, by_area, curves_of, over_alph
 from anomaly_lab.report.read.official import source
 from anomaly_lab.report.read.run import read
 
-unhurried = settings(deadline=None)
 HEATMAPS = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 5).map(float))
 
 
@@ -29,7 +28,6 @@ def rows_of(split: str, heatmaps: list[tuple[np.ndarray, int]], areas: list[int]
     ]
 
 
-@unhurried
 @given(
     st.lists(HEATMAPS, min_size=1, max_size=4),
     st.lists(st.tuples(HEATMAPS, st.integers(0, 1)), max_size=5),

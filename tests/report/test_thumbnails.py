@@ -1,18 +1,16 @@
 """Thumbnails and the slider's stops, against the decision rule itself."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from anomaly_lab.calibration.levels import detect
 from anomaly_lab.report.pictures.thumbnails import RANGE, decisions, flip, quantised, stops
 
-unhurried = settings(deadline=None)
 HEATMAPS = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 5).map(float))
 
 
-@unhurried
 @given(HEATMAPS, st.integers(1, 10), st.floats(-1, 6))
 def test_an_image_counts_as_defective_exactly_below_its_flip(heatmap: np.ndarray, min_area: int, threshold: float) -> None:
     found = flip(heatmap, min_area)
@@ -42,7 +40,6 @@ def test_a_rate_without_images_is_a_gap() -> None:
     assert (texts["tpr"], texts["mean"], texts["f1"], texts["tnr"]) == ("–", "–", "–", "0.000")
 
 
-@unhurried
 @given(arrays(np.float32, (4, 4), elements=st.floats(0, 10, width=32)))
 def test_thumbnails_levels_are_within_two_percent(heatmap: np.ndarray) -> None:
     """The page computes value = top · RANGE^((level − 1)/254 − 1), and 0 for level 0."""

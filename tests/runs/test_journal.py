@@ -35,7 +35,7 @@ def test_a_row_is_in_both_files_as_soon_as_it_is_appended(tmp_path: Path) -> Non
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_cut_off_the_next_start_has_whole_rows(tmp_path: Path, data: st.DataObject) -> None:
     """A power cut may leave both files with any length."""
     folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"

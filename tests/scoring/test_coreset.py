@@ -18,7 +18,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 12), st.sampled_from([0.0, 1.0, 100.0]), st.integers(0, 9))
 @example(1, 34, 1, 100.0, 2)  # two vectors of the bank have the distances .02 and .001
 def test_neighbours_are_those_of_scikit_learn(n: int, m: int, channels: int, offset: float, seed: int) -> None:

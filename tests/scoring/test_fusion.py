@@ -64,7 +64,7 @@ def test_a_rarity_is_the_share_of_normal_pixels_above_in_decades() -> None:
 
 
 @given(st.integers(0, 2**31), st.sampled_from([1, 2, 50, 5000]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_higher_value_is_never_less_rare(seed: int, count: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     (units,) = _units([torch.rand(count, generator=generator).round(decimals=2)])
@@ -112,7 +112,7 @@ def test_on_normal_images_the_mean_rarity_is_that_of_an_exponential_distribution
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_single_map_stays_as_it_is(seed: int) -> None:
     X, output = torch.rand(2, 1, 3, 8, 9, generator=torch.Generator().manual_seed(seed))
     assert torch.equal(Fusion([squared])(X, output, 2.0)[0], squared(X, output, 2.0))

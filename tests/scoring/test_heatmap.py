@@ -16,7 +16,7 @@ def random_maps(batch: int, height: int, width: int, dtype: torch.dtype = torch.
     return torch.rand(batch, height, width, generator=torch.Generator().manual_seed(height * 1000 + width), dtype=dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=SIDES, width=SIDES, sigma=st.floats(0.05, 12))
 def test_smooth_is_scipys_gaussian_filter(height: int, width: int, sigma: float) -> None:
     """Also if the kernel is wider than the image, so that it reflects several times."""
@@ -32,7 +32,7 @@ def test_smooth_in_float32() -> None:
     np.testing.assert_allclose(smoothed[0].numpy(), ndimage.gaussian_filter(maps[0].double().numpy(), 4), atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=SIDES, width=SIDES, sigma=st.floats(0.05, 12))
 def test_smooth_keeps_the_mean(height: int, width: int, sigma: float) -> None:
     maps = random_maps(3, height, width)

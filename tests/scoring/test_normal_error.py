@@ -78,7 +78,7 @@ def test_more_and_less_error_than_normal_stand_out(model: NormalError, factor: f
     assert 14 <= int(distance.argmax()) // 64 <= 34
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), sigma=st.sampled_from([0.0, 2.0, 6.0]))
 def test_any_size_gives_a_finite_map_of_that_size(model: NormalError, height: int, width: int, sigma: float) -> None:
     X, output = noise(1, 2, 3, height, width), noise(2, 2, 3, height, width)

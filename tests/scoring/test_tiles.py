@@ -14,7 +14,7 @@ def random_maps(batch: int, height: int, width: int, dtype: torch.dtype = torch.
     return torch.rand(batch, height, width, generator=torch.Generator().manual_seed(height * 1000 + width), dtype=dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=st.integers(1, 300), width=st.integers(1, 300), tile=st.integers(8, 128), batch=st.sampled_from([1, 1, 1, 2, 5]))
 def test_tiles_of_the_identity_give_the_input(height: int, width: int, tile: int, batch: int) -> None:
     """For any size. The network gets only squares of the tile's side, and not too many at once."""
@@ -32,7 +32,7 @@ def test_tiles_of_the_identity_give_the_input(height: int, width: int, tile: int
     assert all(shape[0] <= max(16, batch) for shape in shapes)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(height=st.integers(1, 300), width=st.integers(1, 300), tile=st.integers(8, 128))
 def test_tiles_of_a_constant_leave_no_seam(height: int, width: int, tile: int) -> None:
     output = reconstruct(lambda tiles: torch.full_like(tiles, 0.37), torch.rand(1, 3, height, width), tile)

@@ -12,7 +12,6 @@ from anomaly_lab.data.synthetic.fields import SIZE
 from data.synthetic.files import pixels
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 60), base=st.sampled_from([2, 3]))
 def test_exposures_fill_their_range_evenly(count: int, base: int) -> None:
     """The discrepancy of a van der Corput sequence is of the order of log(n) / n."""
@@ -40,7 +39,7 @@ def test_contrast_changes_around_the_pivot_and_brightness_by_a_factor() -> None:
     assert (camera.photograph(np.full((SIZE, SIZE, 3), 2.0, np.float32), pivot=0.4) == 255).all(), "clipped, not wrapped"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(index=st.integers(0, 10_000))
 def test_a_sampled_camera_keeps_its_limits(index: int) -> None:
     camera = sample_camera(np.random.default_rng(index), index)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_lab.data.synthetic.fields import SIZE, cells, coordinates, mix, noise, shade, shifted, smoothstep
 
 
-@settings(deadline=None)
 @given(x=st.floats(-100, 100), y=st.floats(-100, 100), angle=st.floats(-4, 4))
 def test_coordinates_are_turned_and_keep_distances(x: float, y: float, angle: float) -> None:
     plain, turned = coordinates((x, y)), coordinates((x, y), angle)

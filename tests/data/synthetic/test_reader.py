@@ -40,7 +40,7 @@ def test_no_two_images_are_the_same(folder: Path) -> None:
     assert len(set(images.values())) == len(images)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_masks_are_tight(data: st.DataObject) -> None:
     """The mask has every pixel that visibly differs from the image without the defect, and few others."""
@@ -54,7 +54,7 @@ def test_masks_are_tight(data: st.DataObject) -> None:
     assert difference[mask == 255].max() >= 10, "visible to an attentive human"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(index=st.integers(0, 2), top=st.integers(0, 40), left=st.integers(0, 40), step=st.integers(-60, 60))
 def test_defect_mask_finds_a_changed_square(index: int, top: int, left: int, step: int) -> None:
     normal = np.full((64, 64, 3), 120, np.uint8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly_lab.data.synthetic.fields import SIZE, coordinates
@@ -17,7 +17,6 @@ def test_a_blob_is_positive_inside_of_its_radius() -> None:
     assert (depth[distance > 36] < 0).all()
 
 
-@settings(deadline=None)
 @given(length=st.floats(10, 200), bend=st.floats(0, 1), jag=st.floats(0, 0.5), seed=st.integers(0, 99))
 def test_a_curve_has_its_length_and_its_centre(length: float, bend: float, jag: float, seed: int) -> None:
     points = curve(np.random.default_rng(seed), (3.0, 4.0), length, bend, jag)

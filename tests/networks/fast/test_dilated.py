@@ -25,7 +25,7 @@ def both(x: Tensor, weight: Tensor, dilation: int, upstream: Tensor) -> list[lis
     return results
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 21), st.integers(1, 21)),
     filters=st.integers(1, 3),
