@@ -12,9 +12,8 @@ from torch import Tensor
 
 COARSE = 128  # blocks along the longer side, on whose means the part is sought: grain and dust vanish
 LEVELS = 64  # thresholds that are tried
-CLEAR = (
-    0.03  # skewness along the axis from which the ends of a part differ: screws have 0.07 to 0.25, drawn ellipses below 0.005
-)
+# Skewness along the axis from which the ends of a part differ: screws have 0.07 to 0.25, drawn ellipses below 0.005.
+CLEAR = 0.03
 NEAR = 0.04  # of the longer side: half of the way on which the background fades beside the part
 STRIP = 2**20  # pixels turned together: the places of a large image's pixels would fill the memory
 
@@ -52,8 +51,8 @@ def find(means: Tensor, block: int) -> Part:
     second moment; the third moment, the skewness, tells its ends apart.
     """
     height, width = means.shape[-2:]
-    border = torch.cat([means[..., 0, :], means[..., -1, :], means[..., 1:-1, 0], means[..., 1:-1, -1]], -1)
-    background = border.sort(-1).values[..., border.shape[-1] // 2]
+    outermost = border(means)
+    background = outermost.sort(-1).values[..., outermost.shape[-1] // 2]
     distance = (means - background[..., None, None]).square().sum(1).sqrt()
     mask = (distance > _otsu(distance)[:, None, None]).to(means.dtype)
     count = mask.sum((1, 2)).clamp_min(1)
@@ -71,6 +70,11 @@ def find(means: Tensor, block: int) -> Part:
     along, across = (a[:, 0, None, None] * x + a[:, 1, None, None] * y for a in (axis, _across(axis)))
     ends = torch.stack([_ends(mask, along), _ends(mask, across)], 1)
     return Part(mask, background, axis, skewness, ends, spreads, block)
+
+
+def border(maps: Tensor) -> Tensor:
+    """The outermost values of maps (…, h', w'), (…, n)."""
+    return torch.cat([maps[..., 0, :], maps[..., -1, :], maps[..., 1:-1, 0], maps[..., 1:-1, -1]], -1)
 
 
 def _across(axis: Tensor) -> Tensor:

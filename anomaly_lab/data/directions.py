@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from anomaly_lab.data.alignment import CLEAR, Part, fits, part_of
+from anomaly_lab.data.alignment import CLEAR, Part, border, fits, part_of
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image
 from anomaly_lab.data.statistics import ANY_DIRECTION, evenly
@@ -41,13 +41,12 @@ def in_any_direction(samples: Sequence[Sample]) -> tuple[bool, str]:
 def is_long(part: Part) -> bool:
     """Whether one image shows a single part, longer than wide, that stands out from its background on all sides."""
     mask = part.mask[0].numpy().astype(np.uint8)
-    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     along, across = part.spreads[0].tolist()
     return bool(
         0 < mask.mean() <= MOST
-        and border.mean() <= TOUCHING
+        and border(part.mask).mean() <= TOUCHING
         and areas.max() >= (1 - APART) * areas.sum()
         and along >= LONG * across
     )

@@ -1,5 +1,6 @@
 """Which images count as long parts in any direction."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -69,7 +70,7 @@ def cut_off(i: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("image", [round_part, two_parts, cut_off, lambda i: stripes(20, (96, 96), i)])
-def test_other_images_are_left(tmp_path: Path, image) -> None:  # type: ignore[no-untyped-def]
+def test_other_images_are_left(tmp_path: Path, image: Callable[[int], np.ndarray]) -> None:
     found, why = in_any_direction(written(tmp_path, *(image(i) for i in range(8))))
     assert not found and why == "the images do not show one long part each"
 
