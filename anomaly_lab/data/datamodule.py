@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ class AnomalyDataModule(L.LightningDataModule):
             decoded = DecodedImages(train, self.preprocessing, cache=self.image_cache, progress=update)
         validation = DecodedImages(held_out, self.preprocessing, cache=self.image_cache)
         # trivial references see images as they lie
-        self.mean_color = mean_color(DecodedImages(train, replace(self.preprocessing, align=False)) if self.align else decoded)
+        self.mean_color = mean_color(DecodedImages(train, self.preprocessing.unaligned) if self.align else decoded)
         self.profile, empty = profile([decoded, validation])
         if empty:
             log.warning(

@@ -1,6 +1,6 @@
 """From a stored image to the network's input: one scale for the category; where wanted, aligned, and its contrast stretched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -56,6 +56,11 @@ class Preprocessing:
         """(H, W) of a stored image → (h, w) at the working scale, no side below `STRIDE`."""
         height, width = self.at_training_resolution(stored)
         return max(STRIDE, round(height * self.scale)), max(STRIDE, round(width * self.scale))
+
+    @property
+    def unaligned(self) -> "Preprocessing":
+        """The same without alignment, for what judges images as they lie: trivial references, masks."""
+        return replace(self, align=False)
 
     def fitted(self, image: np.ndarray) -> tuple[np.ndarray, Tensor | None]:
         """(H, W, C) uint8 or uint16 → (h, w, C) of the same type at the working scale, and the way to it, see `alignment.way`;

@@ -1,7 +1,7 @@
 """The images around a trained network: training and held-out normal images that scorers learn from, and images to score."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class StoredImages(Dataset):
         truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
         if sample.mask is not None:
             truth = torch.from_numpy(resize_mask(read_mask(sample.mask, stored.shape[:2]), size))
-        plain = X if way is None else to_tensor(replace(self.preprocessing, align=False)(stored))
+        plain = X if way is None else to_tensor(self.preprocessing.unaligned(stored))
         return {"X": X, "plain": plain, "size": size, "truth": truth, "seen": seen, "way": way}
 
 

@@ -1,7 +1,6 @@
 """Findings about trivial maps: what is reached without any training."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -58,7 +57,7 @@ def _item(sample: Sample, preprocessing: Preprocessing) -> tuple[Tensor, Sequenc
     import torch
 
     stored = read_image(sample.path)
-    X = to_tensor(replace(preprocessing, align=False)(stored))  # the masks are of images as they lie
+    X = to_tensor(preprocessing.unaligned(stored))  # the masks are of images as they lie
     size = int(X.shape[-2]), int(X.shape[-1])
     truth = torch.zeros(size, dtype=torch.bool) if sample.label == 0 else None
     if sample.mask is not None:

@@ -113,7 +113,7 @@ def _for_training(config: DictConfig, data: AnomalyDataModule, found: Category, 
     findings += masks.smallest(sound, data.category["min_area"], data.min_area)
     test = [_with_sound_mask(image) for image in sound if image.part == TEST]
     if test:
-        colour = mean_color(DecodedImages(learning, replace(data.preprocessing, align=False)))
+        colour = mean_color(DecodedImages(learning, data.preprocessing.unaligned))
         pooling = build(record("scoring.pooling", OmegaConf.to_container(config.scoring)["pooling"]))  # type: ignore[index,call-overload]
         findings += baselines(test, data.preprocessing, colour, config.scoring.sigma, pooling, _watch)
     return findings
