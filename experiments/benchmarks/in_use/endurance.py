@@ -1,0 +1,147 @@
+"""One image of 8,000 × 6,000, and a stream of 100,000 images: does memory stay, and are results those of the whole? It writes
+endurance.md.
+
+    python experiments/benchmarks/in_use/endurance.py runs/DIRECTORY runs/TINY    # half an hour on two cores
+
+The large image is scored in blocks, and as a whole where memory allows it. It is a mosaic of the test images of the first run.
+The stream consists of links to test images of the second run, at 64²: how a small network decides shows how the rest keeps.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anomaly_lab.show.markdown import pipe_table
+
+HERE = Path(__file__).parent
+SIDES = ((3_000, 4_000), (6_000, 8_000))  # of the large image, (H, W)
+MOMENTS = (1_000, 10_000, 100_000)  # rows at which the memory of the stream is read
+ONE = """
+import math, resource, sys, time
+from pathlib import Path
+import numpy as np
+from anomaly_lab import scored
+from anomaly_lab.data.images import read_image
+from anomaly_lab.data.scoring_data import prepared
+from anomaly_lab.runs.trained import load
+run, image, out, how = sys.argv[1:]
+if how == "whole":
+    scored.LARGEST = math.inf
+module = load(Path(run)).module.eval()
+start = time.perf_counter()
+X, size, _, way = prepared(read_image(Path(image)), scored.preprocessing_of(module))
+found = scored.look(module, X, size, way=way)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, found.score)
+np.save(out, found.heatmap)
+"""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("run", type=lambda name: Path(name).resolve(), help="scores the large image")
+    options.add_argument("tiny", type=lambda name: Path(name).resolve(), help="decides about the stream")
+    options.add_argument("--rows", type=int, default=MOMENTS[-1], help="images of the stream")
+    given = options.parse_args()
+    head = f"{time.strftime('%Y-%m-%d')}, {len(os.sched_getaffinity(0))} cores, float32 heatmaps of the run's default scoring."
+    with tempfile.TemporaryDirectory() as folder:
+        large = pipe_table(
+            ("image", "how", "seconds", "peak MiB", "score", "largest difference of the heatmaps"),
+            [row for height, width in SIDES for row in in_two_ways(given.run, Path(folder), height, width)],
+        )
+        write(head, large, "")
+        write(head, large, stream(given.tiny, Path(folder), given.rows))
+
+
+def write(head: str, large: str, streamed: str) -> None:
+    (HERE / "endurance.md").write_text(f"{head}\n\n{large}\n\n{streamed}".rstrip() + "\n")
+
+
+def in_two_ways(run: Path, folder: Path, height: int, width: int) -> list[list[object]]:
+    """Rows of one large image: in blocks, and as a whole."""
+    image, rows, heatmaps = folder / f"{height}.png", list[list[object]](), list[np.ndarray]()
+    cv2.imwrite(str(image), mosaic(run, height, width))
+    for how in ("in blocks", "whole"):
+        out = folder / f"{how}.npy"
+        ended = subprocess.run([sys.executable, "-c", ONE, run, image, out, how], text=True, capture_output=True)
+        name = f"{width:,} × {height:,}"
+        if ended.returncode:
+            why = f"status {ended.returncode}: {(ended.stderr.strip().splitlines() or ['killed'])[-1][:80]}"
+            rows.append([name, how, why, "–", "–", "–"])
+            continue
+        seconds, peak, score = map(float, ended.stdout.split())
+        heatmaps.append(np.load(out))
+        difference = f"{np.abs(heatmaps[0] - heatmaps[-1]).max():.2g}" if len(heatmaps) == 2 else "–"
+        rows.append([name, how, f"{seconds:.0f}", f"{peak:.0f}", f"{score:.6f}", difference])
+        print(*rows[-1], sep=" | ", flush=True)
+    return rows
+
+
+def mosaic(run: Path, height: int, width: int) -> np.ndarray:
+    """Test images side by side, each in one of its four mirrored forms."""
+    pictures, draw = test_images(run), random.Random(0)
+    h, w = pictures[0].shape[:2]
+    lines = []
+    for _ in range(-(-height // h)):
+        line = [draw.choice(pictures)[:: draw.choice((1, -1)), :: draw.choice((1, -1))] for _ in range(-(-width // w))]
+        lines.append(np.concatenate(line, 1))
+    return np.concatenate(lines)[:height, :width]
+
+
+def test_images(run: Path) -> list[np.ndarray]:
+    from anomaly_lab.runs.trained import load
+
+    return [cv2.imread(str(sample.path)) for sample in load(run).data().test]
+
+
+def stream(run: Path, folder: Path, count: int) -> str:
+    """Decide about `count` files, reading the process's memory meanwhile; a table."""
+    names, files = folder / "names.txt", folder / "files"
+    sources = test_images(run)
+    for i in range(count):
+        place = files / f"{i // 1000:03d}" / f"{i:06d}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if i < len(sources):
+            cv2.imwrite(str(place), sources[i][:64, :64])
+        else:
+            os.link(files / "000" / f"{i % len(sources):06d}.png", place)
+    names.write_text("\n".join(str(path) for path in sorted(files.rglob("*.png"))))
+    out = folder / "out"
+    command = [sys.executable, "-m", "anomaly_lab.predict", f"run={run}", f"images={names}", f"out={out}"]
+    start, rows = time.perf_counter(), list[list[object]]()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waited = [moment for moment in MOMENTS if moment <= count]
+    while process.poll() is None and waited:
+        if lines(out / "predictions.jsonl") >= waited[0]:
+            seconds, mib = time.perf_counter() - start, resident(process.pid)
+            rows.append([f"{waited.pop(0):,}", f"{seconds:.0f}", mib[0], mib[1]])
+            print(*rows[-1], sep=" | ", flush=True)
+        time.sleep(1)  # to count lines is not free
+    status = process.wait()
+    table = pipe_table(("rows on disk", "seconds", "resident MiB", "peak MiB"), rows)
+    return f"{count:,} files of 64², status {status}, {lines(out / 'predictions.jsonl'):,} rows:\n\n{table}"
+
+
+def lines(path: Path) -> int:
+    """Whole lines of a file; 0 if there is none."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(lambda: file.read(2**20), b""))
+
+
+def resident(pid: int) -> tuple[int, int]:
+    """Resident memory of a process now, and its highest, MiB."""
+    said = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(said["VmRSS"].split()[0]) // 1024, int(said["VmHWM"].split()[0]) // 1024
+
+
+if __name__ == "__main__":
+    main()
