@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_lab.show.overlay import sheet
+
 WORST = 12  # images on the sheet
 Picture = NDArray[np.uint8]
 
@@ -26,8 +28,6 @@ class Contact:
     def sheet(self, rows: Iterable[tuple[str, float]], draw: Callable[[str], Picture | None]) -> Picture | None:
         """The sheet of the highest of all `rows`, (path, score). `draw(path)` makes the cells of images that an earlier start
         saw, None for one that is gone. None if there is no cell."""
-        from anomaly_lab.show.overlay import sheet  # matplotlib takes half a second to load
-
         known = {path: cell for _, path, cell in self._cells}
         worst = heapq.nlargest(WORST, rows, key=lambda row: row[1])
         cells = [known[path] if path in known else draw(path) for path, _ in worst]

@@ -15,6 +15,7 @@ from anomaly_lab.pipeline.contact import Picture
 from anomaly_lab.pipeline.deciders import Decider, Decision
 from anomaly_lab.pipeline.reading import name_of, opened
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save
+from anomaly_lab.show.overlay import cell
 
 Row = dict[str, Any]
 Draw = Callable[[], Picture]
@@ -88,8 +89,6 @@ def cell_again(decider: Decider, path: Path) -> Picture | None:
 
 def _cell(decider: Decider, path: Path, image: Opened, decided: Decided, score: float) -> Picture:
     """The image's cell on contact.png."""
-    from anomaly_lab.show.overlay import cell  # matplotlib takes half a second to load
-
     return cell(drawn(image, decided, decider.threshold), f"{score:.3g} {path.parent.name}/{path.name}")
 
 

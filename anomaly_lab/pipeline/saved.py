@@ -13,6 +13,7 @@ from torch import Tensor
 from anomaly_lab.data.pieces import Pieces
 from anomaly_lab.errors import UserError
 from anomaly_lab.files import digest, replacing
+from anomaly_lab.show.overlay import overlay
 
 KINDS = ("overlays", "masks", "heatmaps", "coco")
 VALUES = 65504.0  # the largest float16
@@ -69,8 +70,6 @@ def save(kinds: Iterable[str], out: Path, path: Path, image: Opened, decided: De
 
 def drawn(image: Opened, decided: Decided, threshold: float) -> NDArray[np.uint8]:
     """The overlay, (H, W, 3) RGB; its colours end at twice the threshold."""
-    from anomaly_lab.show.overlay import overlay  # matplotlib takes half a second to load
-
     tall, wide = decided.heatmap.shape
     stored = image.stored
     if stored.shape[:2] != (tall, wide):

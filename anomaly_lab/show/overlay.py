@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import cv2
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +28,7 @@ def overlay(
     - `image`: (H, W, 1) or (H, W, 3), uint8 or uint16. - `heatmap`, `mask`: (H, W).
     - `boxes`: x, y, width and height of each defect. - `top`: the heatmap's value with the brightest colour.
     """
-    colours = matplotlib.colormaps["magma"](np.arange(256))[:, :3].astype(np.float32)
+    colours = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_MAGMA)[0, :, ::-1].astype(np.float32) / 255
     drawn = np.empty((*heatmap.shape, 3), np.uint8)
     rows = max(1, STRIP // heatmap.shape[1])
     for strip in (slice(first, first + rows) for first in range(0, len(heatmap), rows)):

@@ -1,9 +1,10 @@
 """Overlays and sheets: where colour, outlines and boxes are, and the size of what is drawn."""
 
+import matplotlib
 import numpy as np
 import pytest
 
-from anomaly_lab.show.overlay import CELL, CYAN, MARGIN, cell, overlay, sheet
+from anomaly_lab.show.overlay import CELL, CYAN, MARGIN, OPAQUE, cell, overlay, sheet
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -45,3 +46,10 @@ def test_strips_of_a_large_image_together_are_the_whole(monkeypatch: pytest.Monk
     whole = overlay(image, heatmap, heatmap > 0.9, [], 1.0)
     monkeypatch.setattr("anomaly_lab.show.overlay.STRIP", 30 * 7)
     assert (overlay(image, heatmap, heatmap > 0.9, [], 1.0) == whole).all()
+
+
+def test_the_colours_are_matplotlibs_magma() -> None:
+    levels = np.arange(256, dtype=np.float32)[None] / 255
+    drawn = overlay(np.zeros((1, 256, 1), np.uint8), levels, np.zeros((1, 256), bool), (), 1.0)
+    expected = 255 * OPAQUE * levels[0, :, None] * matplotlib.colormaps["magma"](np.arange(256))[:, :3]
+    assert np.abs(drawn[0] - expected).max() < 1
