@@ -1,6 +1,8 @@
 """What the normal training images look like as a whole, and in what other images are unlike them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -31,9 +33,9 @@ def quantities(size: tuple[int, int], small: np.ndarray) -> dict[str, float]:
     - sharpness: the standard deviation of what a Gaussian of σ = 1 px removes, as a share of the image's.
     """
     sums = np.zeros(5)
-    for image, fine, grey in _strips(small):
-        color = (image.max(2) - image.min(2)).sum(dtype=float)
-        sums += (color, *(x.sum(dtype=float) for x in (grey, np.square(grey), fine, np.square(fine))))
+    for color, fine, grey in _strips(small):
+        pairs = ((cv2.sumElems(x)[0], cv2.norm(x, cv2.NORM_L2SQR)) for x in (grey, fine))  # in double precision
+        sums += (cv2.sumElems(color)[0], *chain(*pairs))
     color, brightness, square, mean_fine, fine_square = sums / (small.shape[0] * small.shape[1])
     spread, fine_spread = np.sqrt(max(0, square - brightness**2)), np.sqrt(max(0, fine_square - mean_fine**2))
     values = (float(max(size)), float(brightness), float(color), float(fine_spread / (spread + FLAT)))
@@ -41,14 +43,16 @@ def quantities(size: tuple[int, int], small: np.ndarray) -> dict[str, float]:
 
 
 def _strips(small: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(image, what a Gaussian removes, grey) of some rows after the others: a large image as float32 would fill the memory."""
+    """(largest minus smallest channel, what a Gaussian removes, grey) of some rows after the others: a large image as float32
+    would fill the memory."""
     rows = max(1, STRIP // small.shape[1])
     for top in range(0, small.shape[0], rows):
         start = max(0, top - REACH)
-        image = to_unit(small[start : top + rows + REACH])
-        grey = image.mean(2)
+        channels = cv2.split(to_unit(small[start : top + rows + REACH]))  # apart: NumPy is slow along an axis of three
+        grey = reduce(np.add, channels) / np.float32(len(channels))
+        color = reduce(np.maximum, channels) - reduce(np.minimum, channels)
         own = slice(top - start, top - start + rows)
-        yield image[own], (grey - cv2.GaussianBlur(grey, (0, 0), 1.0))[own], grey[own]
+        yield color[own], (grey - cv2.GaussianBlur(grey, (0, 0), 1.0))[own], grey[own]
 
 
 def profile(images: Sequence[DecodedImages]) -> tuple[Profile, int]:
