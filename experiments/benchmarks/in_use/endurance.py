@@ -1,5 +1,5 @@
 """One image of 8,000 × 6,000, and a stream of 100,000 images: does memory stay, and are results those of the whole? It writes
-endurance.md.
+large.md and stream.md.
 
     python experiments/benchmarks/in_use/endurance.py runs/DIRECTORY runs/TINY    # half an hour on two cores
 
@@ -26,6 +26,7 @@ SIDES = ((3_000, 4_000), (6_000, 8_000))  # of the large image, (H, W)
 MOMENTS = (1_000, 10_000, 100_000)  # rows at which the memory of the stream is read
 ONE = """
 import math, resource, sys, time
+import torch
 from pathlib import Path
 import numpy as np
 from anomaly_lab import scored
@@ -35,6 +36,7 @@ from anomaly_lab.runs.trained import load
 run, image, out, how = sys.argv[1:]
 if how == "whole":
     scored.LARGEST = math.inf
+torch.set_num_threads(1)
 module = load(Path(run)).module.eval()
 start = time.perf_counter()
 X, size, _, way = prepared(read_image(Path(image)), scored.preprocessing_of(module))
@@ -49,19 +51,17 @@ def main() -> None:
     options.add_argument("run", type=lambda name: Path(name).resolve(), help="scores the large image")
     options.add_argument("tiny", type=lambda name: Path(name).resolve(), help="decides about the stream")
     options.add_argument("--rows", type=int, default=MOMENTS[-1], help="images of the stream")
+    options.add_argument("--only", choices=("large", "stream"))
     given = options.parse_args()
-    head = f"{time.strftime('%Y-%m-%d')}, {len(os.sched_getaffinity(0))} cores, float32 heatmaps of the run's default scoring."
-    with tempfile.TemporaryDirectory() as folder:
-        large = pipe_table(
-            ("image", "how", "seconds", "peak MiB", "score", "largest difference of the heatmaps"),
-            [row for height, width in SIDES for row in in_two_ways(given.run, Path(folder), height, width)],
-        )
-        write(head, large, "")
-        write(head, large, stream(given.tiny, Path(folder), given.rows))
-
-
-def write(head: str, large: str, streamed: str) -> None:
-    (HERE / "endurance.md").write_text(f"{head}\n\n{large}\n\n{streamed}".rstrip() + "\n")
+    head = f"{time.strftime('%Y-%m-%d')}, {len(os.sched_getaffinity(0))} cores"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.only != "stream":
+            rows = [row for height, width in SIDES for row in in_two_ways(given.run, folder, height, width)]
+            titles = ("image", "how", "seconds", "peak MiB", "score", "largest difference of the heatmaps")
+            (HERE / "large.md").write_text(f"{head}, one thread.\n\n{pipe_table(titles, rows)}\n")
+        if given.only != "large":
+            (HERE / "stream.md").write_text(f"{head}. {stream(given.tiny, folder, given.rows)}\n")
 
 
 def in_two_ways(run: Path, folder: Path, height: int, width: int) -> list[list[object]]:
@@ -88,11 +88,11 @@ def mosaic(run: Path, height: int, width: int) -> np.ndarray:
     """Test images side by side, each in one of its four mirrored forms."""
     pictures, draw = test_images(run), random.Random(0)
     h, w = pictures[0].shape[:2]
-    lines = []
+    bands = []
     for _ in range(-(-height // h)):
         line = [draw.choice(pictures)[:: draw.choice((1, -1)), :: draw.choice((1, -1))] for _ in range(-(-width // w))]
-        lines.append(np.concatenate(line, 1))
-    return np.concatenate(lines)[:height, :width]
+        bands.append(np.concatenate(line, 1))
+    return np.concatenate(bands)[:height, :width]
 
 
 def test_images(run: Path) -> list[np.ndarray]:
@@ -115,32 +115,44 @@ def stream(run: Path, folder: Path, count: int) -> str:
     names.write_text("\n".join(str(path) for path in sorted(files.rglob("*.png"))))
     out = folder / "out"
     command = [sys.executable, "-m", "anomaly_lab.predict", f"run={run}", f"images={names}", f"out={out}"]
-    start, rows = time.perf_counter(), list[list[object]]()
+    start, table, found, at = time.perf_counter(), list[list[object]](), 0, 0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     waited = [moment for moment in MOMENTS if moment <= count]
-    while process.poll() is None and waited:
-        if lines(out / "predictions.jsonl") >= waited[0]:
-            seconds, mib = time.perf_counter() - start, resident(process.pid)
-            rows.append([f"{waited.pop(0):,}", f"{seconds:.0f}", mib[0], mib[1]])
-            print(*rows[-1], sep=" | ", flush=True)
-        time.sleep(1)  # to count lines is not free
+    last: list[object] = []
+    while waited:
+        running = process.poll() is None
+        if running and (mib := resident(process.pid)):
+            last = [f"{time.perf_counter() - start:.0f}", *mib]
+        more, at = lines(out / "predictions.jsonl", at)
+        found += more
+        while waited and found >= waited[0]:
+            table.append([f"{waited.pop(0):,}", *last])
+            print(*table[-1], sep=" | ", flush=True)
+        if not running:
+            break
+        time.sleep(0.2)
     status = process.wait()
-    table = pipe_table(("rows on disk", "seconds", "resident MiB", "peak MiB"), rows)
-    return f"{count:,} files of 64², status {status}, {lines(out / 'predictions.jsonl'):,} rows:\n\n{table}"
+    columns = ("rows on disk", "seconds", "resident MiB", "peak MiB")
+    return f"{count:,} files of 64², status {status}, {found:,} rows:\n\n{pipe_table(columns, table)}"
 
 
-def lines(path: Path) -> int:
-    """Whole lines of a file; 0 if there is none."""
+def lines(path: Path, at: int) -> tuple[int, int]:
+    """(whole lines of a growing file behind its byte `at`, the byte behind them)."""
     if not path.is_file():
-        return 0
+        return 0, at
     with path.open("rb") as file:
-        return sum(part.count(b"\n") for part in iter(lambda: file.read(2**20), b""))
+        file.seek(at)
+        new = file.read()
+    return new.count(b"\n"), at + new.rfind(b"\n") + 1
 
 
-def resident(pid: int) -> tuple[int, int]:
-    """Resident memory of a process now, and its highest, MiB."""
-    said = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(said["VmRSS"].split()[0]) // 1024, int(said["VmHWM"].split()[0]) // 1024
+def resident(pid: int) -> tuple[int, int] | None:
+    """Resident memory of a process now, and its highest, MiB; None for one that ends."""
+    try:
+        said = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return int(said["VmRSS"].split()[0]) // 1024, int(said["VmHWM"].split()[0]) // 1024
+    except (OSError, KeyError):
+        return None
 
 
 if __name__ == "__main__":
