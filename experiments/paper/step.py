@@ -12,7 +12,7 @@ from anomaly_lab.build import build
 from anomaly_lab.objectives import restore
 from anomaly_lab.training.device import best_precision
 
-SIDES = (64, 128)  # of the crops on which arithmetic and memory are counted: both grow along a line through them
+SIDES = (16, 32)  # of the crops on which it counts: both grow along a line, and bf16 is slow on many processors
 
 
 class Counted(NamedTuple):
