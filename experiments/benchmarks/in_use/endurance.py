@@ -1,7 +1,7 @@
 """One image of 8,000 × 6,000, and a stream of 100,000 images: does memory stay, and are results those of the whole? It writes
 large.md and stream.md.
 
-    python experiments/benchmarks/in_use/endurance.py runs/DIRECTORY runs/TINY    # half an hour on two cores
+    python experiments/benchmarks/in_use/endurance.py runs/DIRECTORY runs/TINY    # 40 minutes on two cores
 
 The large image is scored in blocks, and as a whole where memory allows it. It is a mosaic of the test images of the first run.
 The stream consists of links to test images of the second run, at 64²: how a small network decides shows how the rest keeps.
