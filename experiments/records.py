@@ -13,16 +13,23 @@ PROTOCOL = ("date", "git", "processor", "cores", "threads", "packages")
 
 
 def keep(run: Path, target: Path, setting: dict[str, Any]) -> bool:
-    """Write `setting`, the run's metrics and its environment to `target`. Returns whether the run has finished."""
+    """Write `setting`, the run's metrics and its environment to `target`. Returns whether the run has finished.
+
+    Of an absolute path only the name is kept: the folders of a machine say nothing to others.
+    """
     if not (run / "metrics.json").is_file():
         return False
     environment = json.loads((run / "environment.json").read_text())
-    metrics = json.loads((run / "metrics.json").read_text())
+    metrics = {k: Path(v).name if _is_place(v) else v for k, v in json.loads((run / "metrics.json").read_text()).items()}
     where = {name: environment[name] for name in PROTOCOL}
     record = {**setting, "relative_error": relative_error(run), **metrics, "environment": where}
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(record, indent=1) + "\n")
     return True
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute()
 
 
 def relative_error(run: Path) -> float | None:

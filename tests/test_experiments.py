@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -349,3 +350,8 @@ def test_the_study_over_time_scores_both_corruptions(
     assert [row.split(" | ")[1:3] for row in rows] == [["restore", "2"], ["segment", "2"]]
     records = [json.loads(path.read_text()) for path in (tmp_path / "out/results").glob("*.json")]
     assert all(0 < r["own_ap"] <= 1 and 0 < r["other_auroc"] <= 1 for r in records)
+
+
+def test_no_record_of_a_study_holds_a_path_of_a_machine() -> None:
+    records = EXPERIMENTS.rglob("*.json")
+    assert [path for path in records if re.search(r'": "/', path.read_text(encoding="utf-8"))] == []
