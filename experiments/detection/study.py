@@ -1,6 +1,6 @@
 """Train the defaults on real photographs, score each run in several ways, and write results/ and the tables.
 
-    python experiments/detection/study.py DIR                           # ten minutes, three seeds, six categories: three hours
+    python experiments/detection/study.py DIR                           # ten minutes, three seeds, six categories: six hours
     python experiments/detection/study.py DIR --minutes 1 2 5 --seeds 0
 
 DIR holds the categories of experiments/real_images in MVTec AD's layout. What has finished is not repeated and trainings that
