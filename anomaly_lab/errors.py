@@ -24,7 +24,7 @@ DAMAGED = ("can't be read or written", "check the disk or the network behind it,
 REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY, errno.EACCES: DENIED, errno.EPERM: DENIED}
 NAMELESS = frozenset(REMEDIES)  # of these, an error is worth a sentence even if it names no file
 REMEDIES |= dict.fromkeys((errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG), ELSEWHERE)
-REMEDIES |= dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT), DAMAGED)
+REMEDIES |= dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN), DAMAGED)
 # what libraries say about the machine, in errors of many types → what it means, and its remedy
 WANTS = {
     r"shared memory|</torch_|shm_open|bus error|worker \(pid.*(killed|exited)|DataLoader worker(.|\n)*No space left": (

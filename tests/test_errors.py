@@ -80,6 +80,7 @@ IN_WORKER = 'Caught it in DataLoader worker process 0.\nOriginal Traceback (most
             OSError(errno.EIO, "Input/output error", "/a/b"),
             r"/a/b can't be read or written \(Input/output error\): check the disk",
         ),
+        (OSError(errno.ENOTCONN, "Transport endpoint is not connected", "/a/b"), "check the disk or the network behind it"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/a/b"), "/a/b can't be read .*: check the path"),
         (OSError(errno.ELOOP, "Too many levels of symbolic links", "/a/b"), "/a/b can't be read .*: check the path"),
         (OSError(errno.EMFILE, "Too many open files"), "too many files are open: raise the limit with ulimit -n"),

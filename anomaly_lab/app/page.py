@@ -5,6 +5,7 @@ changes some of them, and `visit.visible` makes everything that is seen from the
 """
 
 import html
+import shutil
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from anomaly_lab.data.names import IMAGE_SUFFIXES
 from anomaly_lab.errors import UserError, in_words
 
 MOST = 200  # images in a visit; for more there is `predict`
+ROOM = 16 * 2**20  # bytes for what an event shows: Gradio writes its pictures to the disk
 CHOOSE = """element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-at]");
   if (button) trigger("select", {at: Number(button.dataset.at)});
@@ -84,7 +86,10 @@ class Page:
         return mark
 
     def shown(self, seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
-        """The visit's values, and all that is visible."""
+        """The visit's values, and all that is visible. gr.Error on a full disk, where nothing can be shown."""
+        if shutil.disk_usage(self.marks.out).free < ROOM:
+            said = f"{self.marks.out} has no room for pictures: free {ROOM // 2**20} MiB and go on; the marks so far are kept"
+            raise gr.Error(html.escape(said), print_exception=False)
         found = visible(self.judge, self.marks, self.thumbs, seen, at, self.slider.threshold(given), what)
         return seen, at, *found
 

@@ -15,12 +15,13 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.status import HTTP_507_INSUFFICIENT_STORAGE
 
 from anomaly_lab.app.decide import Judge
 from anomaly_lab.app.guard import DECIDE, Guard
 from anomaly_lab.app.marks import Marks
 from anomaly_lab.app.page import mount
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import UserError, in_words
 from anomaly_lab.files import digest, of_file
 from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import load
@@ -67,13 +68,16 @@ def application(judge: Judge, marks: Marks, uploads: Path) -> FastAPI:
     @app.put(DECIDE + "{name}")
     async def decide(name: str, request: Request) -> JSONResponse:
         folder = uploads / "api"
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as own:
-            path = Path(own) / "image"
-            with path.open("wb") as file:
-                async for part in request.stream():
-                    file.write(part)
-            row = await run_in_threadpool(lambda: judge.row(judge.judge(path, name)))
+        try:
+            folder.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as own:
+                path = Path(own) / "image"
+                with path.open("wb") as file:
+                    async for part in request.stream():
+                        file.write(part)
+                row = await run_in_threadpool(lambda: judge.row(judge.judge(path, name)))
+        except OSError as error:  # a full disk
+            return JSONResponse({"error": in_words(error)}, HTTP_507_INSUFFICIENT_STORAGE)
         return JSONResponse(row, 200 if row["error"] is None else 422)
 
     mount(app, judge, marks, uploads / "thumbs")

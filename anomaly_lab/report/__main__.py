@@ -51,7 +51,10 @@ def main() -> None:
         try:
             report = build_report(options)
         except OSError as error:
-            raise unwritable(Path(error.filename or options.out), error, "out=") from error
+            place = Path(error.filename or options.out)
+            if not place.is_relative_to(options.out):  # a run on a drive that is gone
+                raise
+            raise unwritable(place, error, "out=") from error
     for note in report.notes:
         print(f"note: {note}")
     runs, groups, _ = report.records

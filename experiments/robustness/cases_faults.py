@@ -7,14 +7,16 @@ import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cases_environment import AS_USER, NO_MOUNT, NO_USER, stopped
 from cases_names import page
 from cases_use import among, calibrated, decided, told
+from marking import BROWSER
 from pictures import category, picture, put
-from trial import Case, Check, Command, Ended, accepted, evaluate, every, train
+from trial import OWN, TINY, Case, Check, Command, Ended, accepted, evaluate, every, train
 
 TEST = 160  # images to score: some seconds of work
 TRAINED = {"n_train": 9, "n_validation": 3, "n_test": TEST, "n_unmasked": 0}
@@ -47,6 +49,16 @@ def written(name: str) -> Check:
     )
 
 
+def searched(count: int) -> Check:
+    """The search ended well, with so many trials."""
+
+    def check(ended: Sequence[Ended]) -> str:
+        found = len(list(ended[-1].output.glob("trial_*/metrics.json")))
+        return f"status {ended[-1].status}" if ended[-1].status else "" if found == count else f"{found} trials, not {count}"
+
+    return check
+
+
 TRAIN = train("plain", *LONG, root="DIR/in")
 COMMANDS: dict[str, Work] = {
     "train": work(TRAIN, "out/metrics.csv", accepted(**TRAINED), Command("train", ("resume=DIR/out",))),
@@ -70,6 +82,13 @@ COMMANDS: dict[str, Work] = {
     "report": work(
         Command("report", ("runs=DIR/in/runs", "gallery=all"), hidden=(OUT,)), 1.0, page
     ),
+    "analyze": work(
+        Command("analyze", ("run=DIR/in/runs/run",), hidden=(OUT,)), 3.0, written("analysis.json"), room=16
+    ),
+    "search": work(
+        Command("search", ("trials=2", "category.name=plain", "data.root=DIR/in"), hidden=(*OWN, *TINY, "study=DIR/out")),
+        "out/trial_000/metrics.csv", searched(2),
+    ),
 }  # fmt: skip
 
 
@@ -79,6 +98,8 @@ def images(here: Path) -> None:
     for i in range(TEST - 8):
         put(here / f"in/plain/test/good/m{i:03d}.png", picture(i % 20)[0])
     shutil.copytree(here.parents[1] / "run", here / "in/runs/run")
+    config = here / "in/runs/run/config.yaml"
+    config.write_text(config.read_text().replace(str(here.parents[1] / "data"), str(here / "in")))  # its images are these
 
 
 def whole(ended: Sequence[Ended]) -> str:
@@ -116,6 +137,12 @@ def nothing_partial(ended: Sequence[Ended]) -> str:
 
 WAIT = "until ls {file} > /dev/null 2>&1; do sleep .02; done"
 GONE = 'mount --bind store in; ({wait}; umount -l in) & exec "$0" "$@"'
+DEAD = (  # a drive in user space, whose server is killed: what lies below can be named, and each look at it fails
+    'bindfs -f store in & server=$!; until mountpoint -q in; do sleep .02; done; ({wait}; kill -9 $server) & exec "$0" "$@"'
+)
+NO_FUSE = NO_MOUNT or (
+    "" if shutil.which("bindfs") and Path("/dev/fuse").exists() else "bindfs, a drive in user space, is not here"
+)
 
 
 def stored(here: Path) -> None:
@@ -131,12 +158,16 @@ def back(here: Path) -> None:
     (here / "store").rename(here / "in")
 
 
-def taken_away(one: Work) -> list[Command]:
+def taken_away(one: Work, script: str = GONE) -> list[Command]:
     """The drive goes away while it works, and comes back before the next start."""
     # a new interpreter takes four seconds to import what a forked one has
     wait = WAIT.format(file=one.begun) if isinstance(one.begun, str) else f"sleep {one.begun + 4}"
-    first = replace(one.command, start=("unshare", "-m", "sh", "-c", GONE.format(wait=wait)))
+    first = replace(one.command, start=("unshare", "-m", "sh", "-c", script.format(wait=wait)))
     return [first, replace(one.again, before=back)]
+
+
+def server_killed(one: Work) -> list[Command]:
+    return taken_away(one, DEAD)
 
 
 def said_or_done(one: Work) -> Check:
@@ -235,6 +266,36 @@ PREDICTIONS = [
         decided(10),
     ),
 ]
+NO_BROWSER = "" if BROWSER and find_spec("playwright") and find_spec("gradio") else "there is no Chromium, Playwright or Gradio"
+
+
+def marked(name: str, fault: str, right: str, impossible: str = "", **options: Any) -> Case:
+    """The page, in a browser that marks images while the fault comes."""
+    command = Command("marking.py", ("run=DIR/in/runs/run", f"images={IMAGES}", OUT, f"fault={fault}"), **options)
+    return Case(name, clock, (command,), right, marks_kept, "", NO_BROWSER or impossible)
+
+
+def marks_kept(ended: Sequence[Ended]) -> str:
+    """`marking.py` found every mark that the page had shown, and whole images."""
+    return (ended[-1].err.strip() or f"status {ended[-1].status}").splitlines()[-1] if ended[-1].status else whole(ended)
+
+
+SMALL_DISK = ("unshare", "-m", "sh", "-c", 'mkdir -p out && mount -t tmpfs -o size=64m tmpfs out && exec "$0" "$@"')
+PAGE = [
+    marked("app, killed", "kill", "every mark that was shown is kept"),
+    marked("app, full disk", "full", "the page says so, and marks again once there is room", NO_MOUNT, start=SMALL_DISK),
+    Case(
+        "app, output not writable",
+        images,
+        (Command("app", ("run=RUN", "port=0", OUT), start=AS_USER),),
+        "one sentence",
+        told("(cannot|can't|could not) be (written|read|made)"),
+        "",
+        NO_USER,
+    ),
+    marked("app, the run's drive goes away", "gone", "the page goes on, and opens again when it is back"),
+    marked("app, clock set back by a day", "none", "completed", env={"PYTHONPATH": "DIR/clock:ROOT"}),
+]
 KINDS = {
     "killed, then again": cases(images, killed, "completed, nothing partial", lambda one: every(one.done, whole)),
     "full disk": cases(
@@ -249,11 +310,15 @@ KINDS = {
     ),
     "a worker is killed": cases(
         images, orphaned, "completed, or one sentence and completed by the next start", said_or_done,
-        only={"train": COMMANDS["train"]},
+        only={name: COMMANDS[name] for name in ("train", "search")},
     ),
     "the images' drive goes away": cases(
         stored, taken_away, "completed, or one sentence and completed by the next start", said_or_done, NO_MOUNT
     ),
+    "the server of the images' drive is killed": cases(
+        stored, server_killed, "completed, or one sentence and completed by the next start", said_or_done, NO_FUSE
+    ),
     "clock set back by a day": cases(clock, set_back, "completed", lambda one: every(one.done, no_negative)),
     "predictions that are stopped": PREDICTIONS,
+    "the page": PAGE,
 }  # fmt: skip

@@ -29,7 +29,7 @@ from anomaly_lab.runs import fingerprint
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 600  # seconds until a command counts as hanging
 MODULES = {name: name for name in ("train", "evaluate", "predict", "calibrate", "export", "search")} | {
-    name: f"{name}.__main__" for name in ("report", "inspect", "app")
+    name: f"{name}.__main__" for name in ("report", "inspect", "app", "analyze")
 }
 # every training: two steps of a tiny network; the same numbers on every processor
 TINY = (

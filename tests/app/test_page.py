@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,7 +16,8 @@ import pytest
 from conftest import Finished, in_process, scores_of
 
 from anomaly_lab.app.decide import Judge
-from anomaly_lab.app.visit import slider
+from anomaly_lab.app.marks import Marks
+from anomaly_lab.app.visit import PLAIN, slider
 from anomaly_lab.calibrate import main as calibrate
 from anomaly_lab.calibration.rules import promised
 from app.served import Served
@@ -167,3 +169,13 @@ def test_controls_have_names_and_fit_a_narrow_screen(opened: Any) -> None:
     for button in page.locator("#actions button").all():
         assert button.inner_text().strip()
     assert re.search(r"levels of \d+ held-out normal images", page.get_attribute("svg.histogram", "aria-label"))
+
+
+def test_a_full_disk_is_said_at_once(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio could not write the picture, and would only say "Error"."""
+    gradio = pytest.importorskip("gradio", reason="the extra `app` is not installed")
+    from anomaly_lab.app.page import ROOM, Page
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=ROOM - 1))
+    with Marks(tmp_path / "<out>", {}) as marks, pytest.raises(gradio.Error, match=r"/&lt;out&gt; has no room .*: free 16 MiB"):
+        Page(judge, marks, tmp_path).shown([], 0, None, PLAIN)

@@ -1,7 +1,10 @@
 """The page's server as a process of its own: its API agrees with the run, and hostile requests get a refusal and no file."""
 
+import asyncio
+import errno
 import io
 import json
+import os
 import re
 import shlex
 import shutil
@@ -12,6 +15,7 @@ import threading
 import uuid
 import zlib
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import numpy as np
@@ -98,6 +102,20 @@ HOSTILE = {
     "a PNG of 8000² pixels": bomb(8000),
     "a PBM of 30000² pixels": b"P4 30000 30000\n" + bytes(1000),
 }
+
+
+def test_an_upload_that_cannot_be_kept_is_a_sentence(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gradio", reason="the extra `app` is not installed")
+    from fastapi import Request
+
+    from anomaly_lab.app import serve
+
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "image")
+    monkeypatch.setattr(serve.tempfile, "TemporaryDirectory", Mock(side_effect=full))
+    monkeypatch.setattr(serve, "mount", Mock())
+    decide = serve.application(judge, Mock(), tmp_path).routes[-1].endpoint  # type: ignore[attr-defined]
+    answer = asyncio.run(decide("a.png", Request({"type": "http"})))
+    assert (answer.status_code, b"free some space" in answer.body) == (507, True)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

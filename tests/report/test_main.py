@@ -1,14 +1,17 @@
 """The command line of the report."""
 
+import errno
 import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from fake_runs import fake_run
 
 from anomaly_lab.errors import UserError
+from anomaly_lab.report import __main__ as report
 from anomaly_lab.report.__main__ import main, parse
 
 
@@ -63,6 +66,18 @@ def test_the_command_ends_with_one_sentence_and_no_stack_trace(
     with pytest.raises(SystemExit) as end:
         main()
     assert "choose another directory with out=" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_read_is_not_called_unwritable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(tmp_path / "runs/a/metrics.json"))
+    monkeypatch.setattr(report, "build_report", Mock(side_effect=gone))
+    monkeypatch.setattr(sys, "argv", ["report", f"runs={tmp_path}", f"out={tmp_path / 'out'}"])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "runs/a/metrics.json can't be read" in said and "network" in said and "out=" not in said
 
 
 def test_tables_of_ones_own_come_last(
