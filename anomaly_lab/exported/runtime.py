@@ -1,6 +1,7 @@
 """An exported file in use: ONNX with onnxruntime, OpenVINO's with openvino, torch's with torch. Only the last needs torch."""
 
 import importlib
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from anomaly_lab.errors import UserError, printable
 from anomaly_lab.exported import digests, sizes
 from anomaly_lab.exported.metadata import KEY, OUTPUTS, from_text
+from anomaly_lab.runs.machine import cores
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}  # runtime → suffix of its files
 Run = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
@@ -30,7 +32,7 @@ class Exported:
     """A file of `python -m anomaly_lab.export`, ready to run: `Exported(file)(pixels)` → `Found`.
 
     - `runtime`: onnx, openvino or torch; None for the one that the file's suffix tells. OpenVINO also runs ONNX files.
-    - `threads`: of the computation, 0 for the runtime's own choice.
+    - `threads`: of each decision, where several threads decide at once; 0 for one decision at a time, on all cores.
 
     `record` is the file's own, see `metadata.FIELDS`. UserError for a missing runtime, and for a file that is none of ours,
     damaged or of another version.
@@ -59,11 +61,11 @@ class Exported:
         return Found(heatmap, mask, float(score), bool(defective))
 
 
-def opened(file: Path, runtime: str | None = None) -> Exported:
-    """`Exported(file, runtime)`. UserError also if the file was changed since its export."""
+def opened(file: Path, runtime: str | None = None, threads: int = 0) -> Exported:
+    """`Exported(file, runtime, threads)`. UserError also if the file was changed since its export."""
     if file.is_file():
         digests.require_unchanged(file)
-    return Exported(file, runtime)
+    return Exported(file, runtime, threads)
 
 
 def imported(name: str) -> ModuleType:
@@ -97,14 +99,19 @@ def _openvino(file: Path, threads: int) -> tuple[str | None, Run]:
     try:
         model = ov.Core().read_model(file)
         text = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) else _of_onnx(model)
-        compiled = ov.Core().compile_model(model, "CPU", options | ({"INFERENCE_NUM_THREADS": threads} if threads else {}))
+        if threads:  # a stream computes on its own threads
+            streams = max(1, (cores() // threads))
+            options |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": streams * threads}
+        compiled, own = ov.Core().compile_model(model, "CPU", options), threading.local()
     except UserError:
         raise
     except Exception as error:
         raise unreadable(file, error) from error
 
     def run(images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        found = compiled({"images": images})
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        found = own.request.infer({"images": images})
         return {name: found[name] for name in OUTPUTS}
 
     return text, run

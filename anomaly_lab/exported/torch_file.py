@@ -44,8 +44,6 @@ def opened(file: Path, threads: int) -> tuple[str | None, Run]:
     from anomaly_lab.exported.program import quietly
 
     require_data(file)
-    if threads:
-        torch.set_num_threads(threads)
     extra = {KEY: ""}
     try:
         with quietly(), file.open("rb") as stream:
@@ -54,6 +52,8 @@ def opened(file: Path, threads: int) -> tuple[str | None, Run]:
         raise unreadable(file, error) from error
 
     def run(images: Any) -> dict[str, Any]:
+        if threads:
+            torch.set_num_threads(threads)  # each thread that asks has a number of its own
         with torch.inference_mode():
             return {name: value.numpy() for name, value in zip(OUTPUTS, module(torch.from_numpy(images)), strict=True)}
 

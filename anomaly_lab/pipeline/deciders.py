@@ -35,24 +35,25 @@ class Decider(Protocol):
     source: dict[str, Any]
 
     def decide(self, image: Opened) -> Decision:
-        """The decision about an image. UserError for one that this decider can't take."""
+        """The decision about an image; several threads may ask at once. UserError for one that this decider can't take."""
 
 
-def decider(run: Path | None, model: Path | None, name: str | None) -> Decider:
-    """The decider of a run, or of an exported file with the runtime `name`. UserError as for `OfRun` and `OfFile`."""
+def decider(run: Path | None, model: Path | None, name: str | None, threads: int = 0) -> Decider:
+    """The decider of a run, or of an exported file with the runtime `name`. `threads`: of each decision, if several are made at
+    once; 0 for one at a time, on all cores. UserError as for `OfRun` and `OfFile`."""
     if model is not None:
-        return OfFile(model, name)
+        return OfFile(model, name, threads)
     assert run is not None  # the command requires one of them
     from anomaly_lab.pipeline.of_run import OfRun  # Lightning takes seconds to import, and an exported file needs none
 
-    return OfRun(run)
+    return OfRun(run, threads)
 
 
 class OfFile:
     """A file of `python -m anomaly_lab.export`. UserError as for `exported.runtime.opened`."""
 
-    def __init__(self, file: Path, name: str | None) -> None:
-        self.exported = runtime.opened(file, name)
+    def __init__(self, file: Path, name: str | None, threads: int = 0) -> None:
+        self.exported = runtime.opened(file, name, threads)
         record = self.exported.record
         self.threshold, self.min_area, self.profile = record["threshold"], record["min_area"], record["profile"]
         self.levels, self.preprocessing = record["levels"] or None, Preprocessing(**record["preprocessing"])

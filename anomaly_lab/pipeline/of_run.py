@@ -1,9 +1,12 @@
 """A finished run that decides about images."""
 
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from anomaly_lab.calibration.levels import detect
 from anomaly_lab.errors import UserError
@@ -18,9 +21,10 @@ from anomaly_lab.scored import look, preprocessing_of
 class OfRun:
     """A finished run, through `scored.look`. UserError for a run that is missing, damaged or without a threshold."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, threads: int = 0) -> None:
         trained = load(run)
-        self.module = trained.module
+        self.module, self.threads = trained.module, threads
+        self._one = nullcontext() if self.module.device.type == "cpu" else threading.Lock()  # a GPU works for one at a time
         self.threshold, self.min_area = float(self.module.threshold), int(self.module.hparams["min_area"])
         if not np.isfinite(self.threshold):
             raise UserError(f"{run} has no threshold: let it finish with python -m anomaly_lab.train resume={run}")
@@ -30,5 +34,8 @@ class OfRun:
 
     def decide(self, image: Opened) -> Decision:
         """The run's decision, on its device and in its precision."""
-        found = look(self.module, image.X, image.size, way=image.way)
+        if self.threads:
+            torch.set_num_threads(self.threads)  # each thread that asks has a number of its own
+        with self._one:
+            found = look(self.module, image.X, image.size, way=image.way)
         return Decision(found.heatmap, found.score, detect(found.heatmap, self.threshold, self.min_area))

@@ -3,23 +3,27 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from anomaly_lab.calibration.drift import Drift, Shift
 from anomaly_lab.calibration.rules import promised
 from anomaly_lab.data.inputs import STANDARD_INPUT, arriving, inputs
+from anomaly_lab.data.pieces import LARGEST
 from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.files import digest, read_json, write_json
 from anomaly_lab.pipeline.contact import Contact
 from anomaly_lab.pipeline.deciders import Decider, decider
-from anomaly_lab.pipeline.reading import name_of, opened
+from anomaly_lab.pipeline.reading import in_order, name_of, opened
 from anomaly_lab.pipeline.rows import COLUMNS, Draw, Row, cell_again, cells, row_of
-from anomaly_lab.pipeline.saved import write_coco, write_png
+from anomaly_lab.pipeline.saved import Opened, write_coco, write_png
 from anomaly_lab.progress import watched
 from anomaly_lab.runs import lock
 from anomaly_lab.runs.journal import Journal
+from anomaly_lab.runs.machine import cores
 
 log = logging.getLogger(__name__)
 Scored = tuple[Row, Draw | None]
@@ -37,6 +41,7 @@ class Options(NamedTuple):
     out: Path | None
     save: frozenset[str]
     workers: int
+    at_once: int
     watch: bool
     engine: str
 
@@ -55,7 +60,8 @@ class Predicted(NamedTuple):
 
 def predict(options: Options) -> Predicted:
     """Score every image that has no row yet, write rows, pictures and summary.json. UserError for a run without a threshold."""
-    judge = decider(options.run, options.model, options.runtime)
+    threads = 0 if options.at_once == 1 else max(1, cores() // options.at_once)
+    judge = decider(options.run, options.model, options.runtime, threads)
     source = judge.source | {"images": options.images}
     out = options.out or Path("predictions") / f"{Path(options.images).stem or 'names'}_{digest(source)[:8]}"
     out.mkdir(parents=True, exist_ok=True)
@@ -103,7 +109,7 @@ def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact
         scored: Iterator[Scored] = ((row, None) for row in found_there)
     else:
         found = opened(fresh, judge.preprocessing, 1 if options.watch else options.workers)
-        scored = (row_of(judge, options.save, out, path, item) for path, item in found)
+        scored = _scored(judge, options, out, found)
     for row, draw in watched(scored, "Predicting", total):
         if row["error"] is not None and not os.access(row["path"], os.F_OK):
             _require_there(options.images)
@@ -111,6 +117,19 @@ def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact
             if draw is not None:
                 contact.see(row["path"], row["score"], draw)
             yield row
+
+
+def _scored(judge: Decider, options: Options, out: Path, found: Iterator[tuple[Path, Opened | str]]) -> Iterator[Scored]:
+    """Rows in the order of the images, `options.at_once` of them under way; of images above `LARGEST`, one."""
+    alone = threading.Lock()
+
+    def score(given: tuple[Path, Opened | str]) -> Scored:
+        path, item = given
+        large = isinstance(item, Opened) and item.size[0] * item.size[1] > LARGEST
+        with alone if large else nullcontext():
+            return row_of(judge, options.save, out, path, item)
+
+    return map(score, found) if options.at_once == 1 else in_order(score, found, options.at_once)
 
 
 def _require_there(images: str) -> None:

@@ -1,15 +1,19 @@
 """Images read ahead of the network."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from anomaly_lab.data.images import read_image
 from anomaly_lab.data.preprocessing import Preprocessing
 from anomaly_lab.data.scoring_data import prepared
 from anomaly_lab.errors import UserError, as_sentence, is_text, printable
 from anomaly_lab.pipeline.saved import Opened
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) -> Iterator[tuple[Path, Opened | str]]:
@@ -18,25 +22,28 @@ def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) ->
     Decoding and resizing run in OpenCV, which lets threads run at the same time.
     """
 
-    def read(path: Path) -> Opened | str:
+    def read(path: Path) -> tuple[Path, Opened | str]:
         if not is_text(str(path)):
-            return f"{name_of(path)} has a name that is no text in UTF-8: rename it"
+            return path, f"{name_of(path)} has a name that is no text in UTF-8: rename it"
         try:
             stored = read_image(path)
-            return Opened(stored, *prepared(stored, preprocessing))
+            return path, Opened(stored, *prepared(stored, preprocessing))
         except (OSError, UserError, MemoryError) as error:
-            return as_sentence(error) or printable(f"{path} can't be read ({error})")
+            return path, as_sentence(error) or printable(f"{path} can't be read ({error})")
 
+    return in_order(read, paths, workers)
+
+
+def in_order(function: Callable[[Given], Made], items: Iterable[Given], workers: int) -> Iterator[Made]:
+    """`function` of each item, in the items' order. So many threads work ahead, on at most twice as many items."""
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Path, Future[Opened | str]]] = deque()
-        for path in paths:
-            waiting.append((path, pool.submit(read, path)))
+        waiting: deque[Future[Made]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
             if len(waiting) >= 2 * workers - 1:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                yield waiting.popleft().result()
         while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            yield waiting.popleft().result()
 
 
 def name_of(path: Path) -> str:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_each_runtime_decides_as_the_run(runtime: str, file: str, files: dict[st
         assert found.defective == bool(found.mask.any())
         decisions.append(found.defective)
     assert len(set(decisions)) == 2, "the threshold splits these images"
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino", "torch"])
+def test_several_threads_decide_at_once(runtime: str, files: dict[str, Path]) -> None:
+    images, exported = pictures(6) * 4, Exported(files[runtime], threads=1)
+    alone = [Exported(files[runtime])(image).heatmap for image in images]
+    with ThreadPoolExecutor(3) as pool:
+        for found, expected in zip(pool.map(exported, images), alone, strict=True):
+            np.testing.assert_allclose(found.heatmap, expected, atol=1e-6)
 
 
 def test_the_graph_takes_any_number_of_images(onnx_export: Path) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +71,27 @@ def test_images_that_are_gone_make_no_rows_of_errors(
     again = predict(tmp_path, f"run={finished.directory}", "images=in", "out=out")
     rows = [json.loads(line) for line in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
     assert again.status == 0 and len(rows) == len(list(images.rglob("*.png"))) and not any(row["error"] for row in rows)
+
+
+def test_of_large_images_one_is_decided_at_a_time(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes gigabytes; small ones are decided three at a time."""
+    real, under_way, most = module.row_of, [0], [0]
+    together = threading.Barrier(3)
+
+    def row_of(*given: Any) -> Any:
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        if module.LARGEST > 1:
+            with suppress(threading.BrokenBarrierError):
+                together.wait(2)
+        time.sleep(0.01)
+        found = real(*given)
+        under_way[0] -= 1
+        return found
+
+    monkeypatch.setattr(module, "row_of", row_of)
+    options = [f"run={finished.directory}", f"images={finished.root / 'stripes/test'}", "at_once=3"]
+    assert predict(tmp_path, *options, "out=small").status == 0 and most[0] == 3
+    monkeypatch.setattr(module, "LARGEST", 1)
+    most[0] = 0
+    assert predict(tmp_path, *options, "out=large").status == 0 and most[0] == 1

@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 PEERS = HERE.parent / "peers/of_anomalib.py"
 SIDES = (256, 1024)
 RUNTIMES: dict[str, tuple[str, ...] | None] = {  # name → arguments of the export; None: the run itself
-    "torch, bf16": None,
+    "torch": None,
     "onnx": ("format=onnx",),
     "openvino": ("format=openvino",),
     "openvino, int8": ("format=openvino", "precision=int8", "tolerate=1000"),
@@ -45,14 +45,16 @@ ALONE = """
 import sys, time, json
 from pathlib import Path
 from anomaly_lab.pipeline.deciders import decider
-from anomaly_lab.pipeline.reading import opened
+from anomaly_lab.pipeline.reading import in_order, opened
+from anomaly_lab.predict import AT_ONCE
+from anomaly_lab.runs.machine import cores
+at_once = min(cores(), AT_ONCE)  # as predict does
 run, model, runtime, folder = (None if a == "-" else a for a in sys.argv[1:])
-judge = decider(run and Path(run), model and Path(model), runtime)
+judge = decider(run and Path(run), model and Path(model), runtime, max(1, cores() // at_once))
 images = [image for _, image in opened(sorted(Path(folder).iterdir())[:40], judge.preprocessing, 1)]
-judge.decide(images[0])
+decided = list(in_order(judge.decide, images[:at_once], at_once))
 start = time.perf_counter()
-for image in images:
-    judge.decide(image)
+decided = sum(1 for _ in in_order(judge.decide, images, at_once))
 print(json.dumps(len(images) / (time.perf_counter() - start)))
 """
 
