@@ -18,7 +18,7 @@ LAUNCHERS: dict[str, Sequence[str]] = {
         *("hydra.launcher.array_parallelism={jobs}", "hydra.launcher.timeout_min={minutes}"),
         *("hydra.launcher.gpus_per_node=1", "hydra.launcher.cpus_per_task=8"),
     ],
-    "ray": ["hydra.launcher.ray.remote.num_gpus=1", "hydra.launcher.ray.remote.num_cpus=8"],
+    "ray": ["+hydra.launcher.ray.remote.num_gpus=1", "+hydra.launcher.ray.remote.num_cpus=8"],
 }
 
 

@@ -27,12 +27,15 @@ def test_a_launcher_that_is_not_installed_is_named_with_its_remedy(
     [
         ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
         ["hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=5"],
+        ["hydra/launcher=ray", "+hydra.launcher.ray.remote.num_cpus=1"],
     ],
     ids=lambda options: options[0].split("=")[1],
 )
 def test_jobs_run_beside_each_other_and_one_that_fails_stays_alone(
     data_root: Path, tmp_path: Path, launcher: list[str]
 ) -> None:
+    if not command_line.is_installed(command_line.LAUNCHERS[launcher[0].split("=")[1]][0]):
+        pytest.skip(f"{launcher[0]} is not installed")
     few = ["trainer.max_epochs=1", "data.steps_per_epoch=2", "objective.lam=0.3,7"]
     command = [sys.executable, "-m", "anomaly_lab.train", "-m", *stripes(data_root), *few, *launcher, "hydra.sweep.dir=sweep"]
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
