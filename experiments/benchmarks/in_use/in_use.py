@@ -3,8 +3,9 @@
     python experiments/benchmarks/in_use/in_use.py runs/DIRECTORY               # half an hour on two cores
     python experiments/benchmarks/in_use/in_use.py runs/DIRECTORY --peers PYTHON
 
-Each setting is a prediction of its own process over the same files, and once more with one file for the start. The network
-alone is the same decision, in one process, without reading files or writing rows. The run should have test images of 256².
+Each setting is a prediction of its own process over the same files, once more with one decision at a time, and once with one
+file for the start. The network alone is the same decisions, in one process, without reading files or writing rows. The run
+should have test images of 256².
 PYTHON is one that has anomalib, see ../peers: its models decide about the same files, with its own inferencer.
 """
 
@@ -36,8 +37,8 @@ RUNTIMES: dict[str, tuple[str, ...] | None] = {  # name → arguments of the exp
     "torch.export": ("format=torch_export",),
 }
 MODELS = {"patchcore": "anomalib PatchCore, OpenVINO", "efficient_ad": "anomalib EfficientAD-S, OpenVINO"}
-TITLES = ("side", "runtime", "images/s", "alone, images/s", "alone / end to end", "median ms", "95th percentile, ms",
-          "first decision, s", "peak MiB", "decided differently", "AUPRO, change")  # fmt: skip
+TITLES = ("side", "runtime", "images/s", "with at_once=1", "alone, images/s", "alone / end to end", "median ms",
+          "95th percentile, ms", "first decision, s", "peak MiB", "decided differently", "AUPRO, change")  # fmt: skip
 ROWS = "predictions.jsonl"
 NORMAL = 25  # images for PatchCore's bank; more make it larger and slower
 VERSION = "import importlib.metadata as m; print(m.version('anomalib'), 'with OpenVINO', m.version('openvino'))"
@@ -137,6 +138,7 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
         agreement = json.loads(next(file.parent.glob(f"{file.name}*.json")).read_text())["as_the_run_decides"]
         decider = [f"model={file}"]
     measured = predicted(decider, images, folder / "out")
+    one_at_a_time = predicted([*decider, "at_once=1"], images, folder / "out").rate
     start = predicted(decider, images / "0000.jpg", folder / "out")
     place = [str(run), "-", "-"] if exported is None else ["-", decider[0].removeprefix("model="), "-"]
     alone = float(
@@ -146,7 +148,7 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
     change = (
         "–" if agreement is None or agreement.get("aupro") is None else f"{agreement['aupro'] - agreement['aupro_run']:+.4f}"
     )
-    return [*cells(measured, alone, start), differ, change]
+    return [*cells(measured, one_at_a_time, alone, start), differ, change]
 
 
 def exported_peers(python: Path, run: Path, folder: Path) -> tuple[dict[str, Path], list[str]]:
@@ -180,12 +182,13 @@ def peer_row(python: Path, model: Path, images: Path, out: Path) -> list[str]:
 
     for _ in range(2):  # the first start fills its inferencer's cache of compiled models
         start = timed(command(images / "0000.jpg"), out)
-    return [*cells(timed(command(images), out), None, start), "–", "–"]
+    return [*cells(timed(command(images), out), None, None, start), "–", "–"]
 
 
-def cells(measured: Measured, alone: float | None, start: Measured) -> list[str]:
-    """The cells of speed: of all images, of the decision alone, and of a start with one image."""
+def cells(measured: Measured, one_at_a_time: float | None, alone: float | None, start: Measured) -> list[str]:
+    """The cells of speed: of all images, with one decision at a time, of decisions alone, and of a start with one image."""
     of_decision = ["–", "–"] if alone is None else [f"{alone:.1f}", f"{alone / measured.rate:.2f}"]
+    of_decision.insert(0, "–" if one_at_a_time is None else f"{one_at_a_time:.1f}")
     latency = [f"{statistics.median(measured.ms):.0f}", f"{np.quantile(measured.ms, 0.95):.0f}"]
     return [f"{measured.rate:.1f}", *of_decision, *latency, f"{start.first:.1f}", f"{measured.mib:.0f}"]
 
