@@ -70,7 +70,11 @@ def search(arguments: list[str]) -> None:
             drawn = {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()}
         _run(study, trial.number, drawn, training, folder)
     trials = study.get_trials(deepcopy=False)
+    if elsewhere := [str(trial.number) for trial in trials if not trial.state.is_finished()]:
+        print(f"another process trains trial {', '.join(elsewhere)}: start the same command again when it has ended")
     if all(trial.value is None for trial in trials):
+        if elsewhere:
+            return
         raise UserError(f"none of {len(trials)} trials in {folder} has succeeded: their error.txt say why")
     best = study.best_trial
     print(f"{folder}: of {len(trials)} trials number {best.number} has the highest proxy, {best.value:.4f}, with")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from conftest import stripes
@@ -82,6 +83,25 @@ def test_a_trial_that_was_cut_off_is_made_with_the_same_parameters(
     # the search was killed after the trial ended and before the study recorded it: the trial is not repeated
     monkeypatch.setattr(search, "_train", killed)
     search.search([*COMMAND, "trials=3"])
+
+
+def test_a_trial_whose_search_was_killed_is_told_while_it_is_trained_and_counted_afterwards(
+    trainings: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kill -9 of a search leaves its training, which works on."""
+    train = search._train
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "_train", Mock(side_effect=OSError("killed")))
+        with pytest.raises(OSError, match="killed"):
+            search.search([*COMMAND, "trials=1"])
+        patch.setattr(search.lock, "in_use", lambda run: run.name == "trial_000")
+        search.search([*COMMAND, "trials=1"])
+        assert capsys.readouterr().out.endswith(
+            "another process trains trial 0: start the same command again when it has ended\n"
+        )
+    monkeypatch.setattr(search, "_train", train)
+    search.search([*COMMAND, "trials=1"])
+    assert "of 1 trials number 0 has the highest proxy" in capsys.readouterr().out and len(trainings) == 1
 
 
 def test_a_signal_to_the_search_alone_reaches_the_training_once(tmp_path: Path) -> None:

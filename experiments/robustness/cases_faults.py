@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -59,6 +60,14 @@ def searched(count: int) -> Check:
     return check
 
 
+def ended_alone(here: Path) -> None:
+    """A search that was killed leaves a training, which ends by itself; wait for it."""
+    for _ in range(600):
+        if (here / "out/trial_000/metrics.json").is_file():
+            break
+        time.sleep(0.1)
+
+
 TRAIN = train("plain", *LONG, root="DIR/in")
 COMMANDS: dict[str, Work] = {
     "train": work(TRAIN, "out/metrics.csv", accepted(**TRAINED), Command("train", ("resume=DIR/out",))),
@@ -88,6 +97,8 @@ COMMANDS: dict[str, Work] = {
     "search": work(
         Command("search", ("trials=2", "category.name=plain", "data.root=DIR/in"), hidden=(*OWN, *TINY, "study=DIR/out")),
         "out/trial_000/metrics.csv", searched(2),
+        Command("search", ("trials=2", "category.name=plain", "data.root=DIR/in"), hidden=(*OWN, *TINY, "study=DIR/out"),
+                before=ended_alone),
     ),
 }  # fmt: skip
 
