@@ -90,7 +90,8 @@ def results(cases: Sequence[tuple[str, Case]], base: Path, jobs: int) -> Iterato
         if record.is_file():
             yield json.loads(record.read_text())
         else:
-            yield {"number": number, "kind": kind, "case": case.name, "wrong": "could not be tried"}
+            known = {"number": number, "kind": kind, "case": case.name, "source": case.source, "right": case.right}
+            yield known | {"command": "", "status": "", "said": "", "wrong": "could not be tried"}
 
 
 def row(number: int, kind: str, case: Case, base: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would the page
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     run, out, fault = Path(given["run"]), Path(given["out"]), given["fault"]
     images, away = sorted(Path(given["images"]).rglob("*.png"))[:IMAGES], run.with_name("away")
