@@ -310,7 +310,7 @@ PAGE = [
 KINDS = {
     "killed, then again": cases(images, killed, "completed, nothing partial", lambda one: every(one.done, whole)),
     "full disk": cases(
-        images, full, "one sentence, nothing partial", lambda one: every(told("space|written"), nothing_partial), NO_MOUNT
+        images, full, "one sentence, nothing partial", lambda one: every(told("space|written|stopped in"), nothing_partial), NO_MOUNT
     ),
     "output not writable": cases(
         images,
