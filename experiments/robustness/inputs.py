@@ -159,6 +159,7 @@ def main() -> None:
     if not cases:
         parser.error(f"no case is called {' or '.join(options.only)}")
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true"}
+    torch.set_num_threads(1)  # of forked commands, which know torch already
     began, rows = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="robustness-", ignore_cleanup_errors=True) as name:
         base = Path(name)
