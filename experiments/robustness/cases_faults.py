@@ -201,7 +201,8 @@ def orphaned(one: Work) -> list[Command]:
     """Its worker is killed."""
     script = WORKERS.format(wait=WAIT.format(file=one.begun))
     more = replace(one.command, arguments=(*one.command.arguments, "data.num_workers=1", *MANY_STEPS))
-    return [replace(more, start=("sh", "-c", script)), one.again]
+    again = replace(one.again, arguments=more.arguments) if one.again.name == "search" else one.again  # resume= knows them
+    return [replace(more, start=("sh", "-c", script)), again]
 
 
 MANY_STEPS = ("data.steps_per_epoch=30",)
@@ -310,7 +311,8 @@ PAGE = [
 KINDS = {
     "killed, then again": cases(images, killed, "completed, nothing partial", lambda one: every(one.done, whole)),
     "full disk": cases(
-        images, full, "one sentence, nothing partial", lambda one: every(told("space|written|stopped in"), nothing_partial), NO_MOUNT
+        images, full, "one sentence, nothing partial",
+        lambda one: every(told("space|written|stopped in"), nothing_partial), NO_MOUNT,
     ),
     "output not writable": cases(
         images,
