@@ -13,8 +13,8 @@ images=PATH           an image, a folder with all below it, a pattern, a text fi
 out=DIR               the directory to write to (default: predictions/<name>_<digest of run and images>)
 save=KINDS            pictures of each image: overlays, masks, heatmaps (float16), coco; several with commas
 workers=N             threads that read images ahead (default: 2); with engine=ray, processes
-at_once=N             decisions at a time, which share the cores: more images a second, but each takes longer
-                      (default: the number of cores, at most 4; 1 with watch=true)
+parallel=N            images decided side by side, which share the cores: more images a second, but each takes longer
+                      (default: the number of cores, at most 4; 1 with watch=true and images=-)
 engine=ray            score by the workers of a Ray cluster, or of this machine (pip install 'anomaly_lab[ray]')
 watch=true            wait for images that come into the folder, until Ctrl-C
 fail_on_defect=true   end with status 1 if an image is defective
@@ -35,14 +35,14 @@ from typing import TYPE_CHECKING
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
 from anomaly_lab.runs import arguments
-from anomaly_lab.runs.machine import cores
+from anomaly_lab.runs.machine import allowed
 
 if TYPE_CHECKING:
     from anomaly_lab.pipeline.predict import Options, Predicted
 
-KEYS = ("run", "model", "runtime", "images", "out", "save", "workers", "at_once", "watch", "engine", "fail_on_defect")
+KEYS = ("run", "model", "runtime", "images", "out", "save", "workers", "parallel", "watch", "engine", "fail_on_defect")
 RUNTIMES = ("onnx", "openvino", "torch")
-AT_ONCE = 4  # each decision under way needs memory of its own
+PARALLEL = 4  # decisions side by side; each needs memory of its own
 
 
 def parse(given: Sequence[str]) -> tuple["Options", bool]:
@@ -64,8 +64,6 @@ def parse(given: Sequence[str]) -> tuple["Options", bool]:
         raise UserError(f"save is {values['save']}: {unknown[0]!r} is none of {', '.join(KINDS)}")
     if (engine := values.get("engine", "local")) not in ENGINES:
         raise UserError(f"engine is {engine}: it must be {' or '.join(ENGINES)}")
-    watch = arguments.switch("watch", values.get("watch", "false"))
-    usual = 1 if watch else min(cores(), AT_ONCE)
     options = Options(
         run=arguments.path(values["run"]) if "run" in values else None,
         model=arguments.path(values["model"]) if "model" in values else None,
@@ -74,10 +72,14 @@ def parse(given: Sequence[str]) -> tuple["Options", bool]:
         out=arguments.path(values["out"]) if "out" in values else None,
         save=save,
         workers=arguments.whole("workers", values.get("workers", "2"), 1),
-        at_once=arguments.whole("at_once", values.get("at_once", str(usual)), 1),
-        watch=watch,
+        parallel=arguments.whole("parallel", values.get("parallel", str(min(allowed(), PARALLEL))), 1),
+        watch=arguments.switch("watch", values.get("watch", "false")),
         engine=engine,
     )
+    if "parallel" in values and (options.live or engine == "ray"):
+        how = "engine=ray" if engine == "ray" else "watch=true" if options.watch else "images=-"
+        raise UserError(f"parallel is {values['parallel']}, but {how} decides about one image after the other: leave it out")
+    options = options._replace(parallel=1) if options.live or engine == "ray" else options
     return options, arguments.switch("fail_on_defect", values.get("fail_on_defect", "false"))
 
 

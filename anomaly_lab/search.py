@@ -4,7 +4,8 @@
     python -m anomaly_lab.search +category=carpet objective=restore trials=40     # continues with 20 more
 
 trials= is the number of trials in the end, study= their folder. All other options are for anomaly_lab.train. If the search is
-stopped or killed, the same command continues it, and the trial that was cut off. Several processes may share a study.
+stopped or killed, the same command continues it, and the trial that was cut off; for trials that failed it makes others.
+Several processes may share a study.
 """
 
 from anomaly_lab.signals import at_once, deferred
@@ -64,13 +65,16 @@ def search(arguments: list[str]) -> None:
     for trial in study.get_trials(deepcopy=False):
         if not trial.state.is_finished():  # it was cut off, or another process works at it: _run finds out
             _run(study, trial.number, trial.params, training, folder)
-    while len(study.get_trials(deepcopy=False)) < int(wanted):
+    # what failed at an earlier start is made up for, since its cause may be gone: a network drive that is back
+    before = sum(trial.state.name == "FAIL" for trial in study.get_trials(deepcopy=False))
+    while len(study.get_trials(deepcopy=False)) - before < int(wanted):
         with deferred():  # else the journal can stay locked
             trial = study.ask()
             drawn = {name: trial.suggest_float(name, low, high) for name, (_, low, high) in SPACE.items()}
         _run(study, trial.number, drawn, training, folder)
     trials = study.get_trials(deepcopy=False)
-    if elsewhere := [str(trial.number) for trial in trials if not trial.state.is_finished()]:
+    unfinished = (trial.number for trial in trials if not trial.state.is_finished())
+    if elsewhere := [str(number) for number in unfinished if lock.in_use(_place(folder, number))]:
         print(f"another process trains trial {', '.join(elsewhere)}: start the same command again when it has ended")
     if all(trial.value is None for trial in trials):
         if elsewhere:
@@ -112,11 +116,15 @@ def _study(folder: Path) -> Any:
     return study
 
 
+def _place(folder: Path, number: int) -> Path:
+    return folder / f"trial_{number:03d}"
+
+
 def _run(study: Any, number: int, parameters: dict[str, float], training: list[str], folder: Path) -> None:
     """Train a trial, unless it has finished, and tell the study its proxy, or that it failed."""
     from optuna.trial import TrialState
 
-    run = folder / f"trial_{number:03d}"
+    run = _place(folder, number)
     if not (run / "metrics.json").is_file():
         if not parameters or lock.in_use(run):  # it was killed before it drew parameters, or another process works at it
             return

@@ -15,7 +15,7 @@ import pytest
 from conftest import Ended, Finished, in_process, scores_of, sentence
 
 from anomaly_lab.predict import main, parse
-from anomaly_lab.runs.machine import cores
+from anomaly_lab.runs.machine import allowed
 
 
 @pytest.fixture
@@ -64,11 +64,13 @@ def test_rows_are_those_of_the_run_s_own_test(finished: Finished, images: Path, 
     assert cv2.imread(str(tmp_path / "out/contact.png")).shape[1] > 300
 
 
-def test_rows_are_the_same_however_many_are_decided_at_once(finished: Finished, images: Path, tmp_path: Path) -> None:
+def test_rows_are_the_same_however_many_are_decided_side_by_side(finished: Finished, images: Path, tmp_path: Path) -> None:
     found = []
-    for at_once in (1, 3):
-        assert predict(tmp_path, f"run={finished.directory}", "images=in", f"out={at_once}", f"at_once={at_once}").status == 0
-        found.append(lines(tmp_path / str(at_once)))
+    for parallel in (1, 3):
+        assert (
+            predict(tmp_path, f"run={finished.directory}", "images=in", f"out={parallel}", f"parallel={parallel}").status == 0
+        )
+        found.append(lines(tmp_path / str(parallel)))
     for one, three in zip(*found, strict=True):
         assert [one[name] for name in ("path", "error")] == [three[name] for name in ("path", "error")]
         if one["error"] is None:
@@ -151,7 +153,10 @@ def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_pa
         (["run=r"], "images is missing: add images=PATH"),
         (["run=r", "images=in", "save=maps"], "save is maps: 'maps' is none of overlays, masks, heatmaps, coco"),
         (["run=r", "images=in", "workers=0"], "workers is 0: it must be a whole number of at least 1"),
-        (["run=r", "images=in", "at_once=0"], "at_once is 0: it must be a whole number of at least 1"),
+        (["run=r", "images=in", "parallel=0"], "parallel is 0: it must be a whole number of at least 1"),
+        (["run=r", "images=-", "parallel=2"], "parallel is 2, but images=- decides about one image after the other: leave"),
+        (["run=r", "images=in", "parallel=2", "watch=true"], "parallel is 2, but watch=true decides"),
+        (["run=r", "images=in", "parallel=2", "engine=ray"], "parallel is 2, but engine=ray decides"),
         (["run=r", "images=in", "watch=yes"], "watch is yes: it must be true or false"),
         (["run=r", "images=in", "engine=spark"], "engine is spark: it must be local or ray"),
         (["run=r", "images=in", "size=3"], "size=3 is not understood: give run=, model="),
@@ -174,5 +179,6 @@ def test_help_needs_no_torch() -> None:
 def test_the_defaults_are_those_of_the_help() -> None:
     options, fail = parse(["run=r", "images=in"])
     assert (options.out, options.save, options.workers, options.watch, fail) == (None, frozenset(), 2, False, False)
-    assert (options.engine, options.at_once) == ("local", min(cores(), 4))
-    assert parse(["run=r", "images=in", "watch=true"])[0].at_once == 1
+    assert (options.engine, options.parallel) == ("local", min(allowed(), 4))
+    for alone in (["images=in", "watch=true"], ["images=-"], ["images=in", "engine=ray"]):
+        assert parse(["run=r", *alone])[0].parallel == 1

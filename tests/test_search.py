@@ -130,6 +130,10 @@ def test_trials_that_fail_do_not_end_the_search(trainings: list[list[str]]) -> N
     with pytest.raises(UserError, match=r"none of 2 trials in study has succeeded"):
         search.search(["+category=carpet", "seed=13", "study=study", "trials=2"])
     assert len(trainings) == 2
+    search.search(["+category=carpet", "seed=1", "study=study", "trials=2"])
+    assert len(trainings) == 4, "the cause is gone: two others are made"
+    search.search(["+category=carpet", "seed=1", "study=study", "trials=2"])
+    assert len(trainings) == 4
 
 
 @pytest.mark.parametrize("trials", ["0", "many", "-1"])

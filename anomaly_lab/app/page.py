@@ -87,7 +87,11 @@ class Page:
 
     def shown(self, seen: list[Judged], at: int, given: Any, what: str) -> tuple[Any, ...]:
         """The visit's values, and all that is visible. gr.Error on a full disk, where nothing can be shown."""
-        if shutil.disk_usage(self.marks.out).free < ROOM:
+        try:
+            room = shutil.disk_usage(self.marks.out).free
+        except OSError as error:
+            raise gr.Error(html.escape(in_words(error)), print_exception=False) from error
+        if room < ROOM:
             said = f"{self.marks.out} has no room for pictures: free {ROOM // 2**20} MiB and go on; the marks so far are kept"
             raise gr.Error(html.escape(said), print_exception=False)
         found = visible(self.judge, self.marks, self.thumbs, seen, at, self.slider.threshold(given), what)

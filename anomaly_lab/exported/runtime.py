@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anomaly_lab.errors import UserError, printable
 from anomaly_lab.exported import digests, sizes
 from anomaly_lab.exported.metadata import KEY, OUTPUTS, from_text
-from anomaly_lab.runs.machine import cores
+from anomaly_lab.runs.machine import allowed, each
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}  # runtime → suffix of its files
 Run = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
@@ -32,20 +32,28 @@ class Exported:
     """A file of `python -m anomaly_lab.export`, ready to run: `Exported(file)(pixels)` → `Found`.
 
     - `runtime`: onnx, openvino or torch; None for the one that the file's suffix tells. OpenVINO also runs ONNX files.
-    - `threads`: of each decision, where several threads decide at once; 0 for one decision at a time, on all cores.
+    - `parallel`: decisions side by side, each asked for by a thread of its own, which calls `begin` first.
 
     `record` is the file's own, see `metadata.FIELDS`. UserError for a missing runtime, and for a file that is none of ours,
     damaged or of another version.
     """
 
-    def __init__(self, file: Path, runtime: str | None = None, threads: int = 0) -> None:
+    def __init__(self, file: Path, runtime: str | None = None, parallel: int = 1) -> None:
         name = runtime or next((name for name, suffix in SUFFIXES.items() if suffix == file.suffix), None)
         if name is None or file.suffix not in (SUFFIXES[name], *((".onnx",) if name == "openvino" else ())):
             raise UserError(f"{file} has no suffix of runtime {name or 'onnx, openvino or torch'}: give a file of our export")
         if not file.is_file():
             raise UserError(f"{file}: there is no such file")
-        text, self._run = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}[name](file, threads)
+        text, self._run = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}[name](file, parallel)
         self.file, self.record = file, from_text(text, str(file))
+        self._runtime, self._parallel = name, parallel
+
+    def begin(self) -> None:
+        """Called once in each thread that asks beside others."""
+        if self._runtime == "torch":
+            import torch
+
+            torch.set_num_threads(each(self._parallel))
 
     def __call__(self, pixels: NDArray[Any]) -> Found:
         """Decide about an image (H, W, 1) or (H, W, 3) uint8, as stored. UserError for another size or type."""
@@ -61,11 +69,11 @@ class Exported:
         return Found(heatmap, mask, float(score), bool(defective))
 
 
-def opened(file: Path, runtime: str | None = None, threads: int = 0) -> Exported:
-    """`Exported(file, runtime, threads)`. UserError also if the file was changed since its export."""
+def opened(file: Path, runtime: str | None = None, parallel: int = 1) -> Exported:
+    """`Exported(file, runtime, parallel)`. UserError also if the file was changed since its export."""
     if file.is_file():
         digests.require_unchanged(file)
-    return Exported(file, runtime, threads)
+    return Exported(file, runtime, parallel)
 
 
 def imported(name: str) -> ModuleType:
@@ -81,10 +89,12 @@ def unreadable(file: Path, error: Exception) -> UserError:
     return UserError(f"{file} is no model, or damaged ({printable(str(error))[:160]}): export the run again")
 
 
-def _onnx(file: Path, threads: int) -> tuple[str | None, Run]:
+def _onnx(file: Path, parallel: int) -> tuple[str | None, Run]:
     ort = imported("onnxruntime")
     options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 4
+    options.log_severity_level = 4
+    if parallel > 1:  # the threads that ask compute, too; what they share beside themselves is one pool
+        options.intra_op_num_threads = 1 if each(parallel) == 1 else allowed()
     try:
         session = ort.InferenceSession(str(file), options, providers=ort.get_available_providers())
     except Exception as error:  # of onnxruntime's own types
@@ -93,15 +103,14 @@ def _onnx(file: Path, threads: int) -> tuple[str | None, Run]:
     return text, lambda images: dict(zip(OUTPUTS, session.run([*OUTPUTS], {"images": images}), strict=True))
 
 
-def _openvino(file: Path, threads: int) -> tuple[str | None, Run]:
+def _openvino(file: Path, parallel: int) -> tuple[str | None, Run]:
     ov = imported("openvino")
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # else processors with bfloat16 round labels and heatmap
     try:
         model = ov.Core().read_model(file)
         text = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) else _of_onnx(model)
-        if threads:  # a stream computes on its own threads
-            streams = max(1, (cores() // threads))
-            options |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": streams * threads}
+        if parallel > 1:  # a stream computes on threads of its own
+            options |= {"NUM_STREAMS": str(parallel), "INFERENCE_NUM_THREADS": parallel * each(parallel)}
         compiled, own = ov.Core().compile_model(model, "CPU", options), threading.local()
     except UserError:
         raise
@@ -123,7 +132,7 @@ def _of_onnx(model: Any) -> str | None:
     return model.get_rt_info(place).astype(str) if model.has_rt_info(place) else None
 
 
-def _torch(file: Path, threads: int) -> tuple[str | None, Run]:
+def _torch(file: Path, parallel: int) -> tuple[str | None, Run]:
     from anomaly_lab.exported import torch_file
 
-    return torch_file.opened(file, threads)
+    return torch_file.opened(file)

@@ -37,7 +37,7 @@ def write(program: Any, path: Path, record: dict[str, Any]) -> None:
         torch.export.save(plain, file, extra_files={KEY: as_text(record)})
 
 
-def opened(file: Path, threads: int) -> tuple[str | None, Run]:
+def opened(file: Path) -> tuple[str | None, Run]:
     """(the record's text, the program). UserError for a damaged file, or one that holds more than operations and weights."""
     import torch
 
@@ -52,8 +52,6 @@ def opened(file: Path, threads: int) -> tuple[str | None, Run]:
         raise unreadable(file, error) from error
 
     def run(images: Any) -> dict[str, Any]:
-        if threads:
-            torch.set_num_threads(threads)  # each thread that asks has a number of its own
         with torch.inference_mode():
             return {name: value.numpy() for name, value in zip(OUTPUTS, module(torch.from_numpy(images)), strict=True)}
 

@@ -1,7 +1,5 @@
 """A finished run that decides about images."""
 
-import threading
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from anomaly_lab.files import of_file
 from anomaly_lab.pipeline.deciders import Decision
 from anomaly_lab.pipeline.saved import Opened
 from anomaly_lab.runs.directory import best_checkpoint
+from anomaly_lab.runs.machine import each
 from anomaly_lab.runs.trained import load
 from anomaly_lab.scored import look, preprocessing_of
 
@@ -21,10 +20,10 @@ from anomaly_lab.scored import look, preprocessing_of
 class OfRun:
     """A finished run, through `scored.look`. UserError for a run that is missing, damaged or without a threshold."""
 
-    def __init__(self, run: Path, threads: int = 0) -> None:
+    def __init__(self, run: Path, parallel: int = 1) -> None:
         trained = load(run)
-        self.module, self.threads = trained.module, threads
-        self._one = nullcontext() if self.module.device.type == "cpu" else threading.Lock()  # a GPU works for one at a time
+        self.module = trained.module
+        self.parallel = parallel if self.module.device.type == "cpu" else 1  # a GPU has one image after the other
         self.threshold, self.min_area = float(self.module.threshold), int(self.module.hparams["min_area"])
         if not np.isfinite(self.threshold):
             raise UserError(f"{run} has no threshold: let it finish with python -m anomaly_lab.train resume={run}")
@@ -32,10 +31,10 @@ class OfRun:
         self.preprocessing = preprocessing_of(self.module)
         self.source: dict[str, Any] = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run))}
 
+    def begin(self) -> None:
+        torch.set_num_threads(each(self.parallel))  # of this thread; another one keeps its own number
+
     def decide(self, image: Opened) -> Decision:
         """The run's decision, on its device and in its precision."""
-        if self.threads:
-            torch.set_num_threads(self.threads)  # each thread that asks has a number of its own
-        with self._one:
-            found = look(self.module, image.X, image.size, way=image.way)
+        found = look(self.module, image.X, image.size, way=image.way)
         return Decision(found.heatmap, found.score, detect(found.heatmap, self.threshold, self.min_area))

@@ -3,27 +3,23 @@
 import logging
 import os
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from anomaly_lab.calibration.drift import Drift, Shift
 from anomaly_lab.calibration.rules import promised
 from anomaly_lab.data.inputs import STANDARD_INPUT, arriving, inputs
-from anomaly_lab.data.pieces import LARGEST
 from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.files import digest, read_json, write_json
 from anomaly_lab.pipeline.contact import Contact
-from anomaly_lab.pipeline.deciders import Decider, decider
+from anomaly_lab.pipeline.deciders import LARGE, Decider, decider
 from anomaly_lab.pipeline.reading import in_order, name_of, opened
 from anomaly_lab.pipeline.rows import COLUMNS, Draw, Row, cell_again, cells, row_of
 from anomaly_lab.pipeline.saved import Opened, write_coco, write_png
 from anomaly_lab.progress import watched
 from anomaly_lab.runs import lock
 from anomaly_lab.runs.journal import Journal
-from anomaly_lab.runs.machine import cores
 
 log = logging.getLogger(__name__)
 Scored = tuple[Row, Draw | None]
@@ -41,9 +37,14 @@ class Options(NamedTuple):
     out: Path | None
     save: frozenset[str]
     workers: int
-    at_once: int
+    parallel: int
     watch: bool
     engine: str
+
+    @property
+    def live(self) -> bool:
+        """Whether images come one by one, so that none is read or decided ahead of another's row."""
+        return self.watch or self.images == STANDARD_INPUT
 
 
 class Predicted(NamedTuple):
@@ -60,8 +61,7 @@ class Predicted(NamedTuple):
 
 def predict(options: Options) -> Predicted:
     """Score every image that has no row yet, write rows, pictures and summary.json. UserError for a run without a threshold."""
-    threads = 0 if options.at_once == 1 else max(1, cores() // options.at_once)
-    judge = decider(options.run, options.model, options.runtime, threads)
+    judge = decider(options.run, options.model, options.runtime, options.parallel)
     source = judge.source | {"images": options.images}
     out = options.out or Path("predictions") / f"{Path(options.images).stem or 'names'}_{digest(source)[:8]}"
     out.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact
         found_there = on_ray.rows(given, options.save, out.resolve(), fresh, options.workers)
         scored: Iterator[Scored] = ((row, None) for row in found_there)
     else:
-        found = opened(fresh, judge.preprocessing, 1 if options.watch else options.workers)
+        found = opened(fresh, judge.preprocessing, 1 if options.live else options.workers)
         scored = _scored(judge, options, out, found)
     for row, draw in watched(scored, "Predicting", total):
         if row["error"] is not None and not os.access(row["path"], os.F_OK):
@@ -120,16 +120,18 @@ def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact
 
 
 def _scored(judge: Decider, options: Options, out: Path, found: Iterator[tuple[Path, Opened | str]]) -> Iterator[Scored]:
-    """Rows in the order of the images, `options.at_once` of them under way; of images above `LARGEST`, one."""
-    alone = threading.Lock()
+    """Rows in the order of the images, `judge.parallel` of them under way; a large image has all cores for itself."""
 
     def score(given: tuple[Path, Opened | str]) -> Scored:
-        path, item = given
-        large = isinstance(item, Opened) and item.size[0] * item.size[1] > LARGEST
-        with alone if large else nullcontext():
-            return row_of(judge, options.save, out, path, item)
+        return row_of(judge, options.save, out, *given)
 
-    return map(score, found) if options.at_once == 1 else in_order(score, found, options.at_once)
+    if judge.parallel == 1:
+        return map(score, found)
+    return in_order(score, found, judge.parallel, judge.begin, lambda given: _is_large(given[1]))
+
+
+def _is_large(item: Opened | str) -> bool:
+    return isinstance(item, Opened) and item.X.shape[-2] * item.X.shape[-1] > LARGE
 
 
 def _require_there(images: str) -> None:

@@ -34,16 +34,33 @@ def opened(paths: Iterable[Path], preprocessing: Preprocessing, workers: int) ->
     return in_order(read, paths, workers)
 
 
-def in_order(function: Callable[[Given], Made], items: Iterable[Given], workers: int) -> Iterator[Made]:
-    """`function` of each item, in the items' order. So many threads work ahead, on at most twice as many items."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Made]] = deque()
+def in_order(
+    function: Callable[[Given], Made],
+    items: Iterable[Given],
+    workers: int,
+    begin: Callable[[], None] | None = None,
+    alone: Callable[[Given], bool] = lambda item: False,
+) -> Iterator[Made]:
+    """`function` of each item, in the items' order, by so many threads that work ahead; one thread takes an item at a time.
+
+    `begin`: called in each thread first. `alone`: whether an item is worked on in the caller's thread, with nothing beside it.
+    What is not begun when the caller stops is left undone.
+    """
+    pool, waiting = ThreadPoolExecutor(workers, initializer=begin), deque[Future[Made]]()
+    try:
         for item in items:
+            if alone(item):
+                while waiting:
+                    yield waiting.popleft().result()
+                yield function(item)
+                continue
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * workers - 1:
+            if len(waiting) > workers or workers == 1:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def name_of(path: Path) -> str:

@@ -52,7 +52,7 @@ def main() -> None:
             report = build_report(options)
         except OSError as error:
             place = Path(error.filename or options.out)
-            if not place.is_relative_to(options.out):  # a run on a drive that is gone
+            if not place.absolute().is_relative_to(options.out.absolute()):  # a run on a drive that is gone
                 raise
             raise unwritable(place, error, "out=") from error
     for note in report.notes:

@@ -27,6 +27,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def allowed() -> int:
+    """`cores`, or fewer if OMP_NUM_THREADS is lower."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores(), max(1, int(given))) if given.isdigit() else cores()
+
+
+def each(parallel: int) -> int:
+    """The number of threads for each of so many computations side by side."""
+    return -(-allowed() // parallel)
+
+
 def share(launcher: Any, available: int) -> int:
     """The number of cores for one job, of `available` cores on its machine, by the options of Hydra's launcher.
 

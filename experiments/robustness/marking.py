@@ -29,7 +29,7 @@ def main() -> None:
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     run, out, fault = Path(given["run"]), Path(given["out"]), given["fault"]
     images, away = sorted(Path(given["images"]).rglob("*.png"))[:IMAGES], run.with_name("away")
-    with page_of(run, out) as (process, page):
+    with page_of(run, out, killed=fault == "kill") as (process, page):
         drop(page, images)
         for i in range(IMAGES // 2):
             mark(page, i)
@@ -64,8 +64,8 @@ def main() -> None:
 
 
 @contextmanager
-def page_of(run: Path, out: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """The page's process, and the page in a browser; Ctrl-C ends it in one sentence, unless it was killed."""
+def page_of(run: Path, out: Path, killed: bool = False) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """The page's process, and the page in a browser; Ctrl-C ends it in one sentence, unless it is `killed`."""
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "anomaly_lab.app", f"run={run}", "port=0", f"out={out}"]
@@ -86,7 +86,7 @@ def page_of(run: Path, out: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]
             browser.close()
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
-        if process.returncode != -signal.SIGKILL and (process.returncode != 130 or said.count("\n") != 1):
+        if not killed and (process.returncode != 130 or said.count("\n") != 1):
             sys.exit(f"the page ended with {process.returncode}: {said}")
     finally:
         process.kill()

@@ -115,7 +115,7 @@ def test_an_upload_that_cannot_be_kept_is_a_sentence(judge: Judge, tmp_path: Pat
     monkeypatch.setattr(serve, "mount", Mock())
     decide = serve.application(judge, Mock(), tmp_path).routes[-1].endpoint  # type: ignore[attr-defined]
     answer = asyncio.run(decide("a.png", Request({"type": "http"})))
-    assert (answer.status_code, b"free some space" in answer.body) == (507, True)
+    assert (answer.status_code, b"a.png could not be kept (No space left" in answer.body) == (507, True)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

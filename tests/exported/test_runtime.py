@@ -55,10 +55,10 @@ def test_each_runtime_decides_as_the_run(runtime: str, file: str, files: dict[st
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino", "torch"])
-def test_several_threads_decide_at_once(runtime: str, files: dict[str, Path]) -> None:
-    images, exported = pictures(6) * 4, Exported(files[runtime], threads=1)
+def test_several_threads_decide_side_by_side(runtime: str, files: dict[str, Path]) -> None:
+    images, exported = pictures(6) * 4, Exported(files[runtime], parallel=3)
     alone = [Exported(files[runtime])(image).heatmap for image in images]
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(3, initializer=exported.begin) as pool:
         for found, expected in zip(pool.map(exported, images), alone, strict=True):
             np.testing.assert_allclose(found.heatmap, expected, atol=1e-6)
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -74,24 +73,27 @@ def test_images_that_are_gone_make_no_rows_of_errors(
 
 
 def test_of_large_images_one_is_decided_at_a_time(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each takes gigabytes; small ones are decided three at a time."""
-    real, under_way, most = module.row_of, [0], [0]
+    """It keeps all cores busy; small ones are decided three side by side."""
+    real, under_way, most, lock = module.row_of, [0], [0], threading.Lock()
     together = threading.Barrier(3)
 
     def row_of(*given: Any) -> Any:
-        under_way[0] += 1
-        most[0] = max(most[0], under_way[0])
-        if module.LARGEST > 1:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        if module.LARGE > 1:
             with suppress(threading.BrokenBarrierError):
                 together.wait(2)
-        time.sleep(0.01)
+        else:
+            assert threading.current_thread() is threading.main_thread(), "on all cores"
         found = real(*given)
-        under_way[0] -= 1
+        with lock:
+            under_way[0] -= 1
         return found
 
     monkeypatch.setattr(module, "row_of", row_of)
-    options = [f"run={finished.directory}", f"images={finished.root / 'stripes/test'}", "at_once=3"]
+    options = [f"run={finished.directory}", f"images={finished.root / 'stripes/test'}", "parallel=3"]
     assert predict(tmp_path, *options, "out=small").status == 0 and most[0] == 3
-    monkeypatch.setattr(module, "LARGEST", 1)
+    monkeypatch.setattr(module, "LARGE", 1)
     most[0] = 0
     assert predict(tmp_path, *options, "out=large").status == 0 and most[0] == 1

@@ -66,6 +66,11 @@ def test_the_command_ends_with_one_sentence_and_no_stack_trace(
     with pytest.raises(SystemExit) as end:
         main()
     assert "choose another directory with out=" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", "runs=a", "out=file", "gallery=none", "figures=false"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "choose another directory with out=" in capsys.readouterr().err, "a relative path, too"
 
 
 def test_a_run_that_cannot_be_read_is_not_called_unwritable(

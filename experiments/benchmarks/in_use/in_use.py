@@ -37,7 +37,7 @@ RUNTIMES: dict[str, tuple[str, ...] | None] = {  # name → arguments of the exp
     "torch.export": ("format=torch_export",),
 }
 MODELS = {"patchcore": "anomalib PatchCore, OpenVINO", "efficient_ad": "anomalib EfficientAD-S, OpenVINO"}
-TITLES = ("side", "runtime", "images/s", "with at_once=1", "alone, images/s", "alone / end to end", "median ms",
+TITLES = ("side", "runtime", "images/s", "with parallel=1", "alone, images/s", "alone / end to end", "median ms",
           "95th percentile, ms", "first decision, s", "peak MiB", "decided differently", "AUPRO, change")  # fmt: skip
 ROWS = "predictions.jsonl"
 NORMAL = 25  # images for PatchCore's bank; more make it larger and slower
@@ -47,15 +47,18 @@ import sys, time, json
 from pathlib import Path
 from anomaly_lab.pipeline.deciders import decider
 from anomaly_lab.pipeline.reading import in_order, opened
-from anomaly_lab.predict import AT_ONCE
-from anomaly_lab.runs.machine import cores
-at_once = min(cores(), AT_ONCE)  # as predict does
+from anomaly_lab.predict import PARALLEL
+from anomaly_lab.runs.machine import allowed
 run, model, runtime, folder = (None if a == "-" else a for a in sys.argv[1:])
-judge = decider(run and Path(run), model and Path(model), runtime, max(1, cores() // at_once))
+judge = decider(run and Path(run), model and Path(model), runtime, min(allowed(), PARALLEL))  # as predict does
 images = [image for _, image in opened(sorted(Path(folder).iterdir())[:40], judge.preprocessing, 1)]
-decided = list(in_order(judge.decide, images[:at_once], at_once))
+def decided(images):
+    if judge.parallel == 1:
+        return sum(1 for image in images if judge.decide(image))
+    return sum(1 for _ in in_order(judge.decide, images, judge.parallel, judge.begin))
+decided(images[:judge.parallel])
 start = time.perf_counter()
-decided = sum(1 for _ in in_order(judge.decide, images, at_once))
+decided(images)
 print(json.dumps(len(images) / (time.perf_counter() - start)))
 """
 
@@ -138,7 +141,7 @@ def row(run: Path, folder: Path, side: int, runtime: str) -> list[Any]:
         agreement = json.loads(next(file.parent.glob(f"{file.name}*.json")).read_text())["as_the_run_decides"]
         decider = [f"model={file}"]
     measured = predicted(decider, images, folder / "out")
-    one_at_a_time = predicted([*decider, "at_once=1"], images, folder / "out").rate
+    one_at_a_time = predicted([*decider, "parallel=1"], images, folder / "out").rate
     start = predicted(decider, images / "0000.jpg", folder / "out")
     place = [str(run), "-", "-"] if exported is None else ["-", decider[0].removeprefix("model="), "-"]
     alone = float(
