@@ -3,6 +3,7 @@
 import importlib
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -117,11 +118,17 @@ def _openvino(file: Path, parallel: int) -> tuple[str | None, Run]:
     except Exception as error:
         raise unreadable(file, error) from error
 
+    first, begun = threading.Lock(), threading.Event()
+
     def run(images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
         if not hasattr(own, "request"):
             own.request = compiled.create_infer_request()
-        found = own.request.infer({"images": images})
-        return {name: found[name] for name in OUTPUTS}
+        # OpenVINO 2026.4's Python layer deadlocks where two threads make the very first call side by side
+        with nullcontext() if begun.is_set() else first:
+            found = own.request.infer({"images": images})
+            outputs = {name: found[name] for name in OUTPUTS}
+            begun.set()
+        return outputs
 
     return text, run
 

@@ -5,6 +5,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,29 @@ def test_several_threads_decide_side_by_side(runtime: str, files: dict[str, Path
     with ThreadPoolExecutor(3, initializer=exported.begin) as pool:
         for found, expected in zip(pool.map(exported, images), alone, strict=True):
             np.testing.assert_allclose(found.heatmap, expected, atol=1e-6)
+
+
+def test_openvino_makes_its_first_call_alone(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that make it side by side can wait for each other for ever, in a new process."""
+    openvino = pytest.importorskip("openvino")
+    infer, lock, image = openvino.InferRequest.infer, threading.Lock(), pictures(1)[0]
+    under_way, ended, beside = [0], [0], dict[int, int]()  # calls that had ended when one began → the most under way then
+
+    def slow(*given: Any) -> Any:
+        with lock:
+            under_way[0] += 1
+            beside[ended[0]] = max(beside.get(ended[0], 0), under_way[0])
+        time.sleep(0.1)
+        found = infer(*given)
+        with lock:
+            under_way[0], ended[0] = under_way[0] - 1, ended[0] + 1
+        return found
+
+    exported = Exported(files["openvino"], parallel=4)
+    monkeypatch.setattr(openvino.InferRequest, "infer", slow)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(exported, [image] * 12))) == 12
+    assert beside[0] == 1 < max(beside.values()), "the first one alone, later ones side by side"
 
 
 def test_the_graph_takes_any_number_of_images(onnx_export: Path) -> None:
