@@ -69,6 +69,7 @@ class OfFile:
             self.exported, self.parallel = runtime.opened(file, name), 1
 
     def begin(self) -> None:
+        """See `Decider`."""
         self.exported.begin()
 
     def decide(self, image: Opened) -> Decision:

@@ -32,7 +32,8 @@ class OfRun:
         self.source: dict[str, Any] = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run))}
 
     def begin(self) -> None:
-        torch.set_num_threads(each(self.parallel))  # of this thread; another one keeps its own number
+        """Compute with a share of the cores in this thread; another one keeps its own number."""
+        torch.set_num_threads(each(self.parallel))
 
     def decide(self, image: Opened) -> Decision:
         """The run's decision, on its device and in its precision."""

@@ -78,3 +78,14 @@ def test_a_resumed_run_computes_with_the_threads_that_it_began_with(monkeypatch:
 
 def test_there_is_at_least_one_core() -> None:
     assert machine.cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [("1", [1, 1, 1]), ("6", [6, 3, 2]), ("99", [8, 4, 3]), ("", [8, 4, 3]), ("all", [8, 4, 3])]
+)
+def test_computations_side_by_side_share_the_cores_that_are_allowed(
+    given: str, threads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert [machine.each(parallel) for parallel in (1, 2, 3)] == threads
