@@ -39,7 +39,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_was_written_runs(written: Path) -> None:
-    text, run = torch_file.opened(written, threads=1)
+    text, run = torch_file.opened(written)
     assert text == '{"a": 1}'
     found = run(torch.full((3, 4, 4, 3), 2, dtype=torch.uint8).numpy())
     assert found["score"].tolist() == [96.0] * 3 and found["defective"].all()
@@ -96,7 +96,7 @@ def test_code_in_a_file_is_refused_and_does_not_run(written: Path, tmp_path: Pat
     for name, change in changes.items():
         file = changed(written, tmp_path / "evil.pt2", change)
         with pytest.raises(UserError, match=r"evil.pt2 is no model, or damaged \(it (holds|calls|computes) "):
-            torch_file.opened(file, threads=1)
+            torch_file.opened(file)
         assert not mark.exists(), name
 
 
