@@ -21,7 +21,7 @@ from anomaly_lab.app.decide import Judge
 from anomaly_lab.app.guard import DECIDE, Guard
 from anomaly_lab.app.marks import Marks
 from anomaly_lab.app.page import mount
-from anomaly_lab.errors import UserError
+from anomaly_lab.errors import FULL, REMEDIES, UserError
 from anomaly_lab.files import digest, of_file
 from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import load
@@ -77,7 +77,7 @@ def application(judge: Judge, marks: Marks, uploads: Path) -> FastAPI:
                         file.write(part)
                 row = await run_in_threadpool(lambda: judge.row(judge.judge(path, name)))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if REMEDIES.get(error.errno or 0) != FULL:
                 raise
             said = f"{name} could not be kept ({error.strerror}): free some space where the page keeps its files"
             return JSONResponse({"error": said}, HTTP_507_INSUFFICIENT_STORAGE)

@@ -125,8 +125,6 @@ def _scored(judge: Decider, options: Options, out: Path, found: Iterator[tuple[P
     def score(given: tuple[Path, Opened | str]) -> Scored:
         return row_of(judge, options.save, out, *given)
 
-    if judge.parallel == 1:
-        return map(score, found)
     return in_order(score, found, judge.parallel, judge.begin, lambda given: _is_large(given[1]))
 
 

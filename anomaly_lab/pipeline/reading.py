@@ -41,21 +41,21 @@ def in_order(
     begin: Callable[[], None] | None = None,
     alone: Callable[[Given], bool] = lambda item: False,
 ) -> Iterator[Made]:
-    """`function` of each item, in the items' order, by so many threads that work ahead; one thread takes an item at a time.
+    """`function` of each item, in the items' order, by so many threads that work ahead; one worker is the caller's own thread.
 
-    `begin`: called in each thread first. `alone`: whether an item is worked on in the caller's thread, with nothing beside it.
-    What is not begun when the caller stops is left undone.
+    `begin`: called first in each of several threads. `alone`: whether an item is worked on in the caller's thread, with nothing
+    beside it. What is not begun when the caller stops is left undone.
     """
     pool, waiting = ThreadPoolExecutor(workers, initializer=begin), deque[Future[Made]]()
     try:
         for item in items:
-            if alone(item):
+            if workers == 1 or alone(item):
                 while waiting:
                     yield waiting.popleft().result()
                 yield function(item)
                 continue
             waiting.append(pool.submit(function, item))
-            if len(waiting) > workers or workers == 1:
+            if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

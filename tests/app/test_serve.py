@@ -114,7 +114,7 @@ def test_an_upload_that_cannot_be_kept_is_a_sentence(judge: Judge, tmp_path: Pat
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "image")
     monkeypatch.setattr(serve.tempfile, "TemporaryDirectory", Mock(side_effect=full))
     monkeypatch.setattr(serve, "mount", Mock())
-    decide = serve.application(judge, Mock(), tmp_path).routes[-1].endpoint  # type: ignore[attr-defined]
+    decide = serve.application(judge, Mock(), tmp_path).routes[-1].endpoint
     with ThreadPoolExecutor(1) as pool:  # a browser of other tests may have an event loop in this thread
         answer = pool.submit(lambda: asyncio.run(decide("a.png", Request({"type": "http"})))).result()
     assert (answer.status_code, b"a.png could not be kept (No space left" in answer.body) == (507, True)

@@ -53,8 +53,6 @@ run, model, runtime, folder = (None if a == "-" else a for a in sys.argv[1:])
 judge = decider(run and Path(run), model and Path(model), runtime, min(allowed(), PARALLEL))  # as predict does
 images = [image for _, image in opened(sorted(Path(folder).iterdir())[:40], judge.preprocessing, 1)]
 def decided(images):
-    if judge.parallel == 1:
-        return sum(1 for image in images if judge.decide(image))
     return sum(1 for _ in in_order(judge.decide, images, judge.parallel, judge.begin))
 decided(images[:judge.parallel])
 start = time.perf_counter()
