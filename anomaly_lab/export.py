@@ -78,7 +78,8 @@ def tell(found: "Export") -> None:
     for precision, agreement in compared.items():
         differences = f"heatmaps differ by at most {agreement.heatmap:.2g}, scores by {agreement.score:.2g}"
         decided = f"{len(agreement.disagreeing)} of {agreement.images} images are decided differently"
-        print(f"compared with the run in {precision}: {differences}; {decided}")
+        ties = f", and {len(agreement.at_threshold)} whose level is the threshold itself" if agreement.at_threshold else ""
+        print(f"compared with the run in {precision}: {differences}; {decided}{ties}")
     if found.agreement.aupro is not None and found.agreement.aupro_run is not None:
         print(f"AUPRO {found.agreement.aupro:.4f}, of the run {found.agreement.aupro_run:.4f}")
     print(f"report: {found.file}.json")

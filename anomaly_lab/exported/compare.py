@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from anomaly_lab.calibration.levels import detect
+from anomaly_lab.calibration.levels import detect, quiet_level
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import read_image
 from anomaly_lab.exported.runtime import Exported
@@ -17,14 +17,16 @@ from anomaly_lab.progress import watched
 from anomaly_lab.scored import score
 
 FLOAT32 = "32-true"
+ROUNDING = 1e-6  # of the threshold; float32 holds 6e-8 of a value
 
 
 @dataclass
 class Agreement:
     """Over `images` images: the largest differences of a heatmap's value and of a score, and the pixels whose mask differs.
 
-    `disagreeing`: the images that are decided differently. `aupro` and `aupro_run`: of the file and of the run, None if the
-    images have no ground truth.
+    `disagreeing`: the images that are decided differently. `at_threshold`: those of them that do not count, since the run's own
+    decision rests on rounding: their level is the threshold itself, as that of the held-out image which set it. `aupro` and
+    `aupro_run`: of the file and of the run, None if the images have no ground truth.
     """
 
     images: int = 0
@@ -32,6 +34,7 @@ class Agreement:
     score: float = 0.0
     pixels: int = 0
     disagreeing: list[str] = field(default_factory=list)
+    at_threshold: list[str] = field(default_factory=list)
     aupro: float | None = None
     aupro_run: float | None = None
 
@@ -53,7 +56,9 @@ def compare(module: Model, exported: Exported, samples: Sequence[Sample], precis
             found.score = max(found.score, abs(other.score - scored.score))
             found.pixels += int((other.mask != mask).sum())
             if other.defective != bool(mask.any()):
-                found.disagreeing.append(str(scored.sample.path))
+                level = quiet_level(scored.heatmap, area)
+                tie = abs(level - threshold) <= ROUNDING * abs(threshold)
+                (found.at_threshold if tie else found.disagreeing).append(str(scored.sample.path))
             if labelled and scored.truth is not None:
                 truth = torch.from_numpy(scored.truth)
                 for metric, heatmap, decided in zip(metrics, (other.heatmap, scored.heatmap), (other.mask, mask), strict=True):
