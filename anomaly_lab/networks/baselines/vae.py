@@ -26,6 +26,7 @@ from anomaly_lab.networks.baselines.bottleneck import (
 )
 
 LARGEST = 10.0  # absolute value of log σ², so that its exponential stays finite
+NARROW = -6.0  # log σ² at the start: with the prior's 0, the decoder learns to ignore z before z tells anything
 
 
 def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -49,6 +50,8 @@ class VAE(nn.Module):
         self.bottleneck = nn.Conv2d(filters_of(width)[-1][0], 2 * latent, side // SHRINKS)
         self.decoder = decoder(latent, width, side)
         initialised(self)
+        with torch.no_grad():
+            self.bottleneck.bias[latent:] = NARROW  # type: ignore[index]
 
     def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the encoder → μ and log σ², (B, d) each."""
