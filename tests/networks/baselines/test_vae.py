@@ -7,9 +7,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 from anomaly_lab.networks.baselines.vae import VAE, kl
 
 
-def small() -> VAE:
+def small(warmup: int = 0) -> VAE:
     torch.manual_seed(0)
-    return VAE(16, 4, 0.25, 0.05)
+    return VAE(16, 4, 0.25, 0.05, warmup)
 
 
 def test_kl_is_that_of_torch_distributions() -> None:
@@ -41,12 +41,12 @@ def test_testing_uses_the_mean_and_draws_nothing() -> None:
 
 
 def test_more_variance_gives_the_prior_more_weight() -> None:
-    """After a training with a huge s², q is the prior: the posterior collapses, as it must."""
+    """After a short training with a huge s², q is the prior: the posterior collapses, as it must."""
     torch.manual_seed(0)
-    network, X = VAE(16, 4, 0.25, 1e4), torch.rand(4, 3, 16, 16)
+    network, X = VAE(16, 4, 0.25, 1e4, 0), torch.rand(4, 3, 16, 16)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     before = float(kl(*network.posterior(network.encoder(X))).mean().detach())
-    for _ in range(100):
+    for _ in range(30):
         loss = network.loss(X, X, X[:, :1])
         optimizer.zero_grad()
         loss.backward()
@@ -54,13 +54,23 @@ def test_more_variance_gives_the_prior_more_weight() -> None:
     assert float(kl(*network.posterior(network.encoder(X))).mean().detach()) < 0.3 * before
 
 
-def test_a_variance_of_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"model.variance is 0"):
-        VAE(16, 4, 0.25, 0)
+def test_the_weight_of_kl_rises_in_the_warm_up() -> None:
+    """0, 1/2, 1, 1 in training with a warm-up of two steps; 1 in testing, which counts no step."""
+    network, X, mean = small(2), torch.zeros(1, 3, 16, 16), torch.full((1, 4), 2.0)
+
+    def found() -> float:
+        return float(network.negative_elbo(X, X, mean, torch.zeros(1, 4))) * X.numel()
+
+    assert [found() for _ in range(4)] == pytest.approx([0, 4, 8, 8]), "KL is ½ Σ μ² = 8"
+    network.steps_made.zero_()
+    network.eval()
+    assert found() == pytest.approx(8) and network.steps_made == 0
+    assert "steps_made" in network.state_dict(), "a resumed run goes on where it was"
 
 
-def test_the_posterior_is_narrow_at_the_start() -> None:
-    """A draw of z tells the decoder about X from the first step; the deviation of N(0, I) would drown it."""
-    network = small()
-    log_variance = network.posterior(network.encoder(torch.rand(2, 3, 16, 16)))[1].detach()
-    assert float((0.5 * log_variance).exp().mean()) < 0.2
+@pytest.mark.parametrize(("variance", "warmup"), [(0, 0), (0.1, -1)])
+def test_values_that_make_no_sense_are_refused(variance: float, warmup: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"model.variance, warmup are {variance}, {warmup}: they must be above 0, and 0 or above"
+    ):
+        VAE(16, 4, 0.25, variance, warmup)
