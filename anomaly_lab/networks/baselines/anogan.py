@@ -9,8 +9,7 @@ testing, the latent z is searched by gradient descent, from the prior's mean:
 with f the features before D's last layer.
 
 Simplifications: few steps of the search (the paper: 500); one optimiser trains both, with the lab's momentum of .9 (generators
-are mostly trained with .5); the image score is the lab's pooling of
-the map in place of the search's loss.
+are mostly trained with .5); the image score is the lab's pooling of the map in place of the search's loss.
 """
 
 from typing import Any
