@@ -26,8 +26,8 @@ class AttentionVAE(VAE):
 
     evidence = "attention"
 
-    def __init__(self, side: int, latent: int, width: float, variance: float, warmup: int, expansion: float) -> None:
-        super().__init__(side, latent, width, variance, warmup)
+    def __init__(self, side: int, latent: int, width: float, variance: float, expansion: float) -> None:
+        super().__init__(side, latent, width, variance)
         if not expansion >= 0:
             raise ValueError(f"model.expansion is {expansion}: it must be 0 or above")
         self.expansion = expansion

@@ -27,18 +27,9 @@ class ProjectionVAE(VAE):
     """
 
     def __init__(
-        self,
-        side: int,
-        latent: int,
-        width: float,
-        variance: float,
-        warmup: int,
-        steps: int,
-        alpha: float,
-        lam: float,
-        exact: bool,
+        self, side: int, latent: int, width: float, variance: float, steps: int, alpha: float, lam: float, exact: bool
     ) -> None:
-        super().__init__(side, latent, width, variance, warmup)
+        super().__init__(side, latent, width, variance)
         if not (steps >= 1 and alpha > 0 and lam >= 0):
             raise ValueError(f"model.steps, alpha, lam are {steps}, {alpha}, {lam}: they must be ≥ 1, > 0 and ≥ 0")
         self.steps, self.alpha, self.lam, self.exact = steps, alpha, lam, exact

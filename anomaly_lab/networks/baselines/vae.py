@@ -7,9 +7,6 @@ prior:
 
     −ELBO = E_{z∼q} ‖X − D(z)‖² / (2s²) + KL(q(z|X) ‖ N(0, I)),   q(z|X) = N(μ(X), diag σ²(X))
 
-The weight of the KL term rises from 0 to 1 in the first `warmup` steps (Sønderby et al., "Ladder variational autoencoders",
-NIPS 2016). Otherwise it shrinks μ before the decoder has learnt to use z, and F stays a flat grey.
-
 Simplifications: one draw of z a step; in testing F(X) = D(μ(X)), and the map is the squared error, not the probability over
 many draws. Layers are those of AE_L2.
 """
@@ -28,7 +25,7 @@ from anomaly_lab.networks.baselines.bottleneck import (
     resized,
 )
 
-LARGEST = 10.0  # absolute value of log σ², so that its exponential stays finite
+LARGEST = 10.0  # bound of |log σ²|, so that its exponential stays finite
 
 
 def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -39,50 +36,43 @@ def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 class VAE(nn.Module):
     """F: (B, 3, H, W) in [0, 1] → the same, through the mean of q(z|X), `latent` numbers for a square of `side` pixels.
 
-    `width`: factor on the filters. `variance`: s² above, > 0. `warmup`: steps, ≥ 0. ValueError for other values.
+    `width`: factor on the filters. `variance`: s² above, > 0. ValueError for other values.
     """
 
-    steps_made: Tensor
-
-    def __init__(self, side: int, latent: int, width: float, variance: float, warmup: int) -> None:
+    def __init__(self, side: int, latent: int, width: float, variance: float) -> None:
         super().__init__()
         require_side(side)
-        if not (variance > 0 and warmup >= 0):
-            raise ValueError(f"model.variance, warmup are {variance}, {warmup}: they must be above 0, and 0 or above")
-        self.side, self.variance, self.warmup = side, variance, warmup
-        self.register_buffer("steps_made", torch.tensor(0))  # in checkpoints, so that a resumed run goes on where it was
+        if not variance > 0:
+            raise ValueError(f"model.variance is {variance}: it must be above 0")
+        self.side, self.variance = side, variance
         self.encoder = encoder(width)
         self.bottleneck = nn.Conv2d(filters_of(width)[-1][0], 2 * latent, side // SHRINKS)
         self.decoder = decoder(latent, width, side)
         initialised(self)
 
     def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of the encoder → μ and log σ², (B, d) each."""
+        """Features of the encoder → μ and log σ², (B, d) each.
+
+        The bound is soft: a hard one has no gradient, so that numbers which once passed it drown z in noise for good.
+        """
         mean, log_variance = self.bottleneck(features).float().flatten(1).chunk(2, 1)
-        return mean, log_variance.clamp(-LARGEST, LARGEST)
+        return mean, LARGEST * torch.tanh(log_variance / LARGEST)
 
     def decoded(self, z: Tensor) -> Tensor:
         """z (B, d) → image (B, 3, side, side) in [0, 1]."""
         return torch.sigmoid(self.decoder(z[..., None, None]).float())
 
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-        """`negative_elbo` of X (B, 3, H, W) at `side`, with one draw of z for each image. No corruption is used."""
+        """−ELBO of X (B, 3, H, W) at `side`, the mean over images, divided by the number of values of one image."""
         X = resized(X, self.side)
         mean, log_variance = self.posterior(self.encoder(X))
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         return self.negative_elbo(X, self.decoded(z), mean, log_variance)
 
     def negative_elbo(self, X: Tensor, output: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """‖X − D(z)‖² / (2s²) + w KL, the mean over images, divided by the number of values of one.
-
-        w: 1; in training, the share of the warm-up that is over. Each call in training counts as a step.
-        """
-        weight = torch.ones_like(self.steps_made)
-        if self.training and self.warmup:
-            weight = (self.steps_made / self.warmup).clamp(max=1)
-            self.steps_made += 1
+        """‖X − D(z)‖² / (2s²) + KL, the mean over images, divided by the number of values of one."""
         error = (X - output).square().flatten(1).sum(1) / (2 * self.variance)
-        return (error + weight * kl(mean, log_variance)).mean() / X[0].numel()
+        return (error + kl(mean, log_variance)).mean() / X[0].numel()
 
     def forward(self, X: Tensor) -> Tensor:
         return at_side(self._square, X, self.side)

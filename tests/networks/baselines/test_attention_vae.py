@@ -8,7 +8,7 @@ from anomaly_lab.networks.baselines.attention_vae import AttentionVAE
 
 def small(expansion: float = 0.5) -> AttentionVAE:
     torch.manual_seed(0)
-    return AttentionVAE(32, 4, 0.25, 0.05, 0, expansion)
+    return AttentionVAE(32, 4, 0.25, 0.05, expansion)
 
 
 def test_attention_is_grad_cam_of_the_sum_of_the_latent() -> None:

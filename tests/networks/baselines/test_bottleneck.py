@@ -63,8 +63,8 @@ def test_a_side_that_cannot_be_shrunk_is_refused(side: int) -> None:
 def test_the_loss_of_a_network_for_one_size_takes_any_crop(size: tuple[int, int]) -> None:
     """Crops have other sizes in a debugging run, and where whole images are trained."""
     for network in (
-        VAE(16, 2, 0.25, 0.1, 0),
-        AttentionVAE(16, 2, 0.25, 0.1, 0, 0.1),
+        VAE(16, 2, 0.25, 0.1),
+        AttentionVAE(16, 2, 0.25, 0.1, 0.1),
         AnoGAN(16, 2, 2, 1, 0.1, 0.1),
     ):
         X = torch.rand(2, 3, *size)

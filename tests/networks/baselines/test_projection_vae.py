@@ -9,7 +9,7 @@ from anomaly_lab.networks.baselines.projection_vae import ProjectionVAE
 
 def grey(steps: int, alpha: float, lam: float, exact: bool) -> ProjectionVAE:
     """A network that reconstructs a grey of 0.5 whatever it sees."""
-    network = ProjectionVAE(16, 4, 0.25, 0.05, 0, steps, alpha, lam, exact)
+    network = ProjectionVAE(16, 4, 0.25, 0.05, steps, alpha, lam, exact)
     network._square = lambda X: 0 * X + 0.5  # type: ignore[method-assign]
     return network
 
@@ -31,7 +31,7 @@ def test_the_exact_gradient_goes_through_the_network() -> None:
 
     x = torch.full((1, 3, 16, 16), 0.8)
     for exact, slope in ((True, 0.4), (False, 0.8)):
-        network = ProjectionVAE(16, 4, 0.25, 0.05, 0, 1, 1.0, 0.0, exact)
+        network = ProjectionVAE(16, 4, 0.25, 0.05, 1, 1.0, 0.0, exact)
         network._square = halved  # type: ignore[method-assign]
         torch.testing.assert_close(network(x), torch.full_like(x, 0.8 - slope * 0.16))
 
