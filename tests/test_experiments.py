@@ -289,11 +289,17 @@ def test_the_tables_of_baselines_by_hand(tmp_path: Path, monkeypatch: pytest.Mon
         for name, value in zip(("grid_mini", "screw_512"), pair, strict=True):
             same = dict.fromkeys(("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean", "tpr", "tnr"), value)
             record = {"seconds": 9, "method": method, "set": name, "steps": 5, "train_seconds": 60, "relative_error": None}
-            record |= {"parameters": 2e6, "ms_per_image": 7.0, **same}
+            record |= {"parameters": 2e6, "ms_per_image": 7.0, "trivial_image_auroc": value - 0.1, **same}
             (tmp_path / "results").mkdir(exist_ok=True)
             (tmp_path / f"results/{method}_{name}.json").write_text(json.dumps(record))
+    carpet = record | {"method": "ae_ssim", "set": "carpet", "image_auroc": 0.3}
+    (tmp_path / "results/ae_ssim_carpet.json").write_text(json.dumps(carpet))
     baselines_module("tables", monkeypatch).write_tables(tmp_path)
-    assert "| ae_ssim | 9 | 2 | 1 | 0.850 |" in (tmp_path / "table.md").read_text()
+    table = (tmp_path / "table.md").read_text()
+    assert "| photographs | ae_ssim | 9 | 2 | 1 | 0.850 |" in table and "| generated | ae_ssim | 9 | 1 | 1 | 0.300 |" in table
+    best = "the highest beside any method, .8 and .7, and their mean; it makes no decisions"
+    assert "| photographs | *best trivial map* | 9 | 2 | – | 0.750 | – | – | – | – | – | – | – |" in table, best
+    assert "| grid_mini | *best trivial map* | 9 | – | – | – | 0.800 |" in (tmp_path / "sets.md").read_text()
     ranked = (tmp_path / "ranks.md").read_text()
     assert "χ² = 4.0, p = 0.14; critical difference of mean ranks 2.34" in ranked
     assert "| ae_ssim | 1.00 | a |\n| ae_l2 | 2.00 | a |\n| anogan | 3.00 | a |" in ranked

@@ -1,7 +1,11 @@
-"""From results/ to table.md (means over the sets), sets.md (each set), ranks.md (the test), paper.md (the paper's columns)."""
+"""From results/ to table.md (means over sets), sets.md (each set), ranks.md (the test), paper.md (the paper's columns).
+
+Photographs and generated images are never averaged. The best trivial map of each set stands beside the methods.
+"""
 
 import math
 import sys
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -11,7 +15,7 @@ from scipy.stats import kendalltau
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # scripts, not a package
 import records  # noqa: E402
-from methods import COLUMNS, METHODS, MINIATURES  # noqa: E402
+from methods import COLUMNS, EMBEDDED, METHODS, MINIATURES  # noqa: E402
 
 from anomaly_lab.metrics.ranks import cliques, critical_difference, friedman, ranks  # noqa: E402
 from anomaly_lab.report.tables.paper import published  # noqa: E402
@@ -21,6 +25,8 @@ MEANS = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro", "tpr_tnr_mean")
 SHOWN = (*MEANS, "tpr", "tnr")
 RANKED = ("image_auroc", "pixel_ap", "aupro", "tpr_tnr_mean")
 ALPHA = 0.05
+KINDS = ("photographs", "generated")
+TRIVIAL = "*best trivial map*"
 Found = dict[tuple[int, str, str], list[dict[str, Any]]]  # (seconds, method, set) → the seeds' records
 
 
@@ -35,31 +41,67 @@ def write_tables(out: Path) -> None:
 
 
 def by_method(found: Found) -> str:
-    """A row a method: means over its sets of the means over the seeds, parameters, minutes, milliseconds."""
-    rows = []
-    for seconds in sorted({key[0] for key in found}):
-        for method in METHODS:
-            mine = {name: r for (s, m, name), r in found.items() if (s, m) == (seconds, method)}
-            if not mine:
-                continue
-            every = [r for records_ in mine.values() for r in records_]
-            seeds = "/".join(map(str, sorted({len(r) for r in mine.values()})))
-            values = [average([average([r[metric] for r in rs]) for rs in mine.values()]) for metric in MEANS]
-            minutes = average([r["train_seconds"] / 60 for r in every])
-            cost = [f"{average([r['parameters'] / 1e6 for r in every]):.2f}", f"{minutes:.1f}"]
-            cost.append(f"{average([r['ms_per_image'] for r in every]):.0f}")
-            rows.append([method, seconds, len(mine), seeds, *(f"{v:.3f}" for v in values), *cost])
-    titles = ["method", "seconds", "sets", "seeds", *MEANS, "M parameters", "minutes", "ms an image"]
+    """A row a method and kind of set: means over its sets of the means over the seeds, parameters, minutes, milliseconds."""
+    rows, trivial = [], by_trivial(found)
+    for (seconds, kind), names in sorted(sets_of(found).items(), reverse=True):
+        best = [average([trivial[seconds, name][metric] for name in names]) for metric in MEANS]
+        rows.append([kind, TRIVIAL, seconds, len(names), "–", *map(number, best), "–", "–", "–"])
+    for seconds, kind, method in product(sorted({key[0] for key in found}), KINDS, METHODS):
+        mine = {name: r for (s, m, name), r in found.items() if (s, m, kind_of(name)) == (seconds, method, kind)}
+        if not mine:
+            continue
+        every = [r for records_ in mine.values() for r in records_]
+        seeds = "/".join(map(str, sorted({len(r) for r in mine.values()})))
+        values = [average([average([r[metric] for r in rs]) for rs in mine.values()]) for metric in MEANS]
+        minutes = average([r["train_seconds"] / 60 for r in every])
+        cost = [f"{average([r['parameters'] / 1e6 for r in every]):.2f}", f"{minutes:.1f}"]
+        cost.append(f"{average([r['ms_per_image'] for r in every]):.0f}")
+        rows.append([kind, method, seconds, len(mine), seeds, *map(number, values), *cost])
+    titles = ["images", "method", "seconds", "sets", "seeds", *MEANS, "M parameters", "minutes", "ms an image"]
     return pipe_table(titles, rows)
 
 
+def sets_of(found: Found) -> dict[tuple[int, str], set[str]]:
+    """(seconds, kind of images) → the sets with a result."""
+    sets: dict[tuple[int, str], set[str]] = {}
+    for seconds, _, name in found:
+        sets.setdefault((seconds, kind_of(name)), set()).add(name)
+    return sets
+
+
+def by_trivial(found: Found) -> dict[tuple[int, str], dict[str, float]]:
+    """(seconds, set) → metric → the highest value that a trivial map reached beside any of the set's runs."""
+    best: dict[tuple[int, str], dict[str, float]] = {}
+    for (seconds, _, name), rs in found.items():
+        mine = best.setdefault((seconds, name), dict.fromkeys(SHOWN, math.nan))
+        for metric, r in product(SHOWN, rs):
+            mine[metric] = max(
+                r.get(f"trivial_{metric}", math.nan), mine[metric], key=lambda v: -math.inf if math.isnan(v) else v
+            )
+    return best
+
+
+def number(value: float) -> str:
+    """Three digits, or – for a value that is not known."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def kind_of(name: str) -> str:
+    """Whether a set's images are photographs or generated."""
+    return KINDS[name in EMBEDDED]
+
+
 def by_set(found: Found) -> str:
-    """A row a method and set: mean ± standard deviation over the seeds."""
-    rows = []
+    """A row a method and set: mean ± standard deviation over the seeds. The best trivial map first."""
+    trivial = by_trivial(found)
+    rows: list[list[Any]] = [
+        [name, TRIVIAL, seconds, "–", "–", "–", *map(number, best.values())] for (seconds, name), best in trivial.items()
+    ]
     for (seconds, method, name), rs in sorted(found.items(), key=lambda item: (item[0][0], item[0][2], item[0][1])):
         steps = f"{mean(r['steps'] for r in rs):,.0f}"
         error = records.spread([r["relative_error"] for r in rs])
         rows.append([name, method, seconds, len(rs), steps, error, *(records.spread([r[m] for r in rs]) for m in SHOWN)])
+    rows.sort(key=lambda row: (row[2], row[0]))
     return pipe_table(["set", "method", "seconds", "seeds", "steps", "relative error", *SHOWN], rows)
 
 
@@ -84,7 +126,7 @@ def test(found: Found) -> str:
             said = (
                 f"Friedman's χ² = {statistic:.1f}, p = {p:.2g}; critical difference of mean ranks {difference:.2f} at {ALPHA}."
             )
-            head = f"**{metric}**, {seconds} s, {len(methods)} methods on {len(usable)} sets. {said}"
+            head = f"**{metric}**, {seconds} s, {len(methods)} methods on {len(usable)} sets ({', '.join(names)}). {said}"
             table = pipe_table(
                 ["method", "mean rank", "groups that do not differ"], [[m, f"{r:.2f}", letters[m]] for r, m in rows]
             )
