@@ -1,5 +1,6 @@
 """experiments/paper: the jobs, the model of memory and time, the page, and the whole way on miniatures of MVTec AD."""
 
+import contextlib
 import importlib
 import json
 import re
@@ -32,27 +33,31 @@ LAST = (1, 32, 3, 1, 1)  # without normalisation and ReLU, in float32
 SDC = {"_target_": "anomaly_lab.networks.sdc_autoencoder.SDCAutoencoder", "checkpointing": False, "standardize": False}
 
 
-@pytest.fixture
-def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@contextlib.contextmanager
+def modules() -> Iterator[Any]:
     """The study and its modules, by their names: a function name → module."""
-    monkeypatch.setattr(sys, "path", [str(FOLDER), *sys.path])
     names = [path.stem for path in FOLDER.glob("*.py")]
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)  # another study may have modules of these names
-    yield importlib.import_module
-    for name in names:
-        sys.modules.pop(name, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(FOLDER), *sys.path])
+        for name in names:
+            patch.delitem(sys.modules, name, raising=False)  # another study may have modules of these names
+        yield importlib.import_module
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def study() -> Iterator[Any]:
+    """See `modules`."""
+    with modules() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def counts() -> Any:
     """The full network's step, counted once: in bf16 it takes half a minute on some processors."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(FOLDER), *sys.path])
-        patch.delitem(sys.modules, "step", raising=False)
-        counted = importlib.import_module("step").counted(SDC | {"width": 1.0})
-        del sys.modules["step"]
-    return counted
+    with modules() as found:
+        return found("step").counted(SDC | {"width": 1.0})
 
 
 def test_the_arithmetic_of_the_network_is_that_of_table_1(counts: Any) -> None:

@@ -29,7 +29,7 @@ def agreement(monkeypatch: pytest.MonkeyPatch, run: list[float], file: list[floa
     monkeypatch.setattr(way, "score", lambda *given: iter(scored))
     monkeypatch.setattr(way, "read_image", lambda path: None)
     module: Any = SimpleNamespace(threshold=THRESHOLD, hparams={"min_area": 1}, precision="32-true")
-    return way.compare(module, exported, [SimpleNamespace() for _ in scored], "32-true", False)  # type: ignore[arg-type]
+    return way.compare(module, exported, [SimpleNamespace() for _ in scored], "32-true", False)
 
 
 def test_an_image_at_the_threshold_itself_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ class VAE(nn.Module):
     def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the encoder → μ and log σ², (B, d) each.
 
-        The bound is soft: a hard one has no gradient, so that numbers which once passed it drown z in noise for good.
+        The bound is soft. A hard one has no gradient beyond it: a log σ² that passed it would stay there, and z would be noise.
         """
         mean, log_variance = self.bottleneck(features).float().flatten(1).chunk(2, 1)
         return mean, LARGEST * torch.tanh(log_variance / LARGEST)
