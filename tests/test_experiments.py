@@ -356,6 +356,8 @@ def test_the_study_over_time_scores_both_corruptions(
     assert [row.split(" | ")[1:3] for row in rows] == [["restore", "2"], ["segment", "2"]]
     records = [json.loads(path.read_text()) for path in (tmp_path / "out/results").glob("*.json")]
     assert all(0 < r["own_ap"] <= 1 and 0 < r["other_auroc"] <= 1 for r in records)
+    drawn = (tmp_path / "out/over_time.svg").read_text()
+    assert all(f"<!-- {text} -->" in drawn for text in ("segment, grid_mini", "restore, grid_mini", "real defects"))
 
 
 def test_no_record_of_a_study_holds_a_path_of_a_machine() -> None:

@@ -9,7 +9,8 @@ after a few training epochs". For each length, a training of its own, with a who
 - another corruption (the validation's: textures and blur) of the same images,
 - the real defects of the test images.
 
-If the paper is right, the first rises, and the third falls or stays low. Writes over_time.md; finished runs are not repeated.
+If the paper is right, the first rises, and the third falls or stays low. Writes over_time.md and over_time.svg; what has
+finished is not repeated. Several calls with other --sets can run side by side.
 """
 
 import argparse
@@ -17,17 +18,25 @@ import subprocess
 import sys
 from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # scripts, not a package
 import records  # noqa: E402
+from matplotlib import pyplot as plt  # noqa: E402
 from methods import METHODS, SETS  # noqa: E402
 
+from anomaly_lab.show import figures  # noqa: E402,F401  # no window
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
 COPIES = 3  # corrupted copies of each held-out image
 OBJECTIVES = ("segment", "restore")
+CURVES = {  # of the plot: metric → what it is scored on, colour
+    "own_ap": ("its own corruption", "#0072B2"),
+    "other_ap": ("another corruption", "#009E73"),
+    "pixel_ap": ("real defects", "#D55E00"),
+}
 SHOWN = ("own_ap", "other_ap", "pixel_ap", "own_auroc", "other_auroc", "pixel_auroc", "image_auroc")
 
 
@@ -90,12 +99,44 @@ def corruptions(run: Path) -> dict[str, Any]:
 
 
 def write_table(out: Path) -> None:
-    """over_time.md: mean ± standard deviation over the seeds."""
-    rows = []
-    for (name, objective, steps), rs in records.grouped(out, "set", "objective_name", "length"):
-        rows.append([name, objective, steps, len(rs), *(records.spread([r[m] for r in rs]) for m in SHOWN)])
+    """over_time.md, mean ± standard deviation over the seeds, and its curves."""
+    found = records.grouped(out, "set", "objective_name", "length")
+    rows = [[*key, len(rs), *(records.spread([r[m] for r in rs]) for m in SHOWN)] for key, rs in found]
     if rows:
         (out / "over_time.md").write_text(pipe_table(["set", "objective", "steps", "seeds", *SHOWN], rows) + "\n")
+        draw(found, out / "over_time.svg")
+
+
+def draw(found: list[tuple[tuple[Any, ...], list[dict[str, Any]]]], path: Path) -> None:
+    """Pixel AP over the steps, a column a set and a row an objective. Bars: least and greatest of the seeds."""
+    names = sorted({key[0] for key, _ in found})
+    figure, grid = plt.subplots(
+        len(OBJECTIVES),
+        len(names),
+        figsize=(3.4 * len(names) + 0.6, 5.6),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for (row, objective), (column, name) in product(enumerate(OBJECTIVES), enumerate(names)):
+        axis, mine = grid[row, column], {key[2]: rs for key, rs in found if key[:2] == (name, objective)}
+        for metric, (label, color) in CURVES.items():
+            values = {steps: [r[metric] for r in rs if r[metric] is not None] for steps, rs in mine.items()}
+            points = [(steps, mean(seeds), min(seeds), max(seeds)) for steps, seeds in values.items() if seeds]
+            if points:
+                steps, means, low, high = zip(*points, strict=True)
+                axis.plot(steps, means, "o-", color=color, markersize=3, label=label)
+                axis.vlines(steps, low, high, color=color, linewidth=1)
+        trivial = [r["trivial_pixel_ap"] for rs in mine.values() for r in rs if r.get("trivial_pixel_ap") is not None]
+        if trivial:
+            axis.axhline(max(trivial), color="black", linestyle=":", linewidth=1, label="best trivial map, real defects")
+        axis.set(title=f"{objective}, {name}", xscale="log", ylim=(0, 1), xlabel="steps", ylabel="pixel AP")
+        axis.label_outer()
+        axis.grid(alpha=0.3)
+    grid[0, 0].legend(fontsize=7)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
 
 
 if __name__ == "__main__":
