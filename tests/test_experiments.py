@@ -338,7 +338,7 @@ def test_every_method_of_the_baselines_composes_and_stands_in_the_documentation(
             config = compose("train", overrides=["+category=carpet", *methods.overrides(name, "screw_512")])
         check(config)
         assert (config.data.train_size == 0) == (name in methods.WHOLE)
-        assert name in ("restore", "default", "knn", "segment") or f"`model={name}`" in page
+        assert name in ("restore", "default", "knn", "fused", "patch_ae", "segment") or f"`model={name}`" in page
     assert set(methods.COLUMNS.values()) <= set(methods.METHODS)
 
 

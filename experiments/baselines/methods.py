@@ -13,6 +13,8 @@ METHODS: dict[str, list[str]] = {
     "later": ["model=later", *PLAIN],
     "default": ["model=sdc_quarter"],  # the lab's: at its own size, with its own evidence
     "knn": ["model=knn"],
+    "fused": ["model=fused"],
+    "patch_ae": ["model=patch_ae"],
     **{name: [f"model={name}"] for name in PORTS},
 }
 # these see a whole object at once, as their authors did; textures, and objects of several sizes, are cut into tiles
