@@ -106,7 +106,7 @@ class AnomalyModule(Model, L.LightningModule):
             return 0.0
         return share_done(trainer, self.global_step, trainer.estimated_stepping_batches)
 
-    # ---- validation, on held-out normal images and corruptions of another kind than in training
+    # ---- validation, on held-out normal images and corruptions of other kinds than F is trained on
 
     def on_validation_epoch_start(self) -> None:
         """Let the scorer learn briefly, and reset the sums."""

@@ -73,12 +73,11 @@ def sizes(looked: Sequence[Looked]) -> list[Finding]:
     if len(found) == 1:
         return [Finding("sizes", FINE, f"all images are {told} px", numbers)]
     several = f"{len(found)} sizes, such as {told} px"
-    by_part = [{image.size for image in looked if (image.part == TEST) == tested} for tested in (False, True)]
-    if all(by_part) and not by_part[0] & by_part[1] and min(map(len, by_part)) == 1:
-        sentence = (
-            f"training and test images differ in size ({several}): give both the same resolution, since one scale serves all"
-        )
-        return [Finding("sizes", WRONG, sentence, numbers)]
+    for what, pair in groups(looked).items():
+        kinds = [{image.size for image in images} for images in pair]
+        if all(kinds) and not kinds[0] & kinds[1] and min(map(len, kinds)) == 1:
+            sentence = f"{what} differ in size ({several}): give both the same resolution, since one scale serves all"
+            return [Finding("sizes", WRONG, sentence, numbers)]
     if ratio > VARIED:
         return [
             Finding("sizes", NOTE, f"{several}: one scale serves all, so a part should fill as many pixels in each", numbers)
@@ -91,13 +90,7 @@ def modes(looked: Sequence[Looked]) -> list[Finding]:
     found = Counter(image.mode for image in looked)
     told = ", ".join(f"{n} {mode}" for mode, n in found.most_common())
     out = []
-    groups = {
-        "training and test images": [[i for i in looked if (i.part == TEST) == tested] for tested in (False, True)],
-        "normal and defective test images": [
-            [i for i in looked if i.part == TEST and i.sample.label == label] for label in (0, 1)
-        ],
-    }
-    for what, pair in groups.items():
+    for what, pair in groups(looked).items():
         kinds = [{colour(image) for image in images} for images in pair]
         if all(kinds) and not kinds[0] & kinds[1]:
             sentence = f"{what} are stored differently ({told}), which alone tells them apart: save all in one mode"
@@ -119,6 +112,15 @@ def modes(looked: Sequence[Looked]) -> list[Finding]:
         )
         out.append(Finding("depth", NOTE, sentence, {"highest": top}))
     return out
+
+
+def groups(looked: Sequence[Looked]) -> dict[str, list[list[Looked]]]:
+    """The pairs of groups that the way they are stored must not tell apart."""
+    tested = [image for image in looked if image.part == TEST]
+    return {
+        "training and test images": [[image for image in looked if image.part != TEST], tested],
+        "normal and defective test images": [[image for image in tested if image.sample.label == label] for label in (0, 1)],
+    }
 
 
 def colour(image: Looked) -> str:

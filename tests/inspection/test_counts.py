@@ -47,6 +47,8 @@ def test_sizes() -> None:
     assert verdicts(counts.sizes([*split(), made(99, size=(64, 128))])) == {"sizes": NOTE}
     (differ,) = counts.sizes([*several(9), *several(9, TEST, size=(32, 32)), *several(9, TEST, "hole", size=(32, 32))])
     assert differ.severity == WRONG and "training and test images differ in size" in differ.sentence
+    (differ,) = counts.sizes([*several(9), *several(9, TEST), *several(9, TEST, "hole", size=(64, 70))])
+    assert differ.severity == WRONG and "normal and defective test images differ in size" in differ.sentence
 
 
 def test_modes_that_give_the_part_or_the_defect_away() -> None:
