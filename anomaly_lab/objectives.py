@@ -65,7 +65,9 @@ def segment(output: Tensor, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
     """Ablation of section 4.4: supervised segmentation of M. The binary cross-entropy between |F(X̂)−X̂| and M.
 
     The paper gives no formula. We take the change |F(X̂)−X̂|, averaged over channels, as the probability of a corruption: so
-    the network and the scoring stay the same. The network learns where to change its input, and learns nothing about X.
+    the network and the scoring stay the same. The network learns where to change its input, and learns nothing about X. The
+    change can't reach 1: on a grey of .5 it is at most .5, and with `model.standardize` less where contrast is low.
+    `networks.baselines.segmentation` (model=segment) has an output of its own.
     """
     p = (output - X_hat).abs().mean(1, keepdim=True).clamp(1e-6, 1 - 1e-6)  # the logarithm of 0 is infinite
     target = M.amax(1, keepdim=True)

@@ -60,7 +60,7 @@ def analyze(options: Options) -> Analyzed:
         square = middle(X, side)[None]
         rounding = max(rounding, float((tested(square) - F(square)).abs().max()))
         require_agreement(F(square), differentiable(square))
-        found.append(measure.measured(F, differentiable, square, seed=i))
+        found.append(measured(options.run, F, differentiable, square, i))
         paths.append(data.held_out[i].path.relative_to(data.found.root).as_posix())
     record = measure.summary(found)
     name, properties = trained.config.category.name, record["properties"]
@@ -74,6 +74,18 @@ def analyze(options: Options) -> Analyzed:
     write_json(out / RECORD, known | {"verdicts": verdicts} | record)  # last: with it, the analysis is whole
     rows = [(name, verdicts[name], sentences[name]) for name in verdicts]
     return Analyzed(out, len(found), side, rows, verdict.answer(properties))
+
+
+def measured(
+    run: Path, F: Callable[[Tensor], Tensor], differentiable: Callable[[Tensor], Tensor], X: Tensor, seed: int
+) -> measure.Measured:
+    """`measure.measured`. UserError for a network that searches F(X) by gradients of its own."""
+    try:
+        return measure.measured(F, differentiable, X, seed)
+    except RuntimeError as error:
+        if "inside of a function being transformed" not in str(error):
+            raise
+        raise UserError(f"{run} has a network that searches F(X) by gradients: F has no Jacobian to analyze") from error
 
 
 def protocol(found: Sequence[measure.Measured], side: int, paths: Sequence[str], rounding: float) -> dict[str, Any]:

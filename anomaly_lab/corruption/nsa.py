@@ -3,7 +3,8 @@
 Schlüter, Tan, Hou, Kainz, "Natural synthetic anomalies for self-supervised anomaly detection and localization", ECCV 2022. One
 to four patches, each after the first with probability ½. The half side of a patch is (0.03 + Gamma(2, 0.05)) of the image's, at
 most 0.4. A patch is resized by N(1, 0.5), clipped to [0.5, 2]. The label of a pixel is a logistic function of its change |Δ| in
-grey levels of 0 to 255, after a median filter of 5 × 5: 1 / (1 + exp(−k (|Δ| − x₀))), with k = 1/3 and x₀ = 7 for textures.
+grey levels of 0 to 255, after a median filter of 5 × 5: 1 / (1 + exp(−k (|Δ| − x₀))), with k = 1/3 and x₀ = 7 for textures. A
+change of one grey level is none.
 
 Simplification: patches may lie anywhere; the paper keeps those of objects on the object.
 """
@@ -21,6 +22,7 @@ LEAST, LARGEST = 0.03, 0.4  # half a patch's side, as a share of the image's
 SHAPE, SCALE = 2.0, 0.05  # of the gamma distribution of the half side beyond `LEAST`
 MIXED = 0.5  # share of the patches whose gradients are mixed: the paper mixes them for textures only
 MEDIAN = 5  # pixels
+TOLERANCE = 1  # grey levels: rounding, and OpenCV's blending, change as much
 STEEPNESS, MIDDLE = 1 / 3, 7.0  # k and x₀
 
 
@@ -40,9 +42,9 @@ def blended(X: np.ndarray, others: Sequence[np.ndarray], rng: Generator) -> np.n
 
 
 def label(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """How defective each pixel of Y is, (H, W) float32 in [0, 1], by its change from X; 0 where nothing changed."""
+    """How defective each pixel of Y is, (H, W) float32 in [0, 1], by its change from X; 0 where it is at most `TOLERANCE`."""
     change = cv2.medianBlur((255 * np.abs(Y - X).mean(2)).round().astype(np.uint8), MEDIAN).astype(np.float32)
-    return np.where(change > 0, 1 / (1 + np.exp(-STEEPNESS * (change - MIDDLE))), 0).astype(np.float32)
+    return np.where(change > TOLERANCE, 1 / (1 + np.exp(-STEEPNESS * (change - MIDDLE))), 0).astype(np.float32)
 
 
 def _taken(other: np.ndarray, rows: int, columns: int, rng: Generator) -> np.ndarray:

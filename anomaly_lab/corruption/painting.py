@@ -109,13 +109,15 @@ def clone(Y: np.ndarray, patch: np.ndarray, box: tuple[slice, slice], shape: np.
     rows, columns = np.nonzero(mask)
     if rows.size < 16 or min(np.ptp(rows), np.ptp(columns)) < THINNEST:
         return
-    centre = (box[1].start - 1 + (columns.min() + columns.max()) // 2, box[0].start - 1 + (rows.min() + rows.max()) // 2)
-    source, target = ((255 * image).astype(np.uint8) for image in (np.pad(patch, ((1, 1), (1, 1), (0, 0)), "edge"), Y))
+    x, y = ((int(places.min()) + int(places.max()) + 1) // 2 for places in (columns, rows))  # OpenCV counts the middle so
+    centre = box[1].start - 1 + x, box[0].start - 1 + y
+    source, target = (np.rint(255 * image).astype(np.uint8) for image in (np.pad(patch, ((1, 1), (1, 1), (0, 0)), "edge"), Y))
     mode = cv2.MIXED_CLONE if rng.random() < mixed else cv2.NORMAL_CLONE
-    cloned = cv2.seamlessClone(source, target, mask, tuple(map(int, centre)), mode).astype(np.float32) / 255
+    cloned = cv2.seamlessClone(source, target, mask, centre, mode)
     inside = np.zeros(Y.shape[:2], bool)
     inside[box] = shape
-    Y[inside] = cloned[inside]
+    # the change is added, so that the rounding to 8 bits does not give the patch away
+    Y[inside] = (Y[inside] + (cloned[inside].astype(np.float32) - target[inside]) / 255).clip(0, 1)
 
 
 def _blend(

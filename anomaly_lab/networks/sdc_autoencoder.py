@@ -132,18 +132,26 @@ class SDCAutoencoder(nn.Module):
         return folded(self)
 
     def _table_1(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.ended(x))
+
+    def ended(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) → what the last layer gives, (B, C, H, W), float32: C is 3, and a sigmoid makes it the image."""
         height, width = x.shape[-2:]
-        x = pad_to_stride(x)
+        x = self.features(pad_to_stride(x))
+        # the signal is a small difference between F(X) and X, and bf16 has a mantissa of 8 bits: the end stays in float32
+        with torch.autocast(x.device.type, enabled=False):
+            x = self.last(x.float())
+        return x[..., :height, :width]
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W), of sides that are multiples of 8 → what the last layer sees, (B, C, H, W)."""
         if self.checkpointing and torch.is_grad_enabled():
             encoder, decoder = self.encoder, self.decoder
             for segment in (encoder[:3], encoder[3:6], encoder[6:9], encoder[9:], decoder[:4], decoder[4:7], decoder[7:]):
                 x = recomputed(segment, x)
         else:
             x = self.decoder(self.encoder(x))
-        # the signal is a small difference between F(X) and X, and bf16 has a mantissa of 8 bits: the end stays in float32
-        with torch.autocast(x.device.type, enabled=False):
-            x = torch.sigmoid(self.last(x.float()))
-        return x[..., :height, :width]
+        return x
 
 
 def pad_to_stride(x: Tensor) -> Tensor:
@@ -162,6 +170,11 @@ def standardised(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
     [0, 1], except for nearly flat images. In tiled testing an image here is one tile: mean and spread of the whole test image,
     which a defect changes less, gave worse results on three of four categories (experiments/choices.md).
     """
-    mean = X.mean((1, 2, 3), keepdim=True)
-    scale = (X.var((1, 2, 3), correction=0, keepdim=True) + LEAST_SPREAD**2).sqrt() / SPREAD
+    mean, scale = light(X)
     return (mean + scale * (network(0.5 + (X - mean) / scale) - 0.5)).clamp(0, 1)
+
+
+def light(X: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of each image of X (B, C, H, W), and its standard deviation in units of `SPREAD`: (B, 1, 1, 1) each."""
+    mean = X.mean((1, 2, 3), keepdim=True)
+    return mean, (X.var((1, 2, 3), correction=0, keepdim=True) + LEAST_SPREAD**2).sqrt() / SPREAD

@@ -23,14 +23,22 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # scripts, not a package
+import numpy as np  # noqa: E402
 import records  # noqa: E402
+import torch  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from methods import METHODS, SETS  # noqa: E402
+from omegaconf import OmegaConf  # noqa: E402
 
+from anomaly_lab.build import build  # noqa: E402
+from anomaly_lab.data.pairs import corrupted_pair  # noqa: E402
+from anomaly_lab.metrics.pooled import PixelMetrics  # noqa: E402
+from anomaly_lab.runs.trained import load  # noqa: E402
+from anomaly_lab.scored import look  # noqa: E402
 from anomaly_lab.show import figures  # noqa: E402,F401  # no window
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
-COPIES = 3  # corrupted copies of each held-out image
+COPIES = 3  # corrupted crops of each held-out image
 OBJECTIVES = ("segment", "restore")
 CURVES = {  # of the plot: metric → what it is scored on, colour
     "own_ap": ("its own corruption", "#0072B2"),
@@ -72,30 +80,30 @@ def train(arguments: list[str]) -> None:
 
 
 def corruptions(run: Path) -> dict[str, Any]:
-    """Pixel AP and AUROC of the run's own corruption and of the validation's on held-out normal images."""
-    import numpy as np
-    import torch
-    from omegaconf import OmegaConf
+    """Pixel AP and AUROC of the run's own corruption and of the validation's, on crops of held-out normal images.
 
-    from anomaly_lab.build import build
-    from anomaly_lab.data.pairs import corrupted_pair
-    from anomaly_lab.metrics.pooled import PixelMetrics
-    from anomaly_lab.runs.trained import load
-    from anomaly_lab.scored import look
-
+    The crops are as large as in training: the size of a corruption is a share of its image.
+    """
     trained = load(run)
-    images, found = trained.data().validation, {}
+    images, side, found = trained.data().validation, trained.module.hparams["scoring"]["train_size"], {}
     for name, key in (("own", "corruption"), ("other", "validation_corruption")):
         corrupt, pixels = build(OmegaConf.to_container(trained.config[key])), PixelMetrics()  # type: ignore[arg-type]
         for i in range(len(images) * COPIES):
-            X = images.whole(i // COPIES).permute(1, 2, 0).numpy()
-            pair = corrupted_pair(X, corrupt, np.random.default_rng([9, i]))  # no training draws from 9 alone
+            rng = np.random.default_rng([9, i])  # no training draws from 9 alone
+            X = cropped(images.whole(i // COPIES).permute(1, 2, 0).numpy(), side, rng)
+            pair = corrupted_pair(X, corrupt, rng)
             heatmap = torch.from_numpy(look(trained.module, pair["X_hat"], X.shape[:2]).heatmap)
             truth = pair["M"][0] > 0
             pixels.update(heatmap, truth, torch.zeros_like(truth))
         values = pixels.compute()
         found |= {f"{name}_ap": values["pixel_ap"], f"{name}_auroc": values["pixel_auroc"]}
     return found
+
+
+def cropped(X: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """A random square of X (h, w, 3), or as much of it as there is."""
+    top, left = (int(rng.integers(0, max(0, length - side) + 1)) for length in X.shape[:2])
+    return X[top : top + side, left : left + side].copy()
 
 
 def write_table(out: Path) -> None:

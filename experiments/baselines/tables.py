@@ -95,7 +95,8 @@ def test(found: Found) -> str:
         names = sorted({n for s, _, n in found if s == seconds and all((seconds, m, n) in found for m in methods)})
         for metric in RANKED:
             values = {n: [average([r[metric] for r in found[seconds, m, n]]) for m in methods] for n in names}
-            usable = [row for row in values.values() if None not in row]
+            known = {n: row for n, row in values.items() if None not in row}
+            usable = list(known.values())
             if len(usable) < 2 or len(methods) < 2:
                 parts.append(f"{metric}, {seconds} s: fewer than two sets or methods, no test.")
                 continue
@@ -108,7 +109,7 @@ def test(found: Found) -> str:
             said = (
                 f"Friedman's χ² = {statistic:.1f}, p = {p:.2g}; critical difference of mean ranks {difference:.2f} at {ALPHA}."
             )
-            head = f"**{metric}**, {seconds} s, {len(methods)} methods on {len(usable)} sets ({', '.join(names)}). {said}"
+            head = f"**{metric}**, {seconds} s, {len(methods)} methods on {len(usable)} sets ({', '.join(known)}). {said}"
             table = pipe_table(
                 ["method", "mean rank", "groups that do not differ"], [[m, f"{r:.2f}", letters[m]] for r, m in rows]
             )

@@ -13,6 +13,7 @@ from conftest import Ended, Finished, in_process, sentence
 from anomaly_lab.analyze import make as way
 from anomaly_lab.analyze.__main__ import main
 from anomaly_lab.analyze.measure import QUANTITIES
+from anomaly_lab.networks.gradients import gradients
 from anomaly_lab.runs.trained import load
 
 
@@ -91,6 +92,22 @@ def test_a_network_that_reconstructs_nothing_has_no_f(
     trained.module.reconstructs = False
     monkeypatch.setattr(way, "load", lambda run: trained)
     assert "reconstructs nothing" in sentence(analyze(tmp_path, f"run={finished.directory}"))
+
+
+def test_a_network_that_searches_by_gradients_has_no_jacobian(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = load(finished.directory)
+
+    def searched(X: torch.Tensor) -> torch.Tensor:
+        with gradients(X) as leaf:
+            torch.autograd.grad(leaf.sum(), leaf)
+        return X
+
+    monkeypatch.setattr(type(trained.module.F), "differentiable", staticmethod(searched))
+    monkeypatch.setattr(type(trained.module.F), "__call__", lambda self, X: X)
+    monkeypatch.setattr(way, "load", lambda run: trained)
+    assert "searches F(X) by gradients" in sentence(analyze(tmp_path, f"run={finished.directory}"))
 
 
 def test_help_needs_no_torch() -> None:

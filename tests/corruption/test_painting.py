@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_lab.corruption import painting
-from anomaly_lab.corruption.painting import Foreign, Tone, _label, _place, painted
+from anomaly_lab.corruption.painting import Foreign, Tone, _label, _place, clone, painted
 
 
 def image(seed: int, size: tuple[int, int] = (64, 80), grey: bool = False) -> np.ndarray:
@@ -62,6 +62,19 @@ def test_a_place_lies_inside_the_image(seed: int, height: int, width: int) -> No
     (rows, columns), shape = _place((height, width), np.random.default_rng(seed))
     assert 1 <= rows.start < rows.stop <= height - 1 and 1 <= columns.start < columns.stop <= width - 1
     assert shape.shape == (rows.stop - rows.start, columns.stop - columns.start) and shape.dtype == bool
+
+
+@pytest.mark.parametrize("size", [(24, 24), (24, 25), (25, 24), (25, 25)])
+def test_a_patch_that_is_cloned_onto_itself_changes_nothing(size: tuple[int, int]) -> None:
+    """Not even by rounding to 8 bits: OpenCV's own error is one grey level."""
+    rng = np.random.default_rng(0)
+    X = cv2.GaussianBlur(rng.random((80, 80, 3), np.float32), (0, 0), 1.5)
+    box = slice(20, 20 + size[0]), slice(30, 30 + size[1])
+    Y = X.copy()
+    clone(Y, X[box], box, np.ones(size, bool), 0.0, rng)
+    change = 255 * (Y - X)
+    assert np.abs(change).max() < 1.01 and abs(float(change[box].mean())) < 0.75
+    np.testing.assert_allclose(change, np.rint(change), atol=1e-3, err_msg="whole grey levels, on what was there")
 
 
 def test_a_foreign_patch_comes_from_another_image() -> None:

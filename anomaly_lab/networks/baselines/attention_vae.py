@@ -1,15 +1,16 @@
 """Like CAVGA: where the latent of a variational autoencoder does not look, there is a defect.
 
-Venkataramanan, Peng, Singh, Mahalanobis, "Attention guided anomaly localization in images", ECCV 2020; the map without the
-additional loss is that of Liu et al., "Towards visually explaining variational autoencoders", CVPR 2020. By Grad-CAM, with A_k
-the last feature maps of the encoder and z the latent:
+Venkataramanan, Peng, Singh, Mahalanobis, "Attention guided anomaly localization in images", ECCV 2020. By Grad-CAM, with A_k
+feature maps of the encoder and z the latent:
 
     α_k = mean over places of ∂(Σᵢ zᵢ)/∂A_k,   A = sigmoid(Σ_k α_k A_k),   map = 1 − A,   loss = −ELBO + w · mean(1 − A)
 
 The last term, CAVGA's attention expansion loss, teaches z to look at all of a normal image.
 
 Simplifications: no adversarial term (the paper's discriminator); the latent is flat and not convolutional; z is its mean; the
-network is that of `vae` (the paper: ResNet-18). We read "normalised attention" as the sigmoid, without a ReLU before it.
+network is that of `vae` (the paper: ResNet-18). We read "normalised attention" as the sigmoid, without a ReLU before it. A_k
+are the maps before the encoder's last two layers: from its very last maps z is linear, and α_k would be the same for every
+image.
 """
 
 import torch
@@ -19,6 +20,8 @@ from torch.nn import functional
 from anomaly_lab.networks.baselines.bottleneck import at_side, resized
 from anomaly_lab.networks.baselines.vae import VAE
 from anomaly_lab.networks.gradients import gradients
+
+ATTENDED = 12  # modules of the encoder, up to the last that shrinks its input and its activation
 
 
 class AttentionVAE(VAE):
@@ -32,6 +35,11 @@ class AttentionVAE(VAE):
             raise ValueError(f"model.expansion is {expansion}: it must be 0 or above")
         self.expansion = expansion
 
+    def split(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """X (B, 3, side, side) → the features A_k (B, C, h', w'), and μ and log σ² (B, d), computed from them."""
+        features = self.encoder[:ATTENDED](X)
+        return features, *self.posterior(self.encoder[ATTENDED:](features))
+
     def attention(self, features: Tensor, mean: Tensor) -> Tensor:
         """A (B, h', w') in [0, 1] from the features A_k (B, C, h', w') and μ (B, d), computed from them."""
         (slope,) = torch.autograd.grad(mean.sum(), features, create_graph=True)
@@ -41,8 +49,7 @@ class AttentionVAE(VAE):
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
         """−ELBO + w · mean(1 − A) of X (B, 3, H, W) at `side`. No corruption is used."""
         X = resized(X, self.side)
-        features = self.encoder(X)
-        mean, log_variance = self.posterior(features)
+        features, mean, log_variance = self.split(X)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         expanded = (1 - self.attention(features, mean)).mean()
         return self.negative_elbo(X, self.decoded(z), mean, log_variance) + self.expansion * expanded
@@ -55,6 +62,6 @@ class AttentionVAE(VAE):
 
     def _unattended(self, X: Tensor) -> Tensor:
         """X (B, 3, side, side) → 1 − A, (B, 1, side, side)."""
-        features = self.encoder(X)
-        A = self.attention(features, self.posterior(features)[0])
+        features, mean, _ = self.split(X)
+        A = self.attention(features, mean)
         return functional.interpolate(1 - A[:, None], size=X.shape[-2:], mode="bilinear", align_corners=False)

@@ -4,12 +4,13 @@ Haselmann, Gruber, Tabatabai, "Anomaly detection using deep learning based image
 window of the image whose central square is cut out, and predicts that square. Windows slide by the side of the hole, so that
 the predicted squares make up F(X). The loss is the squared error inside the hole; so is the map.
 
-Simplifications: sides and layers are ours (only the paper's idea is known to us); holes do not overlap; at the image's border
-the window is reflected.
+Simplifications: sides and layers are ours (only the paper's idea is known to us); holes do not overlap; beyond the image's
+border nothing is known, as in the hole.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from anomaly_lab.networks.sdc_autoencoder import conv_block
 
@@ -55,29 +56,34 @@ class Completion(nn.Module):
         return (self.window - self.hole) // 2
 
     def windows(self, X: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """All windows of X (B, 3, H, W): (B·n, 3, window, window), row by row for each image, and how many (rows, columns)."""
+        """All windows of X (B, 3, H, W), and how many (rows, columns): (B·n, 4, window, window), row by row for each image.
+
+        The fourth channel is 1 inside the image. Beyond it all is 0.
+        """
         down, right = (-side % self.hole for side in X.shape[-2:])
-        X = _extended(X, down + self.margin, right + self.margin, self.margin)
-        tiles = X.unfold(2, self.window, self.hole).unfold(3, self.window, self.hole)  # (B, 3, rows, columns, w, w)
+        X = torch.cat([X, torch.ones_like(X[:, :1])], 1)
+        X = functional.pad(X, (self.margin, right + self.margin, self.margin, down + self.margin))
+        tiles = X.unfold(2, self.window, self.hole).unfold(3, self.window, self.hole)  # (B, 4, rows, columns, w, w)
         rows, columns = tiles.shape[2:4]
         return tiles.permute(0, 2, 3, 1, 4, 5).flatten(0, 2), (rows, columns)
 
     def predicted(self, windows: Tensor) -> Tensor:
-        """Windows (n, 3, window, window) → their holes (n, 3, hole, hole) in [0, 1]. What is in the hole is not looked at."""
-        visible = torch.ones_like(windows[:, :1])
+        """Windows (n, 4, window, window) → their holes (n, 3, hole, hole) in [0, 1]. What is in the hole is not looked at."""
+        visible = windows[:, 3:].clone()
         visible[..., self.margin : self.margin + self.hole, self.margin : self.margin + self.hole] = 0
-        features = self.encoder(torch.cat([windows * visible, visible], 1))
+        features = self.encoder(torch.cat([windows[:, :3] * visible, visible], 1))
         return torch.sigmoid(self.decoder(self.mixed(features)).float())
 
     def inside(self, windows: Tensor) -> Tensor:
-        """The holes' own content, (n, 3, hole, hole)."""
+        """The holes' own content, (n, 4, hole, hole)."""
         return windows[..., self.margin : self.margin + self.hole, self.margin : self.margin + self.hole]
 
     def loss(self, X: Tensor, X_hat: Tensor, M: Tensor) -> Tensor:
-        """The mean squared error inside the holes of `drawn` windows a crop. No corruption is used."""
+        """The mean squared error inside the holes of `drawn` windows a crop, where the image is. No corruption is used."""
         windows, _ = self.windows(X)
         chosen = windows[torch.randperm(len(windows))[: self.drawn * len(X)].to(X.device)]
-        return (self.predicted(chosen) - self.inside(chosen)).square().mean()
+        target, known = self.inside(chosen).split([3, 1], 1)
+        return ((self.predicted(chosen) - target).square() * known).sum() / (3 * known.sum()).clamp_min(1)
 
     def forward(self, X: Tensor) -> Tensor:
         windows, (rows, columns) = self.windows(X)
@@ -88,15 +94,3 @@ class Completion(nn.Module):
 
 def _up(c_in: int, c_out: int) -> list[nn.Module]:
     return [nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), conv_block(c_in, c_out)]
-
-
-def _extended(X: Tensor, down: int, right: int, margin: int) -> Tensor:
-    """X with `margin` pixels above and to the left, `down` and `right` pixels beyond; reflected as often as it takes."""
-    rows = _reflected(torch.arange(-margin, X.shape[-2] + down, device=X.device), X.shape[-2])
-    columns = _reflected(torch.arange(-margin, X.shape[-1] + right, device=X.device), X.shape[-1])
-    return X[..., rows, :][..., columns]
-
-
-def _reflected(index: Tensor, length: int) -> Tensor:
-    folded = index.remainder(2 * length)
-    return torch.where(folded < length, folded, 2 * length - 1 - folded)

@@ -6,7 +6,7 @@ a scar, by the cross-entropy of three classes. In testing, the embedding of each
 normal embeddings (`scoring.gaussian`).
 
 Simplifications: a small network in place of ResNet-18; patches of an image are embedded together, by averages of one feature
-map over 64 × 64 pixels, every 8 pixels (the paper: 4).
+map over 64 × 64 pixels, every 8 pixels (the paper: 4), and the mean of four of them stands between them.
 """
 
 import numpy as np
@@ -63,9 +63,12 @@ class CutPaste(nn.Module):
         return self.encoder(X)
 
     def features(self, vectors: Tensor) -> Tensor:
-        """The embeddings: means over the 8 × 8 vectors around each place; borders are repeated."""
-        extended = functional.pad(vectors.float(), (CELLS // 2, CELLS // 2 - 1) * 2, mode="replicate")
-        return functional.avg_pool2d(extended, CELLS, stride=1)
+        """The embeddings: means over the 8 × 8 vectors of a patch; borders are repeated.
+
+        Four patches meet in the middle of each 8 × 8 pixels. Their mean stands there.
+        """
+        extended = functional.pad(vectors.float(), (CELLS // 2,) * 4, mode="replicate")
+        return functional.avg_pool2d(functional.avg_pool2d(extended, CELLS, stride=1), 2, stride=1)
 
     def forward(self, X: Tensor) -> Tensor:
         return self.features(self.encode(X))

@@ -8,7 +8,8 @@
   place.
 
 Known to us from abstracts and a student project alone. Stated guesses: the noise's deviation; where the modules lie (after each
-transposed convolution) and that B is a sigmoid of a 1×1 convolution of both; squared norms and λ are the lab's.
+transposed convolution) and that B is a sigmoid of a 1×1 convolution of both; squared norms, λ and the term against a flat grey
+are the lab's.
 """
 
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder, conv_block, pad_to_stride
-from anomaly_lab.objectives import restore
+from anomaly_lab.networks.sdc_autoencoder import SDC, SDCAutoencoder, conv_block
+from anomaly_lab.objectives import restore, uncorrelated
 
 UPS = (1, 4, 7)  # the places of the transposed convolutions in the decoder of SDCAutoencoder
 POOLINGS = (2, 5, 8)  # and of the poolings in its encoder
@@ -42,17 +43,26 @@ class FilteringAutoencoder(SDCAutoencoder):
     - `width`, `standardize`: as in `SDCAutoencoder`. - `rates`: the dilation rates of an SDC layer.
     - `convex`: whether features of the encoder are mixed into the decoder.
     - `noise`: standard deviation of ε in [0, 1]; 0 for none. - `lam`, `norm`: of equation (1).
+    - `correlation`: ρ₀ of the term against a flat grey, `objectives.uncorrelated`; None for the equation alone.
 
     ValueError for a negative noise.
     """
 
     def __init__(
-        self, width: float, standardize: bool, rates: Sequence[int], convex: bool, noise: float, lam: float, norm: str
+        self,
+        width: float,
+        standardize: bool,
+        rates: Sequence[int],
+        convex: bool,
+        noise: float,
+        lam: float,
+        norm: str,
+        correlation: float | None,
     ) -> None:
         super().__init__(width, False, standardize)
         if not noise >= 0:
             raise ValueError(f"model.noise is {noise}: it must be 0 or above")
-        self.noise, self.lam, self.norm = noise, lam, norm
+        self.noise, self.lam, self.norm, self.correlation = noise, lam, norm, correlation
         c32, c64, c128, c256 = (max(1, round(n * width)) for n in (32, 64, 128, 256))
         inner = len(rates) * c64
         layers = [SDC(c128, c64, rates), *(SDC(inner, c64, rates) for _ in range(3))]
@@ -69,13 +79,16 @@ class FilteringAutoencoder(SDCAutoencoder):
         noise = self.noise * torch.randn_like(X) if self.noise else torch.zeros_like(X)
         output = self((X_hat + noise).contiguous(memory_format=torch.channels_last))
         with torch.autocast(X.device.type, enabled=False):
-            return restore(output.float(), X + noise, X_hat + noise, M, self.lam, self.norm)
+            loss = restore(output.float(), X + noise, X_hat + noise, M, self.lam, self.norm)
+            if self.correlation is not None:
+                loss = loss + uncorrelated(output.float(), X, self.correlation)
+            return loss
 
-    def _table_1(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """As in `SDCAutoencoder`, with the encoder's features mixed in."""
         if self.mixers is None:
-            return super()._table_1(x)
-        height, width = x.shape[-2:]
-        x, kept = pad_to_stride(x), []
+            return super().features(x)
+        kept = []
         for i, layer in enumerate(self.encoder):
             if i in POOLINGS:
                 kept.append(x)
@@ -85,6 +98,4 @@ class FilteringAutoencoder(SDCAutoencoder):
             x = layer(x)
             if i in UPS:
                 x = next(mixers)(kept.pop(), x)
-        with torch.autocast(x.device.type, enabled=False):  # as in SDCAutoencoder
-            x = torch.sigmoid(self.last(x.float()))
-        return x[..., :height, :width]
+        return x

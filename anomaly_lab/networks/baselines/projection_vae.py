@@ -5,7 +5,8 @@ Dehaene, Frigo, Combrexelle, Eline, "Iterative energy-based projection on a norm
 
     E(x) = ‖x − D(μ(x))‖² + λ ‖x − x₀‖₁,   x_{t+1} = x_t − α ∇E(x_t) ⊙ (x_t − D(μ(x_t)))²
 
-F(X) is the last x_t. So fine structure need not pass the bottleneck: only what the network can't explain is changed.
+F(X) is the last x_t. So fine structure need not pass the bottleneck: only what the network can't explain is changed. A step is
+no longer than |x_t − D(μ(x_t))|: a longer one would jump over the reconstruction, and E would rise.
 
 Simplifications: a fixed number of steps (the paper stops at a level of the error); the reconstruction counts as constant in the
 gradient of its own error, as in common implementations, so that a step needs no backward pass: ∇E = 2 (x − D) + λ sign(x − x₀).
@@ -51,4 +52,5 @@ class ProjectionVAE(VAE):
         else:
             error = x - at_side(self._square, x, self.side)
             slope = 2 * error + self.lam * (x - X).sign()
-        return (x - self.alpha * slope * error.square()).clamp(0, 1)
+        longest = error.abs()
+        return (x - (self.alpha * slope * error.square()).clamp(-longest, longest)).clamp(0, 1)

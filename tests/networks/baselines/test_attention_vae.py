@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anomaly_lab.networks.baselines.attention_vae import AttentionVAE
+from anomaly_lab.networks.baselines.attention_vae import ATTENDED, AttentionVAE
 
 
 def small(expansion: float = 0.5) -> AttentionVAE:
@@ -12,12 +12,20 @@ def small(expansion: float = 0.5) -> AttentionVAE:
 
 
 def test_attention_is_grad_cam_of_the_sum_of_the_latent() -> None:
-    """μ is linear in the features: ∂(Σ μᵢ)/∂A_k(place) is the sum of the bottleneck's weights of the first half."""
-    network, X = small(), torch.rand(2, 3, 32, 32)
-    features = network.encoder(X)
-    slope = network.bottleneck.weight[:4].sum(0)  # (C, h', w')
-    expected = torch.sigmoid(torch.einsum("c,bchw->bhw", slope.mean((1, 2)), features))
-    torch.testing.assert_close(network.attention(features, network.posterior(features)[0]), expected)
+    """The mean of ∂(Σ μᵢ)/∂A_k(place) over the places is the change of Σ μᵢ, when all of A_k rises, for each place."""
+    network, X = small().double(), torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    network.posterior = lambda f: network.bottleneck(f).flatten(1).chunk(2, 1)  # type: ignore[method-assign]  # in float64
+    features, mean, _ = network.split(X)
+    weights = []
+    for k in range(features.shape[1]):
+        raised = features.clone()
+        raised[:, k] += 1e-6
+        changed = network.posterior(network.encoder[ATTENDED:](raised))[0]
+        weights.append((changed - mean).sum(1) / 1e-6 / features[0, 0].numel())
+    expected = torch.sigmoid(torch.einsum("kb,bkhw->bhw", torch.stack(weights), features))
+    found = network.attention(features, mean)
+    torch.testing.assert_close(found, expected.float(), rtol=1e-4, atol=1e-5)
+    assert not torch.equal(*torch.stack(weights).unbind(1)), "they differ between images"
 
 
 def test_the_map_is_what_is_left_of_one_and_needs_no_gradient_mode() -> None:
@@ -25,8 +33,8 @@ def test_the_map_is_what_is_left_of_one_and_needs_no_gradient_mode() -> None:
     with torch.inference_mode():
         output, found = network.examine(X)
     assert output.shape == X.shape and found.shape == (1, 32, 32) and not found.requires_grad
-    features = network.encoder(X)
-    A = network.attention(features, network.posterior(features)[0])
+    features, mean, _ = network.split(X)
+    A = network.attention(features, mean)
     assert float(found.mean()) == pytest.approx(float((1 - A).mean().detach()), abs=0.01)
     assert float(found.min()) >= float((1 - A).min().detach()) - 1e-6
 
@@ -50,8 +58,8 @@ def test_the_loss_adds_the_weighted_share_that_is_not_looked_at() -> None:
         network = small(expansion)
         torch.manual_seed(1)
         losses.append(network.loss(X, X, X[:, :1]))
-    features = network.encoder(X)
-    A = network.attention(features, network.posterior(features)[0])
+    features, mean, _ = network.split(X)
+    A = network.attention(features, mean)
     torch.testing.assert_close(losses[1] - losses[0], 0.5 * (1 - A).mean())
 
 

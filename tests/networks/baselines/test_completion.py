@@ -15,24 +15,37 @@ def small() -> Completion:
 def test_squares_land_in_their_places(size: tuple[int, int]) -> None:
     """With a network that knows the hole, F is the identity."""
     network, X = small(), torch.rand(2, 3, *size)
-    network.predicted = network.inside  # type: ignore[method-assign]
+    network.predicted = lambda windows: network.inside(windows)[:, :3]  # type: ignore[method-assign]
     assert torch.equal(network(X), X)
 
 
 def test_a_hole_is_predicted_without_its_content() -> None:
     network = small().eval()
-    windows = torch.rand(1, 3, 24, 24, requires_grad=True)
+    windows = torch.cat([torch.rand(1, 3, 24, 24), torch.ones(1, 1, 24, 24)], 1).requires_grad_()
     (slope,) = torch.autograd.grad(network.predicted(windows).sum(), windows)
+    slope = slope[:, :3]
     assert float(slope[..., 8:16, 8:16].abs().max()) == 0
     assert float(slope[..., :8, :].abs().max()) > 0 and float(slope[..., 16:].abs().max()) > 0
 
 
 def test_the_loss_is_the_squared_error_in_the_holes() -> None:
-    """A prediction of 0.5, by hand: all windows are drawn."""
+    """A prediction of 0.5, by hand: all windows are drawn. Where a hole reaches beyond the image, nothing counts."""
     network = Completion(8, 24, 4, 100)
-    network.predicted = lambda windows: torch.full_like(network.inside(windows), 0.5)  # type: ignore[method-assign]
-    X = torch.rand(2, 3, 16, 32)
-    torch.testing.assert_close(network.loss(X, X, X[:, :1]), (X - 0.5).square().mean())
+    network.predicted = lambda windows: torch.full_like(network.inside(windows)[:, :3], 0.5)  # type: ignore[method-assign]
+    for size in ((16, 32), (13, 21)):
+        X = torch.rand(2, 3, *size)
+        torch.testing.assert_close(network.loss(X, X, X[:, :1]), (X - 0.5).square().mean())
+
+
+def test_no_square_of_an_image_depends_on_itself() -> None:
+    """At the border too, where a mirrored window would show the hole."""
+    network, X = small().eval(), torch.rand(1, 3, 24, 32, requires_grad=True)
+    output = network(X)
+    for top in range(0, 24, 8):
+        for left in range(0, 32, 8):
+            own = (..., slice(top, top + 8), slice(left, left + 8))
+            (slope,) = torch.autograd.grad(output[own].sum(), X, retain_graph=True)
+            assert float(slope[own].abs().max()) == 0 < float(slope.abs().max())
 
 
 def test_it_learns_to_continue_stripes() -> None:

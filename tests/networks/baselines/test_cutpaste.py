@@ -16,9 +16,18 @@ def test_an_embedding_is_that_of_the_patch_alone() -> None:
     network.encoder = nn.Conv2d(3, 16, 8, 8)  # type: ignore[assignment]
     X = torch.rand(1, 3, 128, 128)
     found = network(X)
-    for row, column in ((4, 4), (5, 9), (12, 12)):  # the patch's fifth row and column of cells
-        patch = X[..., 8 * (row - 4) : 8 * (row + 4), 8 * (column - 4) : 8 * (column + 4)]
-        torch.testing.assert_close(found[0, :, row, column], network.encoder(patch).mean((2, 3))[0])
+    for row, column in ((4, 4), (5, 9), (11, 11)):  # the cell in whose middle four patches meet
+        corners = [(r, c) for r in (row - 4, row - 3) for c in (column - 4, column - 3)]
+        patches = [X[..., 8 * r : 8 * (r + 8), 8 * c : 8 * (c + 8)] for r, c in corners]
+        means = [network.encoder(patch).mean((2, 3))[0] for patch in patches]
+        torch.testing.assert_close(found[0, :, row, column], torch.stack(means).mean(0))
+
+
+def test_an_embedding_stands_in_the_middle_of_what_it_sees() -> None:
+    vectors = torch.zeros(1, 16, 33, 33)
+    vectors[..., 16, 16] = 1
+    found = CutPaste(2, 1).features(vectors)[0, 0]
+    assert torch.equal(found, found.flip(0)) and torch.equal(found, found.flip(1)) and float(found[16, 16]) > 0
 
 
 def test_the_loss_is_the_cross_entropy_of_three_classes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,12 @@ from torch import Tensor
 
 from anomaly_lab.networks.baselines.filtering import ConvexCombination, FilteringAutoencoder
 from anomaly_lab.networks.sdc_autoencoder import RATES, SDCAutoencoder
-from anomaly_lab.objectives import restore
+from anomaly_lab.objectives import restore, uncorrelated
 
 
 def small(convex: bool = False, noise: float = 0.1, rates: tuple[int, ...] = RATES) -> FilteringAutoencoder:
     torch.manual_seed(0)
-    return FilteringAutoencoder(0.0625, False, rates, convex, noise, 0.75, "squared")
+    return FilteringAutoencoder(0.0625, False, rates, convex, noise, 0.75, "squared", None)
 
 
 def test_the_noise_stays_in_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +33,14 @@ def test_without_noise_it_is_equation_1() -> None:
     X_hat, M = torch.rand(2, 3, 16, 16), (torch.rand(2, 1, 16, 16) > 0.5).float()
     expected = restore(network(X_hat), X, X_hat, M, 0.75, "squared")
     torch.testing.assert_close(network.loss(X, X_hat, M), expected)
+
+
+def test_the_term_against_a_flat_grey_is_added() -> None:
+    network, X = small(noise=0.0).eval(), torch.rand(2, 3, 16, 16)
+    M = torch.ones(2, 1, 16, 16)
+    alone = network.loss(X, X, M)
+    network.correlation = 0.5
+    torch.testing.assert_close(network.loss(X, X, M), alone + uncorrelated(network(X), X, 0.5))
 
 
 def test_without_the_later_parts_it_is_the_papers_network() -> None:

@@ -46,6 +46,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "anogan": {"side": 32, "latent": 4, "width": 2, "steps": 3},
     "filtering": {"width": 0.0625},
     "later": {"width": 0.0625},
+    "segment": {"width": 0.0625},
 }
 UNTRAINED = {"cnnfd", "texture_inspection"}
 

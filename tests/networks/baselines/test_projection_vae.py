@@ -44,6 +44,19 @@ def test_steps_restore_what_is_not_explained_and_leave_the_rest() -> None:
     assert float(output[..., 4:8, 4:8].max().detach()) < 0.65
 
 
+def test_no_step_raises_the_energy_and_a_stronger_defect_has_a_higher_map() -> None:
+    """At the YAML's rate a step would be 2 α e² of the error, twelve times it at e = .5: it ends at the reconstruction."""
+    errors = torch.tensor([0.02, 0.1, 0.2, 0.3, 0.5])
+    X = (0.5 + errors).expand(1, 3, 5, 5).contiguous()
+    network, x = grey(20, 25, 0.0, False), X
+    for _ in range(network.steps):
+        after = network.step(x, X)
+        assert bool(((after - 0.5).abs() <= (x - 0.5).abs()).all())
+        x = after
+    found = (network(X) - X).square()[0, 0, 0]
+    assert bool((found.diff() > 0).all()) and float(found[-1]) == pytest.approx(0.25)
+
+
 def test_lambda_holds_the_image() -> None:
     X = torch.full((1, 3, 16, 16), 0.7)
     free, held = (float(grey(50, 0.5, lam, False)(X).mean().detach()) for lam in (0.0, 0.2))
