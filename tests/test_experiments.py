@@ -138,7 +138,7 @@ def test_the_tables_of_the_projection_study_say_what_ranks_runs(tmp_path: Path, 
     findings.write(tmp_path)
     rows = {line.split(" | ")[0]: line for line in (tmp_path / "tau.md").read_text().splitlines()}
     best = rows["| identity.error"]
-    assert best.count("**−1.00 [−1.00, −1.00]**") == 3 and "| 4 of 4 |" in best and ".900 / 0.450 / 0.900" in best
+    assert best.count("**−1.00 [−1.00, −1.00]**, p 0.001") == 3 and "| 4 of 4 |" in best and ".900 / 0.450 / 0.900" in best
     assert sum("**" in line for line in rows.values()) <= 2, "noise is not beyond chance, but for one case in twenty"
     assert "32 runs on 4 sets" in (tmp_path / "tau_restoring.md").read_text()
     assert (tmp_path / "tau.svg").is_file() and "| τ with aupro | a (10 runs) |" in (tmp_path / "sets_aupro.md").read_text()

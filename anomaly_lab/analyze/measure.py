@@ -118,7 +118,7 @@ def _derivatives(
     found = orthogonality.symmetry(J, F, PROBES, rng)
     values |= {f"orthogonality.{name}": value for name, value in found._asdict().items()}
     density = spectrum.lanczos(lambda v: J.transposed(J.times(v)), signs(X, rng), STEPS)
-    values |= {f"orthogonality.{name}": value for name, value in spectrum.shares(density).items()}
+    values |= {f"orthogonality.{name}": value for name, value in spectrum.shares(density, STEPS).items()}
     levels = torch.tensor(spectrum.LEVELS, dtype=density.values.dtype)
     curves["spectrum"] = [float(density.weights[density.values.clamp(min=0).sqrt() > level].sum()) for level in levels]
     corruption, _ = contraction.gains(J, corrupted)

@@ -1,5 +1,6 @@
 """The singular values of the Jacobian, by Lanczos: those of a projection are 0 and 1, or more than 1 if it is oblique."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 LIMITS = (0.25, 0.75, 1.25)  # singular values are near 0 below the first, near 1 between the second and the third
+PLACES = ("near_0", "between", "near_1", "beyond")
 LEVELS = tuple(i / 20 for i in range(1, 41))  # singular values at which the record counts how many are larger
 END = 1e-6  # of the largest coefficient: the Krylov space is exhausted, and more steps would give rounding
 
@@ -46,10 +48,20 @@ def lanczos(product: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Densi
     return Density(values, vectors[0].square())
 
 
-def shares(squared: Density) -> dict[str, float]:
-    """The shares of singular values σ near 0, between, near 1 and beyond, from the density of σ²; and the largest σ seen."""
+def resolved(largest: float, steps: int) -> bool:
+    """Whether so many steps tell singular values apart at the first of `LIMITS`, beside one of `largest`."""
+    return largest * math.pi / (2 * steps) <= LIMITS[0]
+
+
+def shares(squared: Density, steps: int) -> dict[str, float]:
+    """The shares of singular values σ near 0, between, near 1 and beyond, from the density of σ² that `steps` steps have given;
+    and the largest σ seen.
+
+    The shares are NaN where so many steps do not tell σ apart, unless fewer were enough.
+    """
     sigma = squared.values.clamp(min=0).sqrt()
+    largest = float(sigma.max())
+    if len(sigma) == steps and not resolved(largest, steps):
+        return dict.fromkeys(PLACES, math.nan) | {"largest": largest}
     place = torch.bucketize(sigma, torch.tensor(LIMITS, dtype=sigma.dtype))
-    names = ("near_0", "between", "near_1", "beyond")
-    found = {name: float(squared.weights[place == i].sum()) for i, name in enumerate(names)}
-    return found | {"largest": float(sigma.max())}
+    return {name: float(squared.weights[place == i].sum()) for i, name in enumerate(PLACES)} | {"largest": largest}

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import tau
 from matplotlib import pyplot as plt
-from tau import Array, Tau
+from tau import Array, Chance, Tau
 
-from anomaly_lab.analyze.measure import QUANTITIES
+from anomaly_lab.analyze.measure import QUANTITIES, STEPS
+from anomaly_lab.analyze.spectrum import PLACES, resolved
 from anomaly_lab.show import figures  # noqa: F401  # no window
 from anomaly_lab.show.markdown import pipe_table
 
@@ -31,7 +32,10 @@ BETTER |= {
     "val/proxy_auroc": 1,
     "val/restoration_error": -1,
 }
+ALPHA = 0.05
 FEWEST = 3  # runs of a set, else it has no τ
+LARGEST = "orthogonality.largest"
+SHARES = tuple(f"orthogonality.{place}" for place in PLACES)
 Record = dict[str, Any]
 
 
@@ -52,9 +56,9 @@ def write(out: Path) -> None:
     (out / "holds.md").write_text(holds(found))
     sets = by_set(found)
     if sets:
-        ranked, levels = pooled(sets), beyond(sets)
-        (out / "tau.md").write_text(table(sets, ranked, levels))
-        draw(ranked, levels, out / "tau.svg")
+        ranked, chances = pooled(sets), beyond(sets)
+        (out / "tau.md").write_text(table(sets, ranked, chances))
+        draw(ranked, chances, out / "tau.svg")
         for truth in TRUTHS:
             (out / f"sets_{truth}.md").write_text(within(sets, truth))
     if restoring := by_set([r for r in found if not r["objective"].startswith("amplify")]):
@@ -77,7 +81,14 @@ def truth_of(runs: Sequence[Record], name: str) -> Array:
 
 
 def quantity_of(runs: Sequence[Record], name: str) -> Array:
-    return column(runs, lambda r: r["quantities"].get(name))
+    return column(runs, lambda r: known(r["quantities"], name))
+
+
+def known(quantities: dict[str, float | None], name: str) -> float | None:
+    """A quantity of a run; None for shares of the spectrum that Lanczos has not told apart."""
+    largest = quantities.get(LARGEST)
+    blurred = name in SHARES and largest is not None and not resolved(largest, STEPS)
+    return None if blurred else quantities.get(name)
 
 
 def pooled(sets: dict[str, list[Record]]) -> dict[str, dict[str, Tau]]:
@@ -87,23 +98,22 @@ def pooled(sets: dict[str, list[Record]]) -> dict[str, dict[str, Tau]]:
     return {name: {t: tau.pooled([quantity_of(r, name) for r in runs], truths[t]) for t in TRUTHS} for name in ALL}
 
 
-def beyond(sets: dict[str, list[Record]]) -> dict[str, float]:
-    """Truth → the |τ| that the best of all useless quantities exceeds in 5 % of the cases."""
+def beyond(sets: dict[str, list[Record]]) -> dict[str, Chance]:
+    """Truth → the test of all quantities against chance."""
     quantities = [np.stack([quantity_of(runs, name) for name in ALL]) for runs in sets.values()]
     return {truth: tau.chance(quantities, [truth_of(runs, truth) for runs in sets.values()]) for truth in TRUTHS}
 
 
-def table(sets: dict[str, list[Record]], ranked: dict[str, dict[str, Tau]], levels: dict[str, float]) -> str:
-    """A row for each quantity: pooled τ with each truth, bold beyond chance; and what choosing by it would get."""
+def table(sets: dict[str, list[Record]], ranked: dict[str, dict[str, Tau]], chances: dict[str, Chance]) -> str:
+    """A row for each quantity: pooled τ with each truth, bold and with p beyond chance; what choosing by it would get."""
     rows = []
-    for name, found in ranked.items():
-        cells = [f"**{text(f)}**" if abs(f.value or 0) > levels[truth] else text(f) for truth, f in found.items()]
+    for i, (name, found) in enumerate(ranked.items()):
+        cells = [beside_chance(f, chances[truth].p[i]) for truth, f in found.items()]
         rows.append([name, *cells, *picked(sets, name)])
-    limits = ", ".join(f"{t} {level:.2f}" for t, level in levels.items())
     note = (
-        f"{sum(map(len, sets.values()))} runs on {len(sets)} sets. Bold: beyond {limits}, which the best of {len(ALL)} useless "
+        f"{sum(map(len, sets.values()))} runs on {len(sets)} sets. Bold: p ≤ {ALPHA}, adjusted for {len(ALL)} quantities (how "
+        "often the largest |τ| of all, each in units of its own spread, is as large where the truths are permuted)."
     )
-    note += "quantities exceeds in 5 % of the cases."
     titles = ["quantity", *(f"τ with {t}" for t in TRUTHS), "best run picked", "image AUROC: picked / mean / best"]
     return f"{pipe_table(titles, rows)}\n\n{note}\n"
 
@@ -165,15 +175,21 @@ def text(found: Tau) -> str:
     return f"{found.value:+.2f}{ends}".replace("0.", ".").replace("-", "−")
 
 
-def draw(ranked: dict[str, dict[str, Tau]], levels: dict[str, float], path: Path) -> None:
-    """Pooled τ of every quantity with each truth; the grey band is chance."""
+def beside_chance(found: Tau, p: float) -> str:
+    """τ with its interval; bold and with p where p is small."""
+    return f"**{text(found)}**, p {p:.3f}" if p <= ALPHA else text(found)
+
+
+def draw(ranked: dict[str, dict[str, Tau]], chances: dict[str, Chance], path: Path) -> None:
+    """Pooled τ of every quantity with each truth; the grey bars are chance."""
     figure, axes = plt.subplots(1, len(TRUTHS), figsize=(12, 0.24 * len(ALL) + 1), sharey=True, layout="constrained")
     for axis, truth in zip(axes, TRUTHS, strict=True):
-        axis.axvspan(-levels[truth], levels[truth], color="#dddddd", zorder=0)
+        p, limits = chances[truth]
+        axis.barh(range(len(ALL)), 2 * limits[::-1], left=-limits[::-1], height=1, color="#dddddd", zorder=0)
         for place, name in enumerate(reversed(ALL)):
             found = ranked[name][truth]
             if found.value is not None:
-                color = "#D55E00" if abs(found.value) > levels[truth] else "#0072B2"
+                color = "#D55E00" if p[ALL.index(name)] <= ALPHA else "#0072B2"
                 axis.plot([found.low, found.high], [place, place], color="#0072B2", linewidth=1)
                 axis.plot(found.value, place, "o", color=color, markersize=4)
         axis.axvline(0, color="black", linewidth=0.6)

@@ -12,6 +12,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 
+from anomaly_lab.analyze.spectrum import PLACES, resolved  # noqa: E402
 from anomaly_lab.analyze.verdict import verdicts  # noqa: E402
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
@@ -62,7 +63,7 @@ def table(records: dict[str, Any], columns: dict[str, tuple[str, int]], words: b
     """A row for each run: means with intervals, and the verdict on each."""
     rows = []
     for name, record in records.items():
-        properties, words_of = record["properties"], verdicts(record["properties"])
+        properties, words_of = told(record), verdicts(record["properties"])
         row = [name, record["protocol"]["images"]]
         for place, (title, digits) in columns.items():
             group, quantity = place.split(".")
@@ -71,6 +72,14 @@ def table(records: dict[str, Any], columns: dict[str, tuple[str, int]], words: b
             row.append(f"{WORDS[words_of[group]]} {cell}" if words else cell)
         rows.append(row)
     return pipe_table(["run", "images", *(title for title, _ in columns.values())], rows)
+
+
+def told(record: dict[str, Any]) -> dict[str, Any]:
+    """The run's properties without the shares of the spectrum that Lanczos has not told apart."""
+    orthogonality = record["properties"]["orthogonality"]
+    blurred = not resolved(orthogonality["largest"]["mean"], record["protocol"]["lanczos_steps"])
+    unknown = {place: {"mean": None, "low": None, "high": None} for place in PLACES} if blurred else {}
+    return record["properties"] | {"orthogonality": orthogonality | unknown}
 
 
 def text(record: dict[str, Any], digits: int, factor: float) -> str:

@@ -20,6 +20,7 @@ import known  # noqa: E402
 
 from anomaly_lab.analyze import conservation, idempotence, identity, orthogonality, projection, spectrum  # noqa: E402
 from anomaly_lab.analyze.jacobian import Jacobian, signs  # noqa: E402
+from anomaly_lab.analyze.measure import STEPS  # noqa: E402
 from anomaly_lab.show.markdown import pipe_table  # noqa: E402
 
 N, K, IMAGES, PAIRS = 64, 8, 50, 20_000
@@ -53,7 +54,7 @@ def measured(F: known.Map, X: Tensor, X_hat: Tensor, M: Tensor, probes: int) -> 
     transfer = projection.transfer(Y_hat, Y, X_hat, X, M)
     rng, J = torch.Generator().manual_seed(0), Jacobian(F, X[:1])
     found = orthogonality.symmetry(J, F, probes, rng)
-    density = spectrum.lanczos(lambda v: J.transposed(J.times(v)), signs(X[:1], rng), 32)
+    density = spectrum.lanczos(lambda v: J.transposed(J.times(v)), signs(X[:1], rng), STEPS)
     means = (
         identity.error(Y, X),
         idempotence.iterates(F, X_hat, X, 3).second,
@@ -62,7 +63,7 @@ def measured(F: known.Map, X: Tensor, X_hat: Tensor, M: Tensor, probes: int) -> 
         conservation.leak(Y_hat, Y, X_hat, X, M),
         orthogonality.cosine(Y_hat, Y, X_hat, X),
     )
-    jacobian = (found.asymmetry, found.idempotence, found.trace, found.squares, spectrum.shares(density)["largest"])
+    jacobian = (found.asymmetry, found.idempotence, found.trace, found.squares, spectrum.shares(density, STEPS)["largest"])
     return [*(float(each.nanmean()) for each in means), *jacobian]
 
 
