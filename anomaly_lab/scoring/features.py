@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anomaly_lab.scoring.forward import Forward, NormalImages, folds
+from anomaly_lab.scoring.forward import Forward, NormalImages, few
 from anomaly_lab.scoring.heatmap import enlarged, smooth
 
 LEARN = 200  # training images for the bank, which holds a few dozen vectors of each
 LEAST = 1e-6  # of a distance, whose logarithm is taken
 BRIEF = 16  # during training; more would only cost time
-FEW = 16  # training images; with fewer, each held-out image shows much that the others don't
 
 
 class Features(nn.Module):
@@ -62,7 +61,7 @@ class Features(nn.Module):
             self.light.copy_(torch.tensor(light))
 
     def learn(self, F: Forward, normal: NormalImages, brief: bool) -> list["Features"]:
-        """Fill the banks from training images; with fewer than `FEW` of them from held-out images, too.
+        """Fill the banks from training images; with few of them from held-out images, too (`forward.few`).
 
         Returns for each held-out image a map whose banks do not know it. If `brief`, during training, banks are filled once,
         since the features do not change. Without training images they stay.
@@ -73,20 +72,17 @@ class Features(nn.Module):
             if not all(len(detector.vectors) for detector, _ in self._banks()):
                 self._fill(lambda: normal.training_images(BRIEF)[0], count)
             return []
-        if not 0 < count < FEW:
+        others, remembered = [self] * len(normal.held_out), few(normal)
+        if remembered is None:
             self._fill(lambda: normal.training_images(LEARN)[0], count)
-            return [self] * len(normal.held_out)
-        training, held_out = list(normal.training_images()[0]), dict(normal.held_out_images(FEW))
-        others = [self] * len(normal.held_out)
-        for part, rest in folds(held_out):
-            known = [*training, *(held_out[place] for place in rest)]
+            return others
+        for part, known in remembered.others:
             other = Features(self.network, self.detectors[0], self.scales)
             other.light = self.light
             other._fill(known.__iter__, len(known))
             for place in part:
                 others[place] = other
-        everything = [*training, *held_out.values()]
-        self._fill(everything.__iter__, len(everything))
+        self._fill(remembered.known.__iter__, len(remembered.known))
         return others
 
     def _fill(self, images: Callable[[], Iterable[Tensor]], count: int) -> None:

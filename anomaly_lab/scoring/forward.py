@@ -3,7 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from anomaly_lab.scoring.tiles import blended, reconstruct
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}  # precision → autocast type
 FOLDS = 4  # parts of the held-out images for cross-fitting: with nine images, what judges one comes from at least six
+FEW = 16  # training images; with fewer, each held-out image shows much that the others don't
 
 
 def folds(images: Iterable[int]) -> Iterator[tuple[list[int], list[int]]]:
@@ -21,6 +22,26 @@ def folds(images: Iterable[int]) -> Iterator[tuple[list[int], list[int]]]:
     count = min(FOLDS, len(places))
     for fold in range(count):
         yield places[fold::count], [place for i, place in enumerate(places) if i % count != fold]
+
+
+class Few(NamedTuple):
+    """What may be remembered where few images are trained on: `known`, training and held-out images X (3, h, w).
+
+    `others`: for each part of the held-out images, their indices, and the images without them.
+    """
+
+    known: list[Tensor]
+    others: list[tuple[list[int], list[Tensor]]]
+
+
+def few(normal: "NormalImages") -> Few | None:
+    """None for no training images, or for `FEW` or more."""
+    training, count = normal.training_images()
+    if not 0 < count < FEW:
+        return None
+    own, held_out = list(training), dict(normal.held_out_images(FEW))
+    others = [(part, [*own, *(held_out[place] for place in rest)]) for part, rest in folds(held_out)]
+    return Few([*own, *held_out.values()], others)
 
 
 class Forward:

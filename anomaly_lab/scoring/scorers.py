@@ -3,14 +3,15 @@
 A scorer learns what is normal with `learn`: briefly before each validation, fully after the training.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from anomaly_lab.scoring.coreset import Progress
-from anomaly_lab.scoring.forward import Forward, NormalImages
+from anomaly_lab.scoring.forward import Forward, NormalImages, few
 from anomaly_lab.scoring.fusion import Fusion
 from anomaly_lab.scoring.heatmap import enlarged, smooth
 
@@ -95,13 +96,27 @@ class FeatureScorer(nn.Module):
     def learn(
         self, F: Forward, normal: NormalImages, brief: bool = False, progress: Progress | None = None
     ) -> list["FeatureScorer"]:
-        """Fit the detector on training images; without any, it stays as it is. Returns this scorer for each held-out image; if
-        `brief`, the list is empty."""
-        images, count = normal.training_images(BRIEF if brief else None)
+        """Fit the detector on training images, with few of them on held-out images, too (`forward.few`); without any, it stays.
+
+        Returns for each held-out image a scorer that has not learnt from it. If `brief`, the list is empty.
+        """
+        others, remembered = [self] * len(normal.held_out), None if brief else few(normal)
+        if remembered is None:
+            self._fit(F, *normal.training_images(BRIEF if brief else None), progress)
+            return [] if brief else others
+        for part, known in remembered.others:
+            other = FeatureScorer(copy.deepcopy(self.detector), self.detector.evidence, self.sigma)
+            other._fit(F, known, len(known), None)
+            for place in part:
+                others[place] = other
+        self._fit(F, remembered.known, len(remembered.known), progress)
+        return others
+
+    def _fit(self, F: Forward, images: Iterable[Tensor], count: int, progress: Progress | None) -> None:
+        """Fit the detector on `count` images X (3, h, w); none changes nothing."""
         device = next(F.network.parameters()).device
         if count:
             self.detector.fit((F.features(X[None].to(device)) for X in images), count, progress)
-        return [] if brief else [self] * len(normal.held_out)
 
     def forward(self, F: Forward, X: Tensor) -> Look:
         """X (B, 3, h, w) in [0, 1] → F(X), the heatmap and factors on the image scores."""

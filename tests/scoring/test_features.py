@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anomaly_lab.scoring.features import BRIEF, FEW, LEARN, Features
+from anomaly_lab.scoring.features import BRIEF, LEARN, Features
+from anomaly_lab.scoring.forward import FEW
 from anomaly_lab.scoring.fusion import Fusion
 from anomaly_lab.scoring.memory_bank import MemoryBank
 

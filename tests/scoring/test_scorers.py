@@ -8,14 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_lab.scoring.errors import squared
+from anomaly_lab.scoring.forward import FEW
 from anomaly_lab.scoring.normal_error import NormalError
 from anomaly_lab.scoring.scorers import BRIEF, FeatureScorer, ReconstructionScorer
 
 
 class Normal:
-    """Three held-out and five training images."""
+    """Three held-out images of values up to 1, and `train` training images of zeros."""
 
     held_out = ("a", "b", "c")
+
+    def __init__(self, train: int = FEW) -> None:
+        self.train = train
 
     def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
         generator = torch.Generator().manual_seed(0)
@@ -23,7 +27,7 @@ class Normal:
 
     def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
         self.asked = count
-        return (torch.rand(3, 32, 32) for _ in range(5)), 5
+        return (torch.zeros(3, 32, 32) for _ in range(self.train)), self.train
 
 
 class Blurred:
@@ -92,6 +96,19 @@ def test_a_detector_learns_from_training_images_and_gives_factors() -> None:
     output, heatmap, weights, parts, peak = scorer(Encoding(), torch.rand(2, 3, 32, 24))  # type: ignore[arg-type]
     assert output is None and parts is None and heatmap.shape == (2, 32, 24)
     assert weights.tolist() == [2.0, 2.0] and peak.shape == (2,)
+
+
+def test_with_few_training_images_a_detector_learns_from_held_out_ones_but_not_to_judge_them() -> None:
+    scorer, normal = FeatureScorer(Detector(), "distance", 1.0), Normal(FEW - 1)
+    others = scorer.learn(Encoding(), normal)  # type: ignore[arg-type]
+    held_out = torch.stack([X for _, X in normal.held_out_images(3)])
+    n, total = FEW - 1, held_out.sum(0).mean((1, 2))  # zeros count in the mean
+    torch.testing.assert_close(scorer.detector.mean[0, :, 0, 0], total / (n + 3))
+    for X, other in zip(held_out, others, strict=True):
+        torch.testing.assert_close(other.detector.mean[0, :, 0, 0], (total - X.mean((1, 2))) / (n + 2))
+    assert scorer.learn(Encoding(), normal, brief=True) == [] and normal.asked == BRIEF  # type: ignore[arg-type]
+    none = Normal(0)
+    assert scorer.learn(Encoding(), none) == [scorer] * 3, "without training images it stays"  # type: ignore[arg-type]
 
 
 def test_evidence_that_does_not_fit_is_refused() -> None:
