@@ -22,7 +22,7 @@ def build(record: Mapping[str, Any]) -> Any:
     if not isinstance(record, Mapping) or not isinstance(record.get(TARGET), str):
         raise ValueError(f"{record} is no record with {TARGET}")
     arguments = {k: _built(v) for k, v in record.items() if k not in (TARGET, "name", "target")}  # the two describe the record
-    target = _find(record[TARGET])
+    target = find(record[TARGET])
     try:
         inspect.signature(target).bind_partial(**arguments)
     except TypeError as error:
@@ -48,7 +48,8 @@ def _built(value: Any) -> Any:
     return value
 
 
-def _find(path: str) -> Any:
+def find(path: str) -> Any:
+    """What a record may name by a dotted path. ValueError for anything outside this package and its extensions."""
     module, _, name = path.rpartition(".")
     if module.partition(".")[0] not in ("anomaly_lab", *extensions()):
         own = module.partition(".")[0] or path

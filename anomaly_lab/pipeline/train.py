@@ -35,6 +35,7 @@ from anomaly_lab.show.panels import Panels
 from anomaly_lab.show.screen import heading, print_start
 from anomaly_lab.signals import INTERRUPTED
 from anomaly_lab.training.checkpoints import LAST, SaveRegularly, newest
+from anomaly_lab.training.made import require_known
 from anomaly_lab.training.trainer import make_trainer, quiet
 
 SHOWN = 6  # training pairs in figures/training_pairs.png
@@ -51,6 +52,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
     if resuming:
         config = runs_directory.resumed_config(directory, config, hydra.overrides.task)
     check(config)
+    require_known(config)
     if not resuming:
         OmegaConf.resolve(config)
         if config.init is not None:

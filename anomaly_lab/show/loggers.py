@@ -10,7 +10,6 @@ from urllib.parse import urlparse
 
 import numpy as np
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +18,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.files import write_text
 from anomaly_lab.show.history import History
 from anomaly_lab.show.markdown import pipe_table
+from anomaly_lab.training.made import made
 
 WANDB_ID = "wandb_id"  # file in the run's directory with the id of its W&B run, which a resumed run continues
 
@@ -27,8 +27,8 @@ def make_loggers(config: DictConfig, directory: Path) -> list[Logger]:
     """metrics.csv, and the loggers of the group `logger`. UserError if one is not installed."""
     added = config.get("logger") or {}
     try:
-        made = (instantiate(options, **identity(config, name, directory)) for name, options in added.items())
-        return [History(directory / "metrics.csv"), *made]
+        others = (made("logger", name, options, **identity(config, name, directory)) for name, options in added.items())
+        return [History(directory / "metrics.csv"), *others]
     except InstantiationException as error:
         if not isinstance(error.__cause__, ImportError):
             raise

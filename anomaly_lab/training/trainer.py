@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning as L
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment
@@ -18,6 +17,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.training.callbacks import SeedEachStep, StopOnDivergence
 from anomaly_lab.training.checkpoints import AtomicCheckpointIO, SaveOnInterrupt, SaveRegularly
 from anomaly_lab.training.device import precision_of
+from anomaly_lab.training.made import made
 from anomaly_lab.training.progress_bar import TrainingProgress
 
 
@@ -34,7 +34,7 @@ def make_trainer(config: DictConfig, directory: Path, loggers: list[Logger], ext
     saving = SaveRegularly(config.checkpoint_minutes)
     ours = [TrainingProgress(), SeedEachStep(config.seed), StopOnDivergence(), saving, SaveOnInterrupt(saving)]
     try:
-        callbacks = [instantiate(c) for c in (config.get("callbacks") or {}).values() if c is not None]
+        callbacks = [made("callbacks", k, c) for k, c in (config.get("callbacks") or {}).items() if c is not None]
     except InstantiationException as error:
         raise UserError(f"callbacks: {' '.join(str(error.__cause__ or error).split())}") from error
     if options["max_time"] is None:
