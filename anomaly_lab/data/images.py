@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from anomaly_lab.data.names import IMAGE_SUFFIXES
+from anomaly_lab.data.shades import NUMBERED, OPEN, meaning
 from anomaly_lab.errors import UserError
 
 # A UserError names each broken file; without its name, OpenCV's own messages are of no use.
@@ -25,8 +26,6 @@ _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIEN
 _PNG_HEADER = struct.Struct(">8s4x4sIIBB")
 
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})  # near an edge, such a mask has values that nobody drew
-LABELS = 16  # a mask with values up to this numbers its defects; none of them is a shade
-SHADES = 8  # a mask with more different values than this has soft edges
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -62,11 +61,11 @@ def read_image(path: Path) -> np.ndarray:
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     """The mask file as (H, W) bool, True for defective pixels. The largest channel except alpha decides.
 
-    - A mask of two values, or of small numbers up to `LABELS`, marks what is above 0.
-    - A mask with soft edges (over `SHADES` values), and a lossy file, mark what is above half of the largest value.
+    - A mask of two values, or of one for each defect, marks what is above 0 (see `shades.meaning`).
+    - A mask with soft edges, and a lossy file, mark what is above half of the largest value.
     - A folder of masks marks what any of them marks.
 
-    `size`: (height, width) of the mask's image. UserError as in `read_image`, where the size differs, and where a few values
+    `size`: (height, width) of the mask's image. UserError as in `read_image`, where the size differs, and where the values
     leave open which of them are defective.
     """
     if path.is_dir():
@@ -81,13 +80,12 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     top, lossy = int(values.max()), path.suffix.lower() in LOSSY
     if lossy and 0 < top < 128:
         raise UserError(f"{path} is a lossy file without a bright pixel (at most {top} of 255): save the mask as a PNG")
-    bright = values > top // 2
-    if not lossy and (top <= LABELS or np.array_equal(bright, values > 0)):
-        return values > 0
-    if not lossy and (shades := np.unique(values)).size <= SHADES:
-        known = ", ".join(map(str, shades))
+    what = "" if lossy else meaning(values)
+    if what == OPEN:
+        shades = [*map(str, np.unique(values))]
+        known = ", ".join(shades if len(shades) <= 8 else [*shades[:7], "…", shades[-1]])
         raise UserError(f"{path} has the values {known}, and which are defective is open: save it with two values")
-    return bright
+    return values > (0 if what == NUMBERED else top // 2)
 
 
 def image_size(path: Path) -> tuple[int, int]:

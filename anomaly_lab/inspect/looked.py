@@ -11,12 +11,12 @@ from anomaly_lab.data.alike import shrunk
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import has_alpha, read_image, read_mask, resize, to_unit
 from anomaly_lab.data.likeness import DARK, FLAT
+from anomaly_lab.data.shades import NUMBERED, meaning
 from anomaly_lab.errors import UserError, as_sentence, printable
 from anomaly_lab.files import of_file
 from anomaly_lab.metrics.regions import components
 
 SIDE = 512  # pixels of the longer side, at most, at which brightness and sharpness are measured
-LABELS = 16  # a mask with values up to this numbers its defects
 REGIONS = 1000  # of a mask, at most, whose areas are kept
 DEEP = 2**16 - 1
 TRAIN, HELD_OUT, TEST = "training", "held-out", "test"  # the parts of a data set; held-out images are normal training images
@@ -107,5 +107,4 @@ def look_at_mask(path: Path, size: tuple[int, int]) -> Mask:
 
 def shades_of(values: NDArray[Any]) -> int:
     """How many pixels of a mask lie between 0 and its largest value; none where it numbers its defects."""
-    top = int(values.max())
-    return 0 if top <= LABELS else int(((values > 0) & (values < top)).sum())
+    return 0 if meaning(values) == NUMBERED else int(((values > 0) & (values < values.max())).sum())

@@ -234,6 +234,40 @@ def test_numbered_defects_all_count(tmp_path: Path) -> None:
     assert read_mask(tmp_path / "mask.png", (1, 17)).tolist() == [[False] + [True] * 16]
 
 
+def numbered(count: int, step: int = 1, gap: int = 2, dtype: type = np.uint8) -> np.ndarray:
+    """Rectangles side by side, each with a value of its own."""
+    labels = np.zeros((30, 9 * count + 9), dtype)
+    for i in range(count):
+        labels[5:25, 5 + 9 * i : 14 - gap + 9 * i] = (i + 1) * step
+    return labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [numbered(17), numbered(40), numbered(200, gap=0), numbered(9, step=10), numbered(20, step=1000, dtype=np.uint16)],
+    ids=["17 defects", "40", "200 that touch", "classes 10 to 90", "16 bits"],
+)
+def test_many_numbered_defects_all_count(tmp_path: Path, labels: np.ndarray) -> None:
+    """They have as many values as soft edges, but each value is a region of its own."""
+    cv2.imwrite(str(tmp_path / "mask.png"), labels)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png", labels.shape), labels > 0)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 90, 95])
+def test_a_mask_that_was_a_lossy_file_before_is_cut_at_half_of_its_maximum(tmp_path: Path, quality: int) -> None:
+    _, content = cv2.imencode(".jpg", disk(), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    cv2.imwrite(str(tmp_path / "mask.png"), cv2.imdecode(content, cv2.IMREAD_GRAYSCALE))
+    assert np.count_nonzero(read_mask(tmp_path / "mask.png", (64, 64)) != (disk() > 0)) <= 4
+
+
+def test_many_values_that_may_be_either_are_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "mask.png"), numbered(20, gap=0)[::9, ::4])
+    with pytest.raises(
+        UserError, match=r"mask\.png has the values 0, 1, 2, 3, 4, 5, 6, …, 20, and which are defective is open"
+    ):
+        read_mask(tmp_path / "mask.png", (4, 48))
+
+
 def test_a_mask_that_leaves_open_what_is_defective_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 100, 255]], np.uint8)).save(tmp_path / "grey.png")
     with pytest.raises(UserError, match=r"grey\.png has the values 0, 100, 255, and which are defective is open"):
