@@ -128,6 +128,25 @@ def test_kolektor_sdd2(tmp_path: Path) -> None:
     assert told(found) == (["10", "11"], [("20", "good", None), ("21", "defect", "21_GT.png")])
 
 
+@pytest.mark.parametrize(("name", "images", "suffix"), [("kolektor_sdd", "kos1", "_label"), ("kolektor_sdd2", "train", "_GT")])
+def test_a_kolektor_image_without_its_mask_is_refused_if_there_are_masks(
+    tmp_path: Path, name: str, images: str, suffix: str
+) -> None:
+    for folder, stem in ((images, "a"), (images, "b"), ("kos2" if images == "kos1" else "test", "c")):
+        image(tmp_path / f"K/{folder}/{stem}.png")
+        mask(tmp_path / f"K/{folder}/{stem}{suffix.upper()}.png", value=255 * (stem == "b"))
+    found = listed(name, tmp_path, "K")
+    paths = [s.path for s in (*found.train, *found.test)]
+    assert not any(suffix.lower() in path.stem.lower() for path in paths), "a mask is no image, in whatever case its name is"
+    assert "b" not in [s.path.stem for s in found.train], "its mask tells that it is defective"
+    (tmp_path / f"K/{images}/a{suffix.upper()}.png").unlink()
+    with pytest.raises(UserError, match=rf"a\.png has no mask a{suffix.lower()}: add it, black if the image is normal"):
+        listed(name, tmp_path, "K")
+    for path in (tmp_path / "K").rglob(f"*{suffix.upper()}.png"):
+        path.unlink()
+    assert not any(s.label for s in listed(name, tmp_path, "K").train), "without any mask, all are normal"
+
+
 def test_dagm(tmp_path: Path) -> None:
     for part, stem in (("Train", "0001"), ("Train", "0002"), ("Train", "0003"), ("Test", "0004"), ("Test", "0005")):
         image(tmp_path / f"Class1/{part}/{stem}.PNG")
