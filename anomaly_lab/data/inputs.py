@@ -54,6 +54,7 @@ def inputs(given: str, names: TextIO) -> Iterator[Path]:
 def below(folder: Path, passing: bool = False) -> Iterator[Path]:
     """Every image in a folder and below, folder by folder, each sorted; images in formats that are not read too.
 
+    Links to folders are followed, after the folders themselves, each folder once; one that leads to a folder around it is not.
     A folder that may not be entered is left aside; a warning says so once. UserError for one that can't be listed any more, as
     when a network drive is gone; if `passing`, folders below may go while it looks.
     """
@@ -64,8 +65,15 @@ def below(folder: Path, passing: bool = False) -> Iterator[Path]:
         elif not (passing and isinstance(error, FileNotFoundError) and folder.is_dir()):
             raise UserError(f"{error.filename} can't be listed ({error.strerror}): bring it back and start again") from error
 
-    for place, folders, files in os.walk(folder, onerror=unlisted):
-        folders[:] = sorted(name for name in folders if not _ignored(name))
+    seen = set[str]()
+    for place, folders, files in os.walk(folder, onerror=unlisted, followlinks=True):
+        real = os.path.realpath(place)
+        links = {name: os.path.realpath(Path(place, name)) for name in folders if os.path.islink(Path(place, name))}
+        circles = {name for name, target in links.items() if Path(real).is_relative_to(target)}
+        kept = (name for name in folders if not _ignored(name) and name not in circles)
+        folders[:] = [] if real in seen else sorted(kept, key=lambda name: (name in links, name))
+        files = [] if real in seen else files
+        seen.add(real)
         for name in sorted(files):
             if _is_image(path := Path(place, name)) and not _ignored(name):
                 yield path

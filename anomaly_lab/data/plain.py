@@ -6,14 +6,14 @@ together.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from anomaly_lab.data import listing
 from anomaly_lab.data.alike import alike
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.inputs import below
-from anomaly_lab.data.names import IMAGE_SUFFIXES, NORMAL, one_form
+from anomaly_lab.data.names import IMAGE_SUFFIXES, NORMAL, is_like_normal, one_form
 from anomaly_lab.errors import UserError, is_text, printable
 from anomaly_lab.files import of_file
 
@@ -47,8 +47,8 @@ def folders(
             raise UserError(f"{folder} is no folder: set data.{name} to where these images are")
     if "masks" in at and "defects" not in at:
         raise UserError(f"data.masks is {masks}, but there are no defective images: add data.defects=DIR")
-    others = [folder for name, folder in at.items() if name != "normal"]
-    images = [path for path in _images(at["normal"]) if not any(path.is_relative_to(folder) for folder in others)]
+    others = {place for name, folder in at.items() if name != "normal" for place in _places(_images(folder))}
+    images = [path for path in _images(at["normal"]) if path.parent.resolve() not in others]
     if need_training and not images:
         raise UserError(f"{at['normal']} has no images: put the normal ones there, or set data.normal")
     defective = _defective(at["defects"], at.get("masks")) if "defects" in at else []
@@ -72,6 +72,11 @@ def _images(folder: Path) -> list[Path]:
         if not is_text(str(path)):
             raise UserError(f"{printable(str(path))} has a name that is no text in UTF-8: rename it")
     return found
+
+
+def _places(images: Iterable[Path]) -> set[Path]:
+    """The folders that hold these images, without links: one may be reached in several ways."""
+    return {place.resolve() for place in {path.parent for path in images}}
 
 
 def chosen(images: Sequence[Path], parts: Sequence[int], share: float) -> set[int]:
@@ -98,8 +103,9 @@ def _defective(folder: Path, masks: Path | None) -> list[Sample]:
     if masks is not None:
         for mask in _images(masks):
             known.setdefault(mask.relative_to(masks).parts[:-1], {})[listing.stem(mask)] = mask
+    of_masks = _places([mask for of in known.values() for mask in of.values()])
     for path in _images(folder):
-        if masks is not None and path.is_relative_to(masks):
+        if path.parent.resolve() in of_masks:
             continue
         *folders, _ = path.relative_to(folder).parts
         here, stem = known.get(tuple(folders), {}), listing.stem(path)
@@ -107,8 +113,9 @@ def _defective(folder: Path, masks: Path | None) -> list[Sample]:
         if own is not None:
             used.add(own)
         kind = one_form(folders[0]) if folders else DEFECT
-        if kind.casefold() == NORMAL:
-            raise UserError(f"{path} lies in a folder of normal images among the defective ones: move it to data.normal")
+        if kind.casefold() == NORMAL or is_like_normal(kind):
+            remedy = "move it to data.normal, or name the folder after the defect"
+            raise UserError(f"{path} lies in a folder of normal images among the defective ones: {remedy}")
         found.append(Sample(path, kind, own))
     if stray := next((path for of in known.values() for path in of.values() if path not in used), None):
         raise UserError(f"{stray} has no image in {folder}: name it as its image, in a folder of the same name, or remove it")

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -60,6 +61,21 @@ def test_a_list_that_is_no_text_is_named(folder: Path) -> None:
     (folder / "list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"list.txt is no text in UTF-8"):
         names(f"{folder}/list.txt", folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_linked_folders_are_followed_and_each_folder_counts_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    (tmp_path / "elsewhere/deep/8.png").touch()
+    (folder / "a/elsewhere").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(folder / "b")  # another way to a folder below
+    (folder / "a/0").symlink_to("x")
+    for name, target in (("up", ".."), ("here", "."), ("self", "self"), ("gone", "nowhere")):
+        (folder / name).symlink_to(target)
+    found = names(str(folder), folder)
+    assert sorted(Path(name).name for name in found) == ["1.PNG", "2.png", "3.jpg", "4.tif", "7.heic", "8.png"]
+    assert "a/x/3.jpg" in found, "the folder itself rather than a link to it"
+    assert "a/elsewhere/deep/8.png" in found
 
 
 def test_a_folder_that_is_gone_is_told_and_not_left_out(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """data=folders: what is normal, defective, tested and held out, and that it stays so."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -104,6 +105,26 @@ def test_folders_may_be_anywhere_and_in_one_another(root: Path) -> None:
     )
     assert len([s for s in found.test if s.label]) == 4 and found.root == root / "good"
     assert len(found.train) + len([s for s in found.test if not s.label]) == 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_linked_folders_belong_to_it_except_those_of_defective_images(root: Path) -> None:
+    shutil.move(root / "good/day 1", root / "disk")
+    (root / "good/day 1").symlink_to(root / "disk")
+    (root / "good/rejected").symlink_to(root / "bad")
+    (root / "good/all").symlink_to(root)
+    shutil.move(root / "bad/hole", root / "holes")
+    (root / "bad/hole").symlink_to(root / "holes")
+    found = folders(root, "parts", normal="good", defects="bad", masks="masks")
+    assert len([s for s in (*found.train, *found.test) if not s.label]) == 20
+    assert names(tuple(s for s in found.test if s.label)) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("name", ["ok", "Normal", "no_defect", "good 2"])
+def test_a_folder_named_like_normal_images_is_no_kind_of_defect(root: Path, name: str) -> None:
+    write(root / f"test/{name}/1.png", image(60))
+    with pytest.raises(UserError, match=r"lies in a folder of normal images .*: move it to data\.normal, or"):
+        folders(root, "parts", normal="good", defects="test")
 
 
 @pytest.mark.parametrize(
