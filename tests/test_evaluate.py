@@ -220,6 +220,26 @@ def test_training_images_calibrate_nothing(evaluate: Evaluate, finished: Finishe
     assert held_out(new) == held_out(finished.directory) != set()
 
 
+def test_held_out_images_are_known_after_files_were_renamed(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    """By name, training images would be held out, and the threshold would be too low."""
+    shutil.copytree(finished.root, tmp_path / "renamed")
+    good = tmp_path / "renamed/stripes/train/good"
+    for path in sorted(good.iterdir()):
+        path.rename(path.with_name(f"new_{path.name}"))
+    images = f"data.root={tmp_path / 'renamed'}"
+    ended = evaluate(f"run={finished.directory}", images, "scoring.sigma=2")
+    levels = {row["path"] for row in rows_of(ended.directory / "levels.csv") if row["split"] == "validation"}
+    known = {row["path"] for row in rows_of(finished.directory / "images.csv") if row["part"] == "held-out"}
+    assert {path.replace("new_", "") for path in levels} == known != set()
+    assert "drawn anew" not in ended.out
+    for i, path in enumerate(sorted(good.iterdir())):  # none of the run's images
+        path.unlink()
+        cv2.imwrite(str(good / f"other{i}.png"), np.full((64, 64, 3), 40 + i, np.uint8))
+    assert "drawn anew, since the run's own" in " ".join(
+        evaluate(f"run={finished.directory}", images, "scoring.sigma=2").out.split()
+    )
+
+
 def test_a_second_multirun_overwrites_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
     command = ["-m", f"run={finished.directory}", "scoring.sigma=0,2", f"hydra.sweep.dir={tmp_path / 'again'}"]
     assert evaluate(*command).status == 0

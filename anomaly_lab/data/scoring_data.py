@@ -1,6 +1,6 @@
 """The images around a trained network: training and held-out normal images that scorers learn from, and images to score."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample, read, verify
 from anomaly_lab.data.held_out import split
 from anomaly_lab.data.images import image_size, read_image, read_mask, resize_mask
+from anomaly_lab.data.known import Known, held_out_again
 from anomaly_lab.data.likeness import quantities
 from anomaly_lab.data.pieces import LARGEST, Pieces
 from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
@@ -69,6 +70,7 @@ class ScoringData:
     validation: DecodedImages  # held-out normal images; the same holds
     test: Sequence[Sample]  # images to score
     image_size: int  # the longer side of the median image at the working scale, in pixels
+    drawn_anew: bool = False  # the held-out images are not those of the training, whose images are not among these
 
     @property
     def held_out(self) -> list[Sample]:
@@ -92,20 +94,22 @@ def scoring_data(
     preprocessing: Preprocessing,
     share: float,
     seed: int,
-    known: Collection[str] = (),
+    known: Known | None = None,
 ) -> ScoringData:
     """Find and check the files. UserError as for a training, except that the folder train may be missing.
 
-    `known`: paths, below the category's folder, of the images that the training held out. Those that are still there are held
-    out again, whatever came to the folder since. Where none is there, `share` and `seed` draw anew.
+    `known`: the images of the training. Those that it held out are held out again, whatever their names are now and whatever
+    came to the folder since. Where its images are not there, `share` and `seed` draw anew.
     """
     found = read(reader, root, category, need_training=False)
-    held_out = [sample for sample in found.train if sample.path.relative_to(found.root).as_posix() in known]
-    if not held_out and len(found.train) > 1:
-        held_out = split(found.train, share, seed)[1]
+    held_out, drawn_anew = held_out_again(found.train, found.root, known or Known()), False
+    if held_out is None:
+        drawn_anew = len(found.train) > 1
+        held_out = split(found.train, share, seed)[1] if drawn_anew else []
     train = [sample for sample in found.train if sample not in held_out]
     verify([*held_out, *found.test])
     tell_copies(train, held_out, found.test)
     longest = [max(image_size(sample.path)) for sample in found.train or found.test]
     size = max(1, round(preprocessing.scale * int(np.median(longest)))) if longest else 0
-    return ScoringData(found, DecodedImages(train, preprocessing), DecodedImages(held_out, preprocessing), found.test, size)
+    normal = DecodedImages(train, preprocessing), DecodedImages(held_out, preprocessing)
+    return ScoringData(found, *normal, found.test, size, drawn_anew)

@@ -17,7 +17,7 @@ from anomaly_lab.files import write_json, write_text
 from anomaly_lab.pipeline.assembly import check_calibration
 from anomaly_lab.pipeline.ending import end
 from anomaly_lab.pipeline.train import calibrated
-from anomaly_lab.runs import changes, environment, lock
+from anomaly_lab.runs import changes, environment, images, lock
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.directory import best_checkpoint, config_of, finished_metrics, require_run
 from anomaly_lab.runs.machine import keep_freed_memory
@@ -64,6 +64,7 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapp
     write_json(directory / changes.RECORD, origin)  # first, to recognise an evaluation that is cut off
     write_text(directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     write_json(directory / "environment.json", environment.environment())
+    images.write(directory, images.read(source), images.of(data) if anew else None)
     print_source(origin, config.data.name, data, anew, directory)
     levels = calibrated(trained.module, data) if anew else trained.levels
     metrics = finished_metrics(source) or {}
@@ -80,8 +81,9 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapp
 def require_normal_images(data: ScoringData, source: Path) -> None:
     """UserError if there are no images for a calibration."""
     if not data.held_out:
+        lacks = "only normal images that the network has learnt from" if data.found.train else "no two normal images"
         raise UserError(
-            f"{data.found.root / 'train' / 'good'} holds no two normal images, but the threshold must be calibrated anew: add "
+            f"{data.found.root / 'train' / 'good'} holds {lacks}, but the threshold must be calibrated anew: add "
             f"normal images, or leave scoring, min_area and calibration as they are in {source}"
         )
 

@@ -24,7 +24,7 @@ from anomaly_lab.pipeline.assembly import check_calibration, datamodule, lightni
 from anomaly_lab.pipeline.ending import end
 from anomaly_lab.progress import bar, watched
 from anomaly_lab.runs import directory as runs_directory
-from anomaly_lab.runs import environment, lock, machine, resume
+from anomaly_lab.runs import environment, images, lock, machine, resume
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.resume import State
 from anomaly_lab.runs.trained import begin_with
@@ -77,6 +77,7 @@ def run(config: DictConfig) -> tuple[float | None, bool]:
         data.setup()  # before config.yaml is written: after a mistake in the data, the directory holds no run
         check_calibration(config, len(data.images.held_out))
         environment.write_environment(directory, prints, resuming=state is State.CUT_OFF)
+        images.write(directory, images.of(data.images))
         # for a resumed run too, because neutral keys such as data.num_workers may differ
         write_text(directory / "config.yaml", OmegaConf.to_yaml(config))
         try:

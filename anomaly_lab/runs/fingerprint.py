@@ -34,7 +34,7 @@ UNCOUNTED = (
     "train", "errors", "signals", "runs/job", "runs/whole",  # they catch and report errors, and stop a run
     "runs/checks",                                           # it accepts or refuses a configuration, and changes nothing in it
     "runs/command_line", "runs/directory",                   # they make the configuration, which has its own digest
-    "runs/lock", "runs/environment", "runs/fingerprint",     # they protect and record a run
+    "runs/lock", "runs/environment", "runs/fingerprint", "runs/images",  # they protect and record a run
 )  # fmt: skip
 LENGTH = 8  # hexadecimal digits of a digest in a directory's name
 

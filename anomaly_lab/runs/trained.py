@@ -13,6 +13,7 @@ from anomaly_lab.data.scoring_data import ScoringData, scoring_data
 from anomaly_lab.errors import UserError
 from anomaly_lab.model import Model
 from anomaly_lab.networks import stored
+from anomaly_lab.runs import images
 from anomaly_lab.runs.checks import not_by_evidence
 from anomaly_lab.runs.choices import by_name, resolved
 from anomaly_lab.runs.directory import best_checkpoint, config_of, held_out_levels, require_run
@@ -36,7 +37,7 @@ class Trained:
 
     def data(self) -> ScoringData:
         """The images that the configuration names; the training's held-out ones again. UserError as in `scoring_data`."""
-        data, known = self.config.data, {row["path"] for row in self.levels}
+        data, known = self.config.data, images.read(self.run)
         reader: Any = OmegaConf.to_container(data.reader)
         preprocessing, name = preprocessing_of(self.module), self.config.category.name
         return scoring_data(reader, data.root, name, preprocessing, data.validation_share, self.config.seed, known)

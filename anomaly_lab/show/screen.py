@@ -66,7 +66,8 @@ def print_source(source: dict[str, Any], name: str, data: ScoringData, anew: boo
 
     `source` is the content of source.json, `name` that of the data, `anew` whether the threshold is calibrated again.
     """
-    kept = "the run's own" if not anew else f"calibrated anew on {len(data.held_out)} held-out normal images"
+    others = ", drawn anew, since the run's own are not there" if data.drawn_anew else ""
+    kept = f"calibrated anew on {len(data.held_out)} held-out normal images{others}" if anew else "the run's own"
     rows = {
         "scored": source["run"] + ("" if source["finished"] else " (has not finished)"),
         "changed": " ".join(source["changed"]) or "nothing",

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from conftest import small_data, write_category
 
+from anomaly_lab.data.datamodule import AnomalyDataModule
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Sample
+from anomaly_lab.data.known import Known, files_of
 from anomaly_lab.data.preprocessing import Preprocessing, to_tensor
-from anomaly_lab.data.scoring_data import StoredImages, scoring_data
+from anomaly_lab.data.scoring_data import ScoringData, StoredImages, scoring_data
 from data.maps import map_of_itself, stored
 
 READER = {"_target_": "anomaly_lab.data.folder.scan"}
@@ -21,11 +23,11 @@ PLAIN = Preprocessing()
 
 
 def test_the_images_are_those_of_the_training(tmp_path: Path) -> None:
-    """Found again from the names of the held-out images alone."""
+    """Found again by their content, whatever comes to the folder and however its files are named."""
     write_category(tmp_path / "stripes")
     data = small_data(tmp_path)
     data.setup()
-    known = [sample.path.relative_to(tmp_path / "stripes").as_posix() for sample in data.images.held_out]
+    known = known_of(data, tmp_path)
     again = scoring_data(READER, str(tmp_path), "stripes", data.preprocessing, 0.9, seed=7, known=known)
     assert again.held_out == data.images.held_out
     assert again.train.samples == data.images.train.samples
@@ -34,12 +36,57 @@ def test_the_images_are_those_of_the_training(tmp_path: Path) -> None:
         assert i == j and torch.equal(a, b)
 
 
+def known_of(data: AnomalyDataModule, root: Path) -> Known:
+    return Known(*(files_of(s, root / "stripes") for s in (data.images.train.samples, data.images.held_out)))
+
+
+def test_images_that_were_renamed_are_known_by_their_content(tmp_path: Path) -> None:
+    """Numbered anew, a training image has the name of a held-out one. Copies that were saved anew are known by their names."""
+    write_category(tmp_path / "stripes")
+    data = small_data(tmp_path)
+    data.setup()
+    known, held_out = known_of(data, tmp_path), {sample.path.read_bytes() for sample in data.images.held_out}
+    good = tmp_path / "stripes/train/good"
+    for i, path in enumerate(sorted(good.iterdir(), reverse=True)):
+        path.rename(path.with_name(f"new{i}"))
+    for i in range(6):
+        (good / f"new{i}").rename(good / f"{i:03d}.png")
+
+    def again() -> ScoringData:
+        found = scoring_data(READER, str(tmp_path), "stripes", data.preprocessing, 0.9, 7, known)
+        assert not found.drawn_anew
+        return found
+
+    assert {sample.path.read_bytes() for sample in again().held_out} == held_out
+    for path in good.iterdir():
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 2)
+    assert {sample.path.relative_to(tmp_path / "stripes").as_posix() for sample in again().held_out} == {
+        path for path, _ in known.held_out
+    }
+
+
+def test_what_was_trained_on_is_never_held_out(tmp_path: Path) -> None:
+    write_category(tmp_path / "stripes")
+    data = small_data(tmp_path)
+    data.setup()
+    known = known_of(data, tmp_path)
+    for sample in data.images.held_out:
+        sample.path.unlink()
+    assert scoring_data(READER, str(tmp_path), "stripes", PLAIN, 0.34, 0, known).held_out == []
+    new = tmp_path / "stripes/train/good/new.png"
+    cv2.imwrite(str(new), np.full((64, 64, 3), 9, np.uint8))
+    found = scoring_data(READER, str(tmp_path), "stripes", PLAIN, 0.34, 0, known)
+    assert [sample.path for sample in found.held_out] == [new]
+
+
 def test_without_known_names_the_split_is_drawn_as_for_a_training(tmp_path: Path) -> None:
     write_category(tmp_path / "stripes")
     data = small_data(tmp_path, seed=3)
     data.setup()
     again = scoring_data(READER, str(tmp_path), "stripes", PLAIN, 0.34, seed=3)
-    assert again.held_out == data.images.held_out
+    assert again.held_out == data.images.held_out and again.drawn_anew
+    other = Known(frozenset([("train/good/x.png", "a")]), frozenset([("train/good/y.png", "b")]))
+    assert scoring_data(READER, str(tmp_path), "stripes", PLAIN, 0.34, 3, other).held_out == data.images.held_out
 
 
 def test_new_images_need_no_training_images(tmp_path: Path) -> None:
