@@ -19,7 +19,8 @@ from anomaly_lab.runs import directory, environment, fingerprint, lock
 
 log = logging.getLogger(__name__)
 SUPERSEDED = "superseded"  # folder in a job's directory for the results of other code or data
-KEPT = (SUPERSEDED, lock.CLAIM, ".hydra", "train.log")  # files of the process at work, which stay in place
+LOG, RECORDS = "train.log", ".hydra"
+KEPT = (SUPERSEDED, lock.CLAIM, RECORDS, LOG)  # files of the process at work, which stay in place
 
 
 class State(Enum):
@@ -76,11 +77,40 @@ def adopt(run: Path, config: DictConfig, prints: Mapping[str, str]) -> None:
             for path in sorted(other.iterdir()):
                 if path.name == "environment.json":
                     shutil.copyfile(path, run / path.name)
+                elif path.name == SUPERSEDED:
+                    _gather(path, run / SUPERSEDED)
+                elif path.name == LOG or path.name.startswith(f"{LOG}."):
+                    path.rename(run / f"{LOG}.{_next(run, f'{LOG}.')}")
                 elif path.name not in (*KEPT, "config.yaml"):
                     path.rename(run / path.name)
             write_text(run / "config.yaml", OmegaConf.to_yaml(config))
-            shutil.rmtree(other)
+            _clear(other)
         return
+
+
+def _next(folder: Path, before: str = "") -> int:
+    """The number that follows those in the names <before><number> in a folder."""
+    names = (path.name.removeprefix(before) for path in folder.glob(f"{before}*"))
+    return max((int(name) for name in names if name.isdigit()), default=0) + 1
+
+
+def _gather(there: Path, here: Path) -> None:
+    """Move what lies in the folder `there` into `here`, under the next numbers, in the same order."""
+    here.mkdir(exist_ok=True)
+    for path in sorted(there.iterdir(), key=lambda path: (int(path.name) if path.name.isdigit() else 0, path.name)):
+        path.rename(here / str(_next(here)))
+    there.rmdir()
+
+
+def _clear(other: Path) -> None:
+    """Remove a folder whose job has moved, unless something else has come into it."""
+    shutil.rmtree(other / RECORDS, ignore_errors=True)  # those of the job in its new place say the same
+    for name in ("config.yaml", "environment.json", lock.CLAIM):
+        (other / name).unlink(missing_ok=True)
+    try:
+        other.rmdir()
+    except OSError:
+        log.warning("%s holds files of no job: they stay there", other)
 
 
 def changed(run: Path, prints: Mapping[str, str]) -> list[str]:
@@ -103,8 +133,7 @@ def require_same_data(run: Path, prints: Mapping[str, str]) -> None:
 
 def put_aside(run: Path) -> Path:
     """Move the files of the run in `run` to its folder superseded/<number>, which is returned."""
-    numbers = [int(path.name) for path in (run / SUPERSEDED).glob("*") if path.name.isdigit()]
-    folder = run / SUPERSEDED / str(max(numbers, default=0) + 1)
+    folder = run / SUPERSEDED / str(_next(run / SUPERSEDED))
     folder.mkdir(parents=True)
     # config.yaml is last: if the process is killed before, the next one finds it and puts the other files aside
     for path in sorted(run.iterdir(), key=lambda path: path.name == "config.yaml"):

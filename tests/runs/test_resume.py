@@ -146,7 +146,10 @@ def test_a_job_whose_images_have_moved_is_adopted(tmp_path: Path) -> None:
     old, new = job(tmp_path, "aaa"), tmp_path / "seed=0_bbb"
     new.mkdir()
     (new / "train.log").write_text("of the process at work")
-    (old / "train.log").write_text("old")
+    for name in ("train.log", "train.log.1", ".hydra/overrides.yaml", "superseded/1/scores.csv", "superseded/10/scores.csv"):
+        (old / name).parent.mkdir(parents=True, exist_ok=True)
+        (old / name).write_text(f"old {name}")
+    (new / "superseded/1").mkdir(parents=True)
     (old / "checkpoints").mkdir()
     (old / "checkpoints/last.ckpt").write_text("weights")
     moved = OmegaConf.create({"seed": 0, "data": {"root": "/new"}})
@@ -154,8 +157,27 @@ def test_a_job_whose_images_have_moved_is_adopted(tmp_path: Path) -> None:
     assert not old.exists()
     assert (new / "checkpoints/last.ckpt").read_text() == "weights"
     assert (new / "train.log").read_text() == "of the process at work"
+    assert {(new / f"train.log.{i}").read_text() for i in (1, 2)} == {"old train.log", "old train.log.1"}
+    superseded = {path.parent.name: path.read_text() for path in (new / "superseded").glob("*/scores.csv")}
+    assert superseded == {"2": "old superseded/1/scores.csv", "3": "old superseded/10/scores.csv"}
     assert OmegaConf.load(new / "config.yaml") == moved
     assert json.loads((new / "environment.json").read_text())["fingerprint"] == PRINTS
+
+
+def test_the_folder_of_a_job_that_has_moved_stays_if_something_comes_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = job(tmp_path, "aaa"), tmp_path / "seed=0_bbb"
+    new.mkdir()
+    write = resume.write_text
+
+    def late(path: Path, text: str) -> None:
+        (old / "notes.txt").write_text("mine")
+        write(path, text)
+
+    monkeypatch.setattr(resume, "write_text", late)
+    assert settle(new, CONFIG, PRINTS, in_sweep=True) is State.FINISHED
+    assert [path.name for path in old.iterdir()] == ["notes.txt"] and "they stay there" in caplog.text
 
 
 @pytest.mark.parametrize("prints", [{"data": "x"}, {"code": "x"}, {"config": "x"}, {"init": "x"}])
@@ -189,18 +211,21 @@ def test_a_killed_adoption_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             return plain(*args, **options)
 
         monkeypatch.setattr(owner, name, counted)
-    for allowed in range(8):
+    for allowed in range(10):
         folder = tmp_path / str(allowed)
         folder.mkdir()
         old, new = job(folder, "aaa"), folder / "seed=0_bbb"
         new.mkdir()
         (old / "scores.csv").write_text("scores")
+        (old / "superseded/1").mkdir(parents=True)
+        (old / "superseded/1/scores.csv").write_text("earlier")
         operations = allowed
         with contextlib.suppress(KeyboardInterrupt):
             settle(new, CONFIG, PRINTS, in_sweep=True)
         operations = 99
         assert settle(new, CONFIG, PRINTS, in_sweep=True) is State.FINISHED
         assert (new / "scores.csv").read_text() == "scores"
+        assert (new / "superseded/1/scores.csv").read_text() == "earlier"
         assert (new / "environment.json").is_file()
 
 
