@@ -3,9 +3,9 @@
     python -m anomaly_lab.search +category=carpet objective=restore trials=20
     python -m anomaly_lab.search +category=carpet objective=restore trials=40     # continues with 20 more
 
-trials= is the number of trials in the end, study= their folder. All other options are for anomaly_lab.train. If the search is
-stopped or killed, the same command continues it, and the trial that was cut off; for trials that failed it makes others.
-Several processes may share a study.
+trials= is the number of trials in the end, study= their folder. All other options are for anomaly_lab.train; they are the same
+for all trials of a study. If the search is stopped or killed, the same command continues it, and the trial that was cut off;
+for trials that failed it makes others. Several processes may share a study.
 """
 
 from anomaly_lab.signals import at_once, deferred
@@ -22,11 +22,11 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import UserError, ending_in_a_sentence
-from anomaly_lab.files import make_folder
-from anomaly_lab.runs import command_line, directory, lock
+from anomaly_lab.files import make_folder, read_json, write_json
+from anomaly_lab.runs import command_line, directory, fingerprint, lock
 from anomaly_lab.runs.checks import check
 from anomaly_lab.runs.command_line import CONF
 
@@ -37,6 +37,7 @@ SPACE = {
     "corruption.brightness": ("[0.05,{:.4f}]", 0.1, 0.5),  # the largest shift of a patch's brightness
 }
 DEFAULT_TRIALS = 20
+JOURNAL, TRAINING = "journal.log", "training.json"  # files of a study: its trials, and the configuration that they share
 
 
 def main() -> None:
@@ -56,10 +57,12 @@ def search(arguments: list[str]) -> None:
     training = [command_line.quoted(a) for a in arguments if not a.startswith(("trials=", "study="))]
     if not (wanted := own.get("trials", str(DEFAULT_TRIALS))).isdigit() or int(wanted) < 1:
         raise UserError(f"trials is {wanted}: it must be a number of at least 1")
-    folder = Path(own.get("study") or f"runs/search_{directory.sweep_directory(training)}")
     if not command_line.is_installed("optuna"):
         raise UserError("optuna is not installed: pip install 'anomaly_lab[optuna]'")
-    require_searchable(training)
+    config = require_searchable(training)
+    folder = Path(own.get("study") or f"runs/search_{directory.search_directory(training, config)}")
+    make_folder(folder, "study=")
+    require_same(folder, config)
     with deferred():
         study = _study(folder)
     for trial in study.get_trials(deepcopy=False):
@@ -85,8 +88,8 @@ def search(arguments: list[str]) -> None:
     print(f"  python -m anomaly_lab.train {' '.join([*training, *overrides(best.params)])}")
 
 
-def require_searchable(training: list[str]) -> None:
-    """UserError, before any trial, if the training command is wrong or lacks a key that is searched."""
+def require_searchable(training: list[str]) -> DictConfig:
+    """The training command's configuration. UserError, before any trial, if it is wrong or lacks a key that is searched."""
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose("train", overrides=training)
@@ -97,6 +100,21 @@ def require_searchable(training: list[str]) -> None:
         part = name.partition(".")[0]
         if OmegaConf.select(config, name) is None:
             raise UserError(f"{part}={config[part].name} has no {name} to search: use another {part}=")
+    return config
+
+
+def require_same(folder: Path, config: DictConfig) -> None:
+    """Record the training command's configuration in the study. UserError if the study has another one, or other data."""
+    here = fingerprint.flatten(fingerprint.normalised(config)) | {"data.root": directory.place_of_data(config)}
+    here = {key: value for key, value in here.items() if key not in SPACE}  # these are drawn
+    path = folder / TRAINING
+    if not path.is_file() and not (folder / JOURNAL).is_file():
+        write_json(path, here)
+    there = read_json(path) if path.is_file() else {}
+    for key in sorted(there.keys() | here.keys()):
+        if there.get(key) != here.get(key):
+            what = f"{key} is {there.get(key, 'not set')} there, not {here.get(key, 'left unset')}"
+            raise UserError(f"{folder} holds the trials of another training command: {what}; choose another folder with study=")
 
 
 def overrides(parameters: dict[str, float]) -> list[str]:
@@ -109,8 +127,7 @@ def _study(folder: Path) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    make_folder(folder, "study=")
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # one that goes on must not draw the same again
     return study

@@ -20,7 +20,10 @@ from anomaly_lab.runs import directory as runs_directory
 
 @pytest.fixture
 def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The training commands that the search starts; none is run. The proxy is highest at λ = 0.7; with seed=13 they fail."""
+    """The training commands that the search starts; none is run. The proxy is highest at λ = 0.7.
+
+    If there is a file "fail", they fail.
+    """
     monkeypatch.chdir(tmp_path)
     started: list[list[str]] = []
 
@@ -30,7 +33,7 @@ def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]
         directory.mkdir(parents=True, exist_ok=True)
         started.append(arguments)
         lam = float(options["objective.lam"])
-        if options["seed"] == "13":
+        if Path("fail").exists():
             (directory / runs_directory.FAILURE).write_text("why\n")
             return 1
         files.write_json(directory / "metrics.json", {"proxy_ap": 1 - (lam - 0.7) ** 2, "image_auroc": lam})
@@ -104,6 +107,37 @@ def test_a_trial_whose_search_was_killed_is_told_while_it_is_trained_and_counted
     assert "of 1 trials number 0 has the highest proxy" in capsys.readouterr().out and len(trainings) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["seed=2"], "seed is 1 there, not 2"),
+        (["+category=grid"], "category.name is carpet there, not grid"),
+        (["objective=amplify"], "objective.name is restore there, not amplify|objective._target_ is"),
+        (["data=folder", "data.root=other"], "data.name is synthetic there, not folder"),
+    ],
+)
+def test_another_training_command_needs_another_study(trainings: list[list[str]], options: list[str], said: str) -> None:
+    search.search([*COMMAND, "trials=1"])
+    command = [] if options[0].startswith("+category") else ["+category=carpet"]
+    with pytest.raises(UserError, match=rf"study holds the trials of another .*({said}).*; choose another folder with study="):
+        search.search([*command, "seed=1", "study=study", *options])
+    search.search([*COMMAND, "trials=2", "data.num_workers=1", "objective.lam=0.3"])
+    assert len(trainings) == 2, "what changes no result, or is drawn, may differ"
+
+
+def test_images_in_another_place_are_another_study(trainings: list[list[str]]) -> None:
+    command = ["+category=custom", "category.name=parts", "data=folder", "seed=1", "trials=1"]
+    for root in ("one", "two"):
+        search.search([*command, f"data.root={root}"])
+    assert len(list(Path("runs").glob("search_*/trial_000"))) == 2
+    with pytest.raises(UserError, match=r"data.root is \S+one there, not \S+two"):
+        for root in ("one", "two"):
+            search.search([*command, f"data.root={root}", "study=study"])
+    (Path("study") / search.TRAINING).unlink()
+    with pytest.raises(UserError, match="holds the trials of another training command"):
+        search.search([*command, "data.root=one", "study=study"])
+
+
 def test_a_signal_to_the_search_alone_reaches_the_training_once(tmp_path: Path) -> None:
     """The search waits until the training has ended: it may be writing its checkpoint."""
     (tmp_path / "anomaly_lab").mkdir()
@@ -127,9 +161,11 @@ def test_a_signal_to_the_search_alone_reaches_the_training_once(tmp_path: Path) 
 
 
 def test_trials_that_fail_do_not_end_the_search(trainings: list[list[str]]) -> None:
+    Path("fail").touch()
     with pytest.raises(UserError, match=r"none of 2 trials in study has succeeded"):
-        search.search(["+category=carpet", "seed=13", "study=study", "trials=2"])
+        search.search(["+category=carpet", "seed=1", "study=study", "trials=2"])
     assert len(trainings) == 2
+    Path("fail").unlink()
     search.search(["+category=carpet", "seed=1", "study=study", "trials=2"])
     assert len(trainings) == 4, "the cause is gone: two others are made"
     search.search(["+category=carpet", "seed=1", "study=study", "trials=2"])

@@ -29,17 +29,30 @@ def directory_name(overrides: str, longest: int = LONGEST_NAME) -> str:
 
 def sweep_directory(overrides: Sequence[str]) -> str:
     """The name of a multirun's folder. The order of the overrides and the values of neutral keys don't change it."""
-    counting = sorted(o for o in overrides if not fingerprint.is_below(o.lstrip("+~").split("=", 1)[0], fingerprint.NEUTRAL))
+    counting = _counting(overrides)
     return _named(",".join(counting), files.digest(counting))
+
+
+def _counting(overrides: Sequence[str]) -> list[str]:
+    return sorted(o for o in overrides if not fingerprint.is_below(o.lstrip("+~").split("=", 1)[0], fingerprint.NEUTRAL))
+
+
+def search_directory(overrides: Sequence[str], config: DictConfig) -> str:
+    """The name of a search's folder: the overrides of its training command, and a digest as of a job."""
+    return job_directory(",".join(_counting(overrides)), _root_=config)
 
 
 def job_directory(overrides: str, *, _root_: DictConfig) -> str:
     """The name of a job's folder in its multirun's folder: the job's overrides and a digest of its configuration and place of
     data. Jobs on other images may share the folder of a multirun; where the same images have moved, `resume` finds the job."""
-    root = OmegaConf.select(_root_, "data.root")
-    synthetic = OmegaConf.select(_root_, "data.name") == "synthetic"  # the same everywhere
-    place = None if root is None or synthetic else str(Path(root).expanduser().resolve())
-    return _named(overrides, files.digest([fingerprint.normalised(_root_), place]))
+    return _named(overrides, files.digest([fingerprint.normalised(_root_), place_of_data(_root_)]))
+
+
+def place_of_data(config: DictConfig) -> str | None:
+    """The folder that data.root names; None for the embedded data, which are the same everywhere."""
+    root = OmegaConf.select(config, "data.root")
+    synthetic = OmegaConf.select(config, "data.name") == "synthetic"
+    return None if root is None or synthetic else str(Path(root).expanduser().resolve())
 
 
 def _named(overrides: str, identity: str) -> str:
