@@ -137,17 +137,27 @@ def stored_config(run: Path) -> Any:
 def resumed_config(run: Path, config: DictConfig, overrides: Sequence[str]) -> Any:
     """The configuration stored in `run`, for resume=, with neutral keys, such as data.num_workers, from the command line.
 
-    `config` is what the options `overrides` on the command line give. Refused if another key differs.
+    `config` is what the options `overrides` on the command line give. Refused if another key differs. An option that is no key
+    itself, such as debug=limit, may set any: then all are compared.
     """
     stored = stored_config(run)
-    keys = [override.lstrip("+~").split("=", 1)[0].replace("/", ".").split("@")[0] for override in overrides]
-    if what := "; ".join(fingerprint.differences(stored, config, keys)):
-        raise Refused(f"{run} is resumed with the configuration stored there, and {what}: leave that out, or start a new run")
+    keys = [_key(override) for override in overrides]
+    many = [o for o, key in zip(overrides, keys, strict=True) if not {key.split(".")[0]} & {"hydra", *config, *stored}]
+    if differing := fingerprint.differences(stored, config, None if many else keys):
+        what = f"{', '.join(many)} may set any key: " if many else ""
+        what += "; ".join(differing[:3]) + (f" (and {len(differing) - 3} more)" if len(differing) > 3 else "")
+        raise Refused(f"{run} is resumed with the configuration stored there, and {what}; leave that out, or start a new run")
     for key in keys:
         if fingerprint.is_below(key, fingerprint.NEUTRAL) and key != "resume":
             OmegaConf.update(stored, key, OmegaConf.select(config, key), merge=False, force_add=True)
     OmegaConf.resolve(stored)  # values from the command line may refer to Hydra's own configuration, which is not stored
     return stored
+
+
+def _key(override: str) -> str:
+    """The key that an override sets: "seed" of seed=1, and "validation_corruption" of corruption@validation_corruption=swap."""
+    group, _, package = override.lstrip("+~").split("=", 1)[0].partition("@")
+    return (package or group).replace("/", ".")
 
 
 def require_run(run: str | Path | None) -> Path:

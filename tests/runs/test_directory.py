@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from conftest import Finished, metrics_of
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.runs import directory
+from anomaly_lab.runs.command_line import CONF
 
 CONFIG: dict[str, Any] = {"seed": 0, "data": {"num_workers": 0, "contrast": "none"}, "logger": None, "resume": None}
 
@@ -111,8 +113,42 @@ def test_a_resumed_run_keeps_its_configuration_except_neutral_keys(tmp_path: Pat
         ("seed=1", {"seed": 1}, "seed is 0 there, not 1"),
         ("+data.contrast=image", {"data": data | {"contrast": "image"}}, "data.contrast is none there, not image"),
     ):
-        with pytest.raises(Refused, match=f"{differs}: leave that out, or start a new run"):
+        with pytest.raises(Refused, match=f"{differs}; leave that out, or start a new run"):
             directory.resumed_config(run, config(**changes), [override])
+
+
+def resumed(run: Path, *overrides: str) -> Any:
+    """What resume= gives for a run of `carpet` with the overrides on the command line."""
+    given = [f"resume={run}", *overrides]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        stored = compose("train", overrides=["+category=carpet", "debug=default"])
+        run.mkdir(exist_ok=True)
+        stored.logger = None
+        OmegaConf.save(stored, run / "config.yaml")
+        return directory.resumed_config(run, compose("train", overrides=given), given)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("debug=limit", "debug=limit may set any key: .*(and \\d+ more)"),
+        ("debug=overfit", "debug=overfit may set any key"),
+        ("experiment=paper", "experiment=paper may set any key"),
+        ("corruption@validation_corruption=swap", r"validation_corruption.size is \[0.05, 0.25\] there, not \[0.1, 0.5\]"),
+        ("+mine=3", "mine is not set there, not 3"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, option: str, said: str) -> None:
+    same = ["+category=carpet", "debug=default"] if not option.startswith(("debug", "experiment")) else ["+category=carpet"]
+    with pytest.raises(Refused, match=rf"is resumed with the configuration stored there, and .*{said}.*leave that out"):
+        resumed(tmp_path / "run", *same, option)
+    with pytest.raises(Refused, match=said.split(":")[0]):
+        resumed(tmp_path / "run", option)
+
+
+def test_the_same_command_may_be_given_with_resume(tmp_path: Path) -> None:
+    same = ["+category=carpet", "debug=default", "corruption@validation_corruption=proxy", "hydra.job.chdir=false"]
+    assert resumed(tmp_path / "run", *same, "data.num_workers=3").data.num_workers == 3
 
 
 def guarded(run: Path, **changes: Any) -> DictConfig:
