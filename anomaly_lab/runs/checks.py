@@ -63,6 +63,7 @@ NUMBERS = {
     "data.train_size": Numbers(SMALLEST, whole=True, besides=(0, "auto"), why="where 0 stands for whole images"),
     "data.rotation": Numbers(0, 180, besides=("auto",), why="in degrees"),
     "data.validation_share": Numbers(0, 1, inside=True, why="since held-out normal images calibrate the threshold"),
+    "data.test_share": Numbers(0, 1, inside=True, why="as a share of the normal images: the others are for the training"),
     "data.rescale": Numbers(0, inside=True, besides=("training",), why="as pixels for one pixel of the training images"),
     "data.num_workers": Numbers(0, whole=True, besides=("auto",)),
     "data.cache.gib": Numbers(0, why="in GiB, where 0 keeps no images"),
