@@ -14,10 +14,11 @@ from anomaly_lab.runs import directory
 
 RECORD = "source.json"  # file in an evaluation's directory that names the run
 KEEPING = ("run", "out", "mvtec_root")  # options of evaluate that change nothing in the run's configuration
+PLACES = ("data.normal", "data.defects", "data.masks")  # folders of data=folders
 # keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
-    "data", "data.root", "data.rescale", "category.min_area", "calibration", "scoring", "scoring.evidence", "scoring.weights",
-    "scoring.sigma", "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision",
+    "data", "data.root", *PLACES, "data.rescale", "category.min_area", "calibration", "scoring", "scoring.evidence",
+    "scoring.weights", "scoring.sigma", "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision",
     "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
@@ -85,19 +86,39 @@ def told(changed: Mapping[str, str]) -> list[str]:
 
 
 def overlaid(stored: Any, given: DictConfig, keys: Collection[str]) -> Any:
-    """The configuration `stored` with the values of `keys` from `given`. UserError if real images would count as synthetic."""
+    """The configuration `stored` with the values of `keys` from `given`.
+
+    UserError if real images would count as synthetic, and for a place of images that changes nothing.
+    """
     if "data.root" in keys and "data" not in keys and stored.data.name == "synthetic":
         raise UserError("the run was trained on the embedded data set: to score other images, add data=folder data.root=DIR")
     config: Any = OmegaConf.create(OmegaConf.to_container(stored))
     for key in keys:
         if key == "data":
-            config.data.name, config.data.root, config.data.reader = given.data.name, given.data.root, given.data.reader
+            config.data.name, config.data.root = given.data.name, given.data.root
+            config.data.reader = OmegaConf.to_container(given.data.reader, resolve=True)  # it may refer to keys of the new data
+        elif key in PLACES:
+            name = key.removeprefix("data.")
+            if name not in config.data.reader and "data" not in keys:
+                raise UserError(f"{key} is for data=folders, and the run has data={stored.data.name}: add data=folders")
+            config.data[name] = config.data.reader[name] = OmegaConf.select(given, key)
         elif key.startswith("calibration"):
             config.calibration = given.get("calibration") or config.calibration  # scoring=default names no rule
         else:
             OmegaConf.update(config, key, OmegaConf.select(given, key))
     if any(key.startswith("data") for key in keys) and config.data.root is not None:
         config.data.root = str(Path(config.data.root).expanduser().resolve())
+    if "data.root" in keys and not set(PLACES) & set(keys):
+        _require_seen_from_root(config)
     config.test = {"save_heatmaps": given.test.save_heatmaps}
     config.logger = None
     return config
+
+
+def _require_seen_from_root(config: Any) -> None:
+    """UserError if the folders of data=folders are whole paths, so that data.root changes nothing."""
+    places = {key: config.data.reader.get(key.removeprefix("data.")) for key in PLACES}
+    named = {key: place for key, place in places.items() if place is not None}
+    if named and all(Path(place).expanduser().is_absolute() for place in named.values()):
+        known = ", ".join(f"{key}={place}" for key, place in named.items())
+        raise UserError(f"data.root={config.data.root} changes nothing, since the run has {known}: give these anew")
