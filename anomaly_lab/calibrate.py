@@ -11,6 +11,8 @@ alpha=RATE       the share of normal images that may be called defective (defaul
 confidence=C     keep the rate with this probability over draws of the normal images, not only on average
 group=REGEX      images in whose path it finds the same text count as one, such as several photographs of one part
 
+A copy of an image does not count, and an image that the run has learnt from is refused: no rate follows from them.
+
 What the scorer knows of normal errors is learnt from these images too. Each is judged by what the others taught.
 
 This module imports no torch, so that --help answers at once.
@@ -50,6 +52,8 @@ def parse(given: Sequence[str]) -> "Options":
 def tell(found: "Calibrated", confidence: float | None) -> None:
     """Print what the new threshold promises."""
     groups = "" if found.groups == found.images else f" in {found.groups} groups"
+    if found.copies:
+        print(f"{found.copies} images are copies of others, and do not count")
     print(f"threshold {found.threshold:.4g} from {found.images} normal images{groups} (before: {found.before:.4g})")
     if confidence is not None:
         print(f"with confidence {confidence:g}, at most {found.alpha:.1%} of all normal images are called defective")

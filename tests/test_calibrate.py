@@ -16,14 +16,17 @@ from conftest import Ended, Finished, in_process, sentence, write_category
 from anomaly_lab.calibrate import main
 from anomaly_lab.predict import main as predict
 from anomaly_lab.report.read.run import read
+from anomaly_lab.runs import images
 from anomaly_lab.runs.trained import load
 
 
 @pytest.fixture(scope="module")
 def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve normal images of another category folder."""
+    """Twelve normal images of another category folder, none of which the run has learnt from."""
     folder = tmp_path_factory.mktemp("normal")
-    write_category(folder / "stripes", train=12, good=0, each=0)
+    write_category(folder / "stripes", train=18, good=0, each=0)
+    for path in sorted((folder / "stripes/train/good").iterdir())[:6]:  # the category of the run begins with the same
+        path.unlink()
     return folder / "stripes/train/good"
 
 
@@ -78,6 +81,27 @@ def test_images_of_one_group_count_once(finished: Finished, normal: Path, tmp_pa
         level for area, level in levels_of(tmp_path / "new") if area == module.hparams["min_area"]
     )
     assert "alpha is 0.1: the lowest rate" in sentence(calibrate(tmp_path, *options[:3], "alpha=0.1", "out=other"))
+
+
+def test_copies_do_not_count_and_training_images_are_refused(finished: Finished, normal: Path, tmp_path: Path) -> None:
+    """Whatever their names are."""
+    shutil.copytree(normal, tmp_path / "in")
+    for i, path in enumerate(sorted(normal.iterdir())[:5]):
+        shutil.copy(path, tmp_path / f"in/again{i}.png")
+    ended = calibrate(tmp_path, f"run={finished.directory}", "images=in", "out=new")
+    assert "5 images are copies of others, and do not count" in ended.out and "from 12 normal images" in ended.out
+    assert len(load(tmp_path / "new").module.hparams["calibration"]["levels"]) == 12
+    known = images.read(finished.directory)
+    path, _ = min(known.train)
+    for run in (finished.directory, tmp_path / "new"):
+        shutil.copy(finished.root / "stripes" / path, tmp_path / "in/today.png")
+        said = sentence(calibrate(tmp_path, f"run={run}", "images=in", "out=other"))
+        assert re.search(rf"today\.png is {path}, which \S+ has learnt from: leave it out of images=", said)
+    assert images.read(tmp_path / "new").train == known.train
+    assert len(images.read(tmp_path / "new").held_out) == 12 + len(known.held_out)
+    path, _ = min(known.held_out)
+    shutil.copy(finished.root / "stripes" / path, tmp_path / "in/today.png")
+    assert calibrate(tmp_path, f"run={finished.directory}", "images=in", "out=other").status == 0, "it was held out"
 
 
 def test_too_few_images_are_told_with_the_number_that_is_needed(finished: Finished, normal: Path, tmp_path: Path) -> None:

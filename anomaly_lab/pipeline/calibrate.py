@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +14,14 @@ from anomaly_lab.calibration.rules import images_needed, promised
 from anomaly_lab.data.decoded import DecodedImages
 from anomaly_lab.data.folder import Category, Sample
 from anomaly_lab.data.inputs import inputs
+from anomaly_lab.data.known import Known
 from anomaly_lab.data.names import NORMAL
 from anomaly_lab.data.scoring_data import ScoringData
 from anomaly_lab.errors import Refused, UserError
-from anomaly_lab.files import make_folder, write_csv, write_json, write_text
+from anomaly_lab.files import make_folder, of_file, write_csv, write_json, write_text
 from anomaly_lab.pipeline.evaluate import record
 from anomaly_lab.pipeline.train import calibrated
-from anomaly_lab.runs import environment, lock
+from anomaly_lab.runs import environment, images, lock
 from anomaly_lab.runs.changes import RECORD
 from anomaly_lab.runs.directory import best_checkpoint
 from anomaly_lab.runs.trained import load, save
@@ -42,10 +43,12 @@ class Options(NamedTuple):
 
 
 class Calibrated(NamedTuple):
-    """The new run and what its threshold promises. `groups` count as one image each; `before`: the run's own threshold."""
+    """The new run and what its threshold promises. `groups` count as one image each, without the `copies`; `before`: the run's
+    own threshold."""
 
     out: Path
     images: int
+    copies: int
     groups: int
     threshold: float
     before: float
@@ -59,7 +62,9 @@ def calibrate(options: Options) -> Calibrated:
     quiet()
     trained = load(options.run)
     module, before = trained.module, float(trained.module.threshold)
-    data = normal_images(options.images, trained.config.category.name, preprocessing_of(module))
+    known = images.read(trained.run)
+    data, copies = normal_images(options.images, trained.config.category.name, preprocessing_of(module))
+    require_new(data.held_out, known, trained.run)
     own = module.hparams["calibration"].get("alpha", ALPHA)
     alpha = own if options.alpha is None else options.alpha
     module.hparams["calibration"] = rule(alpha, options.confidence, options.alpha is not None)
@@ -76,6 +81,7 @@ def calibrate(options: Options) -> Calibrated:
         source = record(trained.run.resolve(), [f"images={options.images}"]) | {"calibrated_on": str(data.found.root)}
         write_json(options.out / RECORD, source)
         write_json(options.out / "environment.json", environment.environment())
+        images.write(options.out, known, images.of(data))
         write_csv(options.out / "levels.csv", LEVELS, rows)
         save(best_checkpoint(options.out), module, trained.epoch, trained.step)
         config: Any = OmegaConf.create(OmegaConf.to_container(trained.config))
@@ -83,7 +89,7 @@ def calibrate(options: Options) -> Calibrated:
         write_text(options.out / "config.yaml", OmegaConf.to_yaml(config, resolve=True))  # last: with it, it is a run
     threshold = float(module.threshold)
     needed, rate = images_needed(alpha, options.confidence), promised(threshold, levels)
-    return Calibrated(options.out, len(data.held_out), len(levels), threshold, before, alpha, needed, rate)
+    return Calibrated(options.out, len(data.held_out), copies, len(levels), threshold, before, alpha, needed, rate)
 
 
 def rule(alpha: float, confidence: float | None, strict: bool) -> dict[str, Any]:
@@ -110,10 +116,27 @@ def grouping(pattern: str) -> Callable[[Path], str]:
     return of
 
 
-def normal_images(given: str, category: str, preprocessing: Any) -> ScoringData:
-    """The named images as held-out normal ones, without training or test images."""
+def normal_images(given: str, category: str, preprocessing: Any) -> tuple[ScoringData, int]:
+    """The named images as held-out normal ones, without training or test images; and how many more are copies of these.
+
+    Copies are not independent: they count as one image.
+    """
     paths = list(dict.fromkeys(path.resolve() for path in inputs(given, sys.stdin)))
-    root = Path(os.path.commonpath([path.parent for path in paths]))
-    held_out = [Sample(path, NORMAL, None) for path in paths]
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(of_file(path) if path.is_file() else str(path), path)  # reading tells why one is no file
+    root = Path(os.path.commonpath([path.parent for path in first.values()]))
+    held_out = [Sample(path, NORMAL, None) for path in first.values()]
     found = Category(category, root, (), ())
-    return ScoringData(found, DecodedImages([], preprocessing), DecodedImages(held_out, preprocessing), (), 0)
+    data = ScoringData(found, DecodedImages([], preprocessing), DecodedImages(held_out, preprocessing), (), 0)
+    return data, len(paths) - len(first)
+
+
+def require_new(samples: Sequence[Sample], known: Known, run: Path) -> None:
+    """UserError for images that the run has learnt from: their levels are lower than those of new images."""
+    trained = {digest: path for path, digest in known.train}
+    seen = [sample.path for sample in samples if sample.path.is_file() and of_file(sample.path) in trained]
+    if seen:
+        more = f" (and {len(seen) - 1} more)" if len(seen) > 1 else ""
+        what = f"{seen[0]} is {trained[of_file(seen[0])]}, which {run} has learnt from{more}"
+        raise UserError(f"{what}: leave it out of images=, since no rate for new images follows from it")

@@ -18,8 +18,8 @@ PLACES = ("data.normal", "data.defects", "data.masks")  # folders of data=folder
 # keys that an evaluation may change; the weights depend on all others
 CHANGEABLE = (
     "data", "data.root", *PLACES, "data.rescale", "category.min_area", "calibration", "scoring", "scoring.evidence",
-    "scoring.weights", "scoring.sigma", "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator", "trainer.precision",
-    "test.save_heatmaps",
+    "scoring.weights", "scoring.sigma", "scoring.tile", "scoring.pooling", "metrics", "trainer.accelerator",
+    "trainer.precision", "test.save_heatmaps",
 )  # fmt: skip
 DECISIVE = ("calibration", "category", "scoring")  # the threshold depends on these groups
 
