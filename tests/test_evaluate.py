@@ -19,6 +19,7 @@ from conftest import Ended, Finished, in_process, sentence, stripes, train_in_pr
 from omegaconf import DictConfig, OmegaConf
 from sklearn.metrics import roc_auc_score
 
+from anomaly_lab.calibrate import main as calibrate
 from anomaly_lab.evaluate import main
 from anomaly_lab.module import AnomalyModule
 from anomaly_lab.report.pictures.rescored import rescored
@@ -238,6 +239,20 @@ def test_held_out_images_are_known_after_files_were_renamed(evaluate: Evaluate, 
     assert "drawn anew, since the run's own" in " ".join(
         evaluate(f"run={finished.directory}", images, "scoring.sigma=2").out.split()
     )
+
+
+def test_an_evaluation_of_a_recalibrated_run_says_so(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:
+    """Also an evaluation of that evaluation, unless its threshold is another one again."""
+    write_category(tmp_path / "today", train=18, good=0, each=0)
+    for path in sorted((tmp_path / "today/train/good").iterdir())[:6]:  # as in the training
+        path.unlink()
+    command = [f"run={finished.directory}", f"images={tmp_path / 'today'}", f"out={tmp_path / 'new'}"]
+    assert in_process(tmp_path, calibrate, "calibrate", *command).status == 0
+    first = evaluate(f"run={tmp_path / 'new'}").directory
+    second = evaluate(f"run={first}").directory
+    for run in (first, second):
+        assert metrics_of(run)["calibrated_on"] == str(tmp_path / "today/train/good")
+    assert "calibrated_on" not in metrics_of(evaluate(f"run={tmp_path / 'new'}", "scoring.sigma=2").directory)
 
 
 def test_a_second_multirun_overwrites_nothing(evaluate: Evaluate, finished: Finished, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def evaluate_in(directory: Path, source: Path, config: DictConfig, changed: Mapp
         "trained_on": config_of(source).data.name,
         "threshold_from": str(data.found.root) if anew else str(source),
     }
+    if not anew and (calibrated_on := changes.calibrated_on(source)):
+        of_training["calibrated_on"] = calibrated_on
     end(config, directory, trained.module, data, levels, trained.epoch, of_training)
 
 

@@ -61,6 +61,13 @@ def require_new(new: Path, source: Path, changed: Mapping[str, str]) -> None:
         raise Refused(f"{new} holds a run already: choose a new directory with out=, or hydra.sweep.dir= for several")
 
 
+def calibrated_on(run: Path) -> str | None:
+    """The folder of the images that the command `calibrate` gave a run, or the run behind an evaluation, its threshold from."""
+    record = read_json(run / RECORD) if (run / RECORD).is_file() else {}
+    found = record.get("calibrated_on") or (directory.finished_metrics(run) or {}).get("calibrated_on")
+    return None if found is None else str(found)
+
+
 def changes(overrides: Sequence[str]) -> dict[str, str]:
     """The changes of a command line: key → override. UserError for a key that belongs to the training.
 

@@ -31,14 +31,9 @@ def test_an_image_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(name)
     (tmp_path / "c.png").write_text("a/1.png")  # a copy
-    monkeypatch.setattr(
-        "sys.stdin",
-        io.StringIO(f"{tmp_path}/a/1.png\n{tmp_path}/b/2.png\n{tmp_path}/a/../a/1.png\n{tmp_path}/c.png\n{tmp_path}/gone.png"),
-    )
+    given = [f"{tmp_path}/{name}\n" for name in ("a/1.png", "b/2.png", "a/../a/1.png", "c.png", "gone.png")]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(given)))
     data, copies = normal_images("-", "parts", Preprocessing())
-    assert (
-        [sample.path.name for sample in data.held_out] == ["1.png", "2.png", "gone.png"]
-        and copies == 1
-        and data.found.root == tmp_path
-    )
+    assert [sample.path.name for sample in data.held_out] == ["1.png", "2.png", "gone.png"]
+    assert copies == 1 and data.found.root == tmp_path
     assert data.training_images()[1] == 0 and all(sample.label == 0 for sample in data.held_out)

@@ -106,6 +106,20 @@ def test_evaluations_of_networks_trained_on_different_data_have_different_names(
     assert ends == {"", ", evaluated again, trained on mvtec", ", evaluated again, trained on synthetic"}
 
 
+def test_an_evaluation_of_a_recalibrated_run_is_no_repetition(tmp_path: Path) -> None:
+    """Its threshold is another one: of two runs with one setting, the report would leave out one."""
+    again = {"source_run": "x", "trained_on": "synthetic"}
+    fake_run(tmp_path / "a", **again)
+    fake_run(tmp_path / "b", **again, calibrated_on="/today/carpet")
+    fake_run(tmp_path / "c", **again, calibrated_on="/today/wood", category="wood")
+    groups = groups_of(tmp_path)
+    assert [len(g.runs) for g in groups] == [1, 1, 1] and not any(g.earlier for g in groups)
+    names = {"restore λ=0.5, evaluated again", "restore λ=0.5, evaluated again, recalibrated"}
+    assert {g.name for g in groups} == names, "one name on all categories"
+    fake_run(tmp_path / "d", **again, calibrated_on="/y/carpet")
+    assert "restore λ=0.5, evaluated again, recalibrated on /y/*" in {g.name for g in groups_of(tmp_path)}
+
+
 def test_only_texts_that_occur_again_get_a_letter() -> None:
     many = {str(i): "x" for i in range(27)} | {"y": "y"}
     found = distinct(many)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from anomaly_lab.report.read.run import Run
@@ -11,6 +12,8 @@ from anomaly_lab.runs.fingerprint import NEUTRAL, flatten, is_below
 IGNORED = (*NEUTRAL, "seed", "scoring.detector.seed", "test")  # change no number, or follow from the seed
 OF_CATEGORY = ("category.name", "category.kind", "category.augmentation")  # follow from the choice of the category
 EVALUATION = "evaluated again, trained on"  # a key that only the settings of evaluations have
+RECALIBRATED = "recalibrated on"  # a key of evaluations whose threshold the command `calibrate` has set
+AGAIN = {EVALUATION: "evaluated again", RECALIBRATED: "recalibrated"}  # key → its word where all settings share the value
 RECORDED = ("data", "category", "objective", "lam", "corruption", "model", "image_size", "score_pooling", "sigma", "min_area")
 UNTRAINED = "none"  # the objective of a model that is used without training
 INLINE, BRIEF = 2, 24  # at most so many values, each of at most so many characters, fit into a column's heading
@@ -30,11 +33,16 @@ def setting_of(run: Run) -> dict[str, Any]:
         setting["data.root"] = flat.get("data.root")
     if run.metrics.get("source_run") is not None:
         setting[EVALUATION] = run.metrics.get("trained_on")
+    if run.metrics.get("calibrated_on") is not None:
+        setting[RECALIBRATED] = run.metrics["calibrated_on"]
     return setting
 
 
 def across_categories(setting: Mapping[str, Any]) -> dict[str, Any]:
     """A setting without the keys that say which data and which category it is on."""
+    if RECALIBRATED in setting:
+        parts = ("*" if part == setting.get("category.name") else part for part in Path(str(setting[RECALIBRATED])).parts)
+        setting = {**setting, RECALIBRATED: Path(*parts).as_posix()}
     return {k: v for k, v in setting.items() if not is_below(k, (*OF_CATEGORY, "data.root", "data.name", "data.reader"))}
 
 
@@ -66,10 +74,9 @@ def names(runs: Sequence[Run]) -> dict[str, Name]:
     texts, differing = {}, {}
     for label, (run, setting) in firsts.items():
         differing[label] = {k: setting[k] for k in _differing(setting, every)}
-        words = [f"{k} {v}" if k == EVALUATION else f"{k.rpartition('.')[2]}={v}" for k, v in differing[label].items()]
-        if EVALUATION in setting and EVALUATION not in differing[label]:
-            words = ["evaluated again", *words]
-        brief = len(words) <= INLINE and all(len(word) <= BRIEF or word.startswith(EVALUATION) for word in words)
+        words = [f"{k} {v}" if k in AGAIN else f"{k.rpartition('.')[2]}={v}" for k, v in differing[label].items()]
+        words = [word for k, word in AGAIN.items() if k in setting and k not in differing[label]] + words
+        brief = len(words) <= INLINE and all(len(word) <= BRIEF or word.startswith(tuple(AGAIN)) for word in words)
         model = [str(run.metrics.get("model"))] if several else []
         goal = short(run.metrics["objective"], run.metrics.get("lam"))
         texts[label] = ", ".join([*model, goal, *_corruption(run, runs), *(words if brief else [])])
