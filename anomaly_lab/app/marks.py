@@ -3,9 +3,11 @@
     <out>/marks.jsonl, marks.csv    a line for each mark, in the order in which they came; an image's last one counts
     <out>/normal/, <out>/defective/ the images whose last mark says so, each under the digest of its bytes
 
-`anomaly_lab.calibrate images=<out>/normal` takes the first folder, and `data=folders` takes both.
+`anomaly_lab.calibrate images=<out>/normal` takes the first folder, and `data=folders` takes both. A copy waits in
+<out>/.staged/<mark>/ until its line is written, so that no file comes into a folder before the journal names it.
 """
 
+import os
 import shutil
 import threading
 import time
@@ -25,6 +27,7 @@ from anomaly_lab.runs.journal import Journal
 NORMAL, DEFECTIVE = KINDS = ("normal", "defective")
 COLUMNS = ("digest", "mark", "name", "level", "score", "file", "at")
 RECORD = "app.json"  # of what the levels are
+STAGED = ".staged"  # a folder in out=, emptied when the page begins
 
 
 class Tally(NamedTuple):
@@ -44,8 +47,8 @@ class Tally(NamedTuple):
 class Marks:
     """The marks of a folder; one process at a time has them, all threads of it may use them.
 
-    `source`: of what the levels are: the run and its checkpoint. Refused if the folder has marks of another run; InUse if
-    another process has it; UserError if nothing can be written to it.
+    `source`: of what the levels are: the run and its checkpoint. Refused if the folder has marks of another run, or files
+    that are not the page's; InUse if another process has it; UserError if nothing can be written to it.
     """
 
     def __init__(self, out: Path, source: Mapping[str, Any]) -> None:
@@ -56,6 +59,7 @@ class Marks:
 
     def __enter__(self) -> "Marks":
         make_folder(self.out, "out=")
+        _require_own(self.out)
         with ExitStack() as stack:
             stack.enter_context(lock.held(self.out))
             record = self.out / RECORD
@@ -63,11 +67,7 @@ class Marks:
                 raise Refused(f"{self.out} has marks of another run ({known.get('run')}): choose another directory with out=")
             write_json(record, self.source)
             stack.enter_context(self.journal)
-            self.last = {row["digest"]: row for row in self.journal.rows()}
-            for kind in KINDS:  # if the program was stopped between the line and the files
-                for file in _below(self.out / kind):
-                    if self.of(file.stem) != kind:
-                        file.unlink()
+            self._mend()
             self._stack = stack.pop_all()
         return self
 
@@ -88,15 +88,36 @@ class Marks:
             suffix = judged.path.suffix.lower()
             name = judged.digest + (suffix if suffix in IMAGE_SUFFIXES else ".png")
             if kind is not None:
-                with replacing(self.out / kind / name) as temporary:
+                with replacing(self.out / STAGED / kind / name) as temporary:
                     shutil.copyfile(judged.path, temporary)
             row = {"digest": judged.digest, "mark": kind, "name": judged.name, "level": judged.level, "score": judged.score}
             row |= {"file": name, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
             self.journal.append(row)
+            known = self.last.get(judged.digest)
             self.last[judged.digest] = row
-            for other in {*KINDS} - {kind}:
-                for file in (self.out / other).glob(f"{judged.digest}.*"):  # its suffix may have been another one
-                    file.unlink()
+            if kind is not None:
+                self._bring(kind, name)
+            if known is not None and known["mark"] is not None:
+                (self.out / known["mark"] / known["file"]).unlink(missing_ok=True)
+
+    def _mend(self) -> None:
+        """Read the journal, and make the folders agree with it if the program was stopped between a line and its files. No
+        file is removed that the journal does not name."""
+        named = set()
+        for row in self.journal.rows():
+            self.last[row["digest"]] = row
+            named.add((row["mark"], row["digest"], row["file"]))
+        for kind, digest, name in named:
+            if kind is not None and self.of(digest) != kind:
+                (self.out / kind / name).unlink(missing_ok=True)
+            elif kind is not None and (self.out / STAGED / kind / name).is_file():
+                self._bring(kind, name)
+        shutil.rmtree(self.out / STAGED, ignore_errors=True)
+
+    def _bring(self, kind: str, name: str) -> None:
+        """Move a copy to its place: its line is written."""
+        (self.out / kind).mkdir(exist_ok=True)
+        os.replace(self.out / STAGED / kind / name, self.out / kind / name)
 
     def tally(self, threshold: float) -> Tally:
         """How many decisions at a threshold agree with the marks."""
@@ -121,5 +142,11 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "" if row.get(name) is None else row[name] for name in COLUMNS}
 
 
-def _below(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _require_own(out: Path) -> None:
+    """Refused if the folder was never the page's and holds anything: the page would mix its files with others."""
+    if (out / RECORD).is_file():
+        return
+    # a page that was stopped before it wrote its record has left no more than these
+    strange = sorted(p.name for p in out.iterdir() if p.name != lock.CLAIM and not p.name.startswith(f".{Path(RECORD).stem}-"))
+    if strange:
+        raise Refused(f"{out} holds {strange[0]} and no marks of the page: choose an empty or a new directory with out=")

@@ -1,11 +1,15 @@
 """Marks on disk: the last one counts, the folders agree with it, and nothing is lost whatever stops the program."""
 
 import json
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from anomaly_lab.app import marks as marks_module
 from anomaly_lab.app.decide import Judged
 from anomaly_lab.app.marks import DEFECTIVE, NORMAL, Marks, Tally, tally
 from anomaly_lab.errors import InUse, Refused, UserError
@@ -47,18 +51,69 @@ def test_marks_are_kept_and_the_last_one_counts(tmp_path: Path) -> None:
     assert (out / "marks.csv").read_text().splitlines()[-1].startswith("b,normal,b.jpg,1.0,1.0,b.jpg,20")
 
 
-def test_a_start_mends_what_a_stop_left(tmp_path: Path) -> None:
+def test_a_start_mends_what_a_stop_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop between the line and the files, one before the line, and one within a line."""
+    out = tmp_path / "out"
+    a, b = judged(tmp_path, "a"), judged(tmp_path, "b")
+    with Marks(out, SOURCE) as marks:
+        marks.mark(a, NORMAL)
+        with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+            stopped.setattr(marks_module.os, "replace", stop_at("out/defective/a.jpg"))
+            marks.mark(a, DEFECTIVE)
+        with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+            stopped.setattr(marks.journal, "append", stop_at(""))
+            marks.mark(b, NORMAL)
+    with (out / "marks.jsonl").open("a") as file:
+        file.write('{"digest": "c", "ma')
+    assert held(out, NORMAL) == ["a.jpg"] and held(out, DEFECTIVE) == [], "the last line is not followed"
+    with Marks(out, SOURCE) as marks:
+        assert held(out, NORMAL) == [] and held(out, DEFECTIVE) == ["a.jpg"]
+        assert (out / "defective/a.jpg").read_text() == "a"
+        assert marks.last.keys() == {"a"} and not (out / ".staged").exists()
+
+
+def stop_at(end: str) -> Callable[..., None]:
+    """It stops the program where the last argument ends so, and does its work elsewhere."""
+    real = os.replace
+
+    def stopping(*given: Any) -> None:
+        if str(given[-1]).endswith(end):
+            raise KeyboardInterrupt
+        real(*given)
+
+    return stopping
+
+
+def test_files_that_are_not_the_page_s_stay(tmp_path: Path) -> None:
+    """In the folders that the page makes, too."""
     out = tmp_path / "out"
     with Marks(out, SOURCE) as marks:
         marks.mark(judged(tmp_path, "a"), NORMAL)
-    (out / "normal/b.png").write_text("copied, but the line is missing")
+    own = [out / "normal/mine.png", out / "defective/mine.png", out / "defective/a.png"]
     (out / "defective").mkdir()
-    (out / "defective/a.png").write_text("the line came, but the other file is still there")
-    with (out / "marks.jsonl").open("a") as file:
-        file.write('{"digest": "c", "ma')
+    for path in own:
+        path.write_text("a user's")
     with Marks(out, SOURCE) as marks:
-        assert held(out, NORMAL) == ["a.jpg"] and held(out, DEFECTIVE) == []
-        assert marks.last.keys() == {"a"}
+        marks.mark(judged(tmp_path, "a"), None)
+    assert [path.read_text() for path in own] == ["a user's"] * 3 and held(out, NORMAL) == ["mine.png"]
+
+
+@pytest.mark.parametrize("name", ["normal/1.png", "defective/1.png", "notes.txt", ".uploads/1.png"])
+def test_a_folder_that_was_never_the_page_s_is_refused_untouched(tmp_path: Path, name: str) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("a user's")
+    said = rf"{tmp_path} holds {name.split('/')[0]} and no marks of the page: choose an empty or a new directory with out="
+    with pytest.raises(Refused, match=said):
+        Marks(tmp_path, SOURCE).__enter__()
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [own] and own.read_text() == "a user's"
+
+
+def test_a_page_that_was_stopped_before_its_record_can_be_started_again(tmp_path: Path) -> None:
+    (tmp_path / ".claimed").touch()
+    (tmp_path / ".app-x1.part.json").touch()
+    with Marks(tmp_path, SOURCE) as marks:
+        assert marks.last == {}
 
 
 def test_a_name_without_an_image_s_suffix_gets_one_that_calibrate_finds(tmp_path: Path) -> None:
