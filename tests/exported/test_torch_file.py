@@ -13,6 +13,7 @@ import torch
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.exported import torch_file
+from anomaly_lab.exported.program import quietly
 
 
 class Model(torch.nn.Module):
@@ -27,8 +28,6 @@ class Model(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from anomaly_lab.exported.program import quietly
-
     path = tmp_path_factory.mktemp("torch") / "m.pt2"
     batch = torch.export.Dim("batch", min=1)
     with quietly():
@@ -91,6 +90,10 @@ def test_code_in_a_file_is_refused_and_does_not_run(written: Path, tmp_path: Pat
         "a compiled library": added("data/aotinductor/model/evil.so", b"\x7fELF"),
         "a size": in_json("models/model.json", "Symbol(", planted.replace('"', "'") + "+Symbol("),
         "a function": in_json("models/model.json", "torch.ops.aten.mul.Tensor", "torch.os.system"),
+        "an operator as an argument": in_json("models/model.json", '{"as_tensor": {"name": "p', '{"as_operator": {"name": "p'),
+        "an operation that maps a file": in_json("model.json", "torch.ops.aten.mul.Tensor", "torch.ops.aten.from_file.default"),
+        "an operation that writes": in_json("models/model.json", "torch.ops.aten.mul.Tensor", "torch.ops.aten.copy_.default"),
+        "a second graph": lambda members: members.update({"other/models/model.json": b"{}"}),
         "a guard": in_json("models/model.json", '"guards_code": []', f'"guards_code": [{json.dumps(planted)}]'),
     }
     for name, change in changes.items():
@@ -98,6 +101,46 @@ def test_code_in_a_file_is_refused_and_does_not_run(written: Path, tmp_path: Pat
         with pytest.raises(UserError, match=r"evil.pt2 is no model, or damaged \(it (holds|calls|computes) "):
             torch_file.opened(file)
         assert not mark.exists(), name
+
+
+class Writes(torch.nn.Module):
+    """It writes to a tensor, of which `to_file` makes a file."""
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        file = torch.zeros(4, dtype=torch.uint8)
+        torch.ops.aten.copy_(file, torch.ones_like(file))
+        return pixels.float() + file[0], pixels > 0, pixels.sum((1, 2, 3)), (pixels > 0).flatten(1).any(1)
+
+
+def to_file(members: dict[str, bytes], path: Path) -> None:
+    (name,) = [n for n in members if n.endswith("models/model.json")]
+    program = json.loads(members[name])
+    (node,) = [n for n in program["graph_module"]["graph"]["nodes"] if n["target"] == "torch.ops.aten.zeros.default"]
+    arguments = {"filename": {"as_string": str(path)}, "shared": {"as_bool": True}, "size": {"as_int": 4}}
+    dtype = [given | {"kind": 2} for given in node["inputs"] if given["name"] == "dtype"]
+    node["inputs"] = [{"name": n, "arg": arg, "kind": 1} for n, arg in arguments.items()] + dtype
+    node["target"] = "torch.ops.aten.from_file.default"
+    members[name] = json.dumps(program).encode()
+
+
+def test_a_program_that_would_write_to_a_file_is_refused(tmp_path: Path) -> None:
+    """torch itself would read and run it."""
+    own, pixels = tmp_path / "own.txt", torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
+    own.write_bytes(b"mine")
+    with quietly():
+        torch.export.save(torch.export.export(Writes(), (pixels,), strict=False), tmp_path / "made.pt2")
+        evil = changed(tmp_path / "made.pt2", tmp_path / "evil.pt2", lambda members: to_file(members, own))
+        plain = changed(evil, tmp_path / "plain.pt2", lambda members: emptied(members, "sample_inputs/model.pt"))
+        torch.export.load(evil).module()(pixels)
+    assert own.read_bytes() == b"\1" * 4, "the file does harm"
+    own.write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"plain.pt2 is no model, or damaged \(it calls torch.ops.aten.from_file.default\)"):
+        torch_file.opened(plain)
+    assert own.read_bytes() == b"mine"
+
+
+def emptied(members: dict[str, bytes], end: str) -> None:
+    members.update({name: b"" for name in members if name.endswith(end)})
 
 
 def test_the_planted_pickle_would_have_run(tmp_path: Path) -> None:
