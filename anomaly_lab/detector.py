@@ -41,8 +41,9 @@ class Detector:
     """
 
     def __init__(self, run: str | Path) -> None:
-        self._module = load(run).module
-        self.threshold, self.min_area = float(self._module.threshold), int(self._module.hparams["min_area"])
+        trained = load(run)
+        self._module = trained.module
+        self.threshold, self.min_area = trained.threshold, int(self._module.hparams["min_area"])
 
     def __call__(self, image: str | Path | NDArray[np.uint8]) -> Detection:
         """Score an image: the path of a PNG, JPEG, WebP, BMP or TIFF file, or pixels, uint8 (H, W, 3) RGB or (H, W, 1) grey.

@@ -2,12 +2,14 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import Finished
 
 import anomaly_lab
@@ -61,6 +63,16 @@ def test_many_images_are_scored_one_by_one(detector: Detector, finished: Finishe
 def test_a_directory_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         Detector(tmp_path)
+
+
+def test_a_run_without_a_threshold_is_refused(finished: Finished, tmp_path: Path) -> None:
+    shutil.copytree(finished.directory, tmp_path / "run")
+    path = tmp_path / "run/checkpoints/best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"]["threshold"].fill_(float("nan"))
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match=r"run has no threshold: let it finish with .* resume="):
+        Detector(tmp_path / "run")
 
 
 def test_readme_s_lines_run(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

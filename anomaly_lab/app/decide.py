@@ -12,7 +12,7 @@ from anomaly_lab.calibration.levels import detect, quiet_level
 from anomaly_lab.calibration.rules import p_value
 from anomaly_lab.data.images import resize, to_unit
 from anomaly_lab.data.likeness import unlike
-from anomaly_lab.errors import UserError, as_sentence, printable
+from anomaly_lab.errors import as_sentence, printable
 from anomaly_lab.files import of_file
 from anomaly_lab.pipeline.reading import opened
 from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn
@@ -63,9 +63,7 @@ class Judge:
 
     def __init__(self, trained: Trained) -> None:
         self.run, self.category, self._module = trained.run, str(trained.config.category.name), trained.module
-        self.threshold, self.min_area = float(trained.module.threshold), int(trained.module.hparams["min_area"])
-        if not np.isfinite(self.threshold):
-            raise UserError(f"{self.run} has no threshold: let it finish with python -m anomaly_lab.train resume={self.run}")
+        self.threshold, self.min_area = trained.threshold, int(trained.module.hparams["min_area"])
         own = [float(row["level"]) for row in trained.levels if int(row["min_area"]) == self.min_area]
         self.normal: list[float] = list(trained.module.hparams["calibration"].get("levels") or own)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from anomaly_lab.data.folder import Sample
 from anomaly_lab.data.images import image_size
 from anomaly_lab.data.inputs import inputs
@@ -59,8 +57,7 @@ def export(options: Options) -> Export:
     quiet()
     _require_packages(options)
     trained = load(options.run)
-    if not bool(torch.isfinite(trained.module.threshold)):
-        raise UserError(f"{options.run} has no threshold: let it finish with python -m anomaly_lab.train resume={options.run}")
+    _ = trained.threshold  # a file without one would not decide
     runtime = FORMATS[options.format]
     file = options.out or Path("exports") / f"{options.run.resolve().name}_{options.precision}{SUFFIXES[runtime]}"
     if file.suffix != SUFFIXES[runtime]:

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from anomaly_lab.calibration.levels import detect
-from anomaly_lab.errors import UserError
 from anomaly_lab.files import of_file
 from anomaly_lab.pipeline.deciders import Decision
 from anomaly_lab.pipeline.saved import Opened
@@ -24,9 +22,7 @@ class OfRun:
         trained = load(run)
         self.module = trained.module
         self.parallel = parallel if self.module.device.type == "cpu" else 1  # a GPU has one image after the other
-        self.threshold, self.min_area = float(self.module.threshold), int(self.module.hparams["min_area"])
-        if not np.isfinite(self.threshold):
-            raise UserError(f"{run} has no threshold: let it finish with python -m anomaly_lab.train resume={run}")
+        self.threshold, self.min_area = trained.threshold, int(self.module.hparams["min_area"])
         self.levels, self.profile = self.module.hparams["calibration"].get("levels"), self.module.hparams["profile"]
         self.preprocessing = preprocessing_of(self.module)
         self.source: dict[str, Any] = {"run": str(trained.run.resolve()), "checkpoint": of_file(best_checkpoint(trained.run))}

@@ -1,6 +1,7 @@
 """Trained models on disk: `save` writes a checkpoint, `load` gives module, configuration and levels of a run."""
 
 import logging
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +35,14 @@ class Trained:
     levels: list[dict[str, Any]]
     epoch: int
     step: int
+
+    @property
+    def threshold(self) -> float:
+        """The run's threshold. UserError for a run without one."""
+        found = float(self.module.threshold)
+        if not math.isfinite(found):
+            raise UserError(f"{self.run} has no threshold: let it finish with python -m anomaly_lab.train resume={self.run}")
+        return found
 
     def data(self) -> ScoringData:
         """The images that the configuration names; the training's held-out ones again. UserError as in `scoring_data`."""
