@@ -10,7 +10,7 @@ model=FILE            a file that python -m anomaly_lab.export has written
 runtime=NAME          what runs it: onnx, openvino (ONNX files too) or torch (default: by the file's suffix)
 images=PATH           an image, a folder with all below it, a pattern, a text file with a path a line,
                       a Parquet file with a column `path` (extra ray), or - for standard input
-out=DIR               the directory to write to (default: predictions/<name>_<digest of run and images>)
+out=DIR               the directory to write to (default: predictions/<name>_<digest of run, images and save>)
 save=KINDS            pictures of each image: overlays, masks, heatmaps (float16), coco; several with commas
 workers=N             threads that read images ahead (default: 2); with engine=ray, processes
 parallel=N            images decided side by side, which share the cores: more images a second, but each takes longer
@@ -20,7 +20,8 @@ watch=true            wait for images that come into the folder, until Ctrl-C
 fail_on_defect=true   end with status 1 if an image is defective
 
 Writes predictions.csv and predictions.jsonl, a row for each image as it comes; summary.json; and contact.png, the images with
-the highest scores. A file that can't be read gets a row with the reason. Started again, the command goes on where it stopped.
+the highest scores. A file that can't be read gets a row with the reason. Started again, the command goes on where it stopped,
+and scores images again whose files have changed, or could not be read.
 
 This module imports no torch, so that --help answers at once.
 """

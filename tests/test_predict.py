@@ -135,6 +135,60 @@ def test_it_goes_on_where_it_stopped(finished: Finished, images: Path, tmp_path:
     assert "out holds predictions with another images (in)" in said
 
 
+def test_what_changed_is_scored_again_and_what_could_not_be_read_is_tried_again(
+    finished: Finished, images: Path, tmp_path: Path
+) -> None:
+    command = (f"run={finished.directory}", "images=in", "out=out", "save=masks,coco")
+    assert predict(tmp_path, *command).status == 0
+    first, (defective, *_) = lines(tmp_path / "out"), sorted((images / "hole").iterdir())
+    good = images / "good/000.png"
+    shutil.copy(defective, good)
+    shutil.copy(defective, images / "broken.png")
+    ended = predict(tmp_path, *command)
+    assert ended.status == 0 and "0 that could not be read" in ended.out
+    second = {row["path"]: row for row in lines(tmp_path / "out")}
+    assert list(second) == [row["path"] for row in first] == [row["path"] for row in table(tmp_path / "out")]
+    own = second[str(defective.relative_to(tmp_path))]
+    for name in ("in/good/000.png", "in/broken.png"):
+        assert second[name]["error"] is None and second[name]["score"] == pytest.approx(own["score"], rel=1e-5)
+        assert [d["box"] for d in second[name]["defects"]] == [d["box"] for d in own["defects"]]
+    named = [image["file_name"] for image in json.loads((tmp_path / "out/coco.json").read_text())["images"]]
+    assert named == list(second) and len(list((tmp_path / "out/masks").iterdir())) == len(second)
+    for row in first:
+        if row["path"] not in ("in/good/000.png", "in/broken.png"):
+            assert second[row["path"]] == row, "it is as it was, with its time"
+    good.write_bytes(b"no image")
+    assert predict(tmp_path, *command).status == 0
+    third = {row["path"]: row for row in lines(tmp_path / "out")}
+    assert list(third) == list(second) and "is no complete image file" in third["in/good/000.png"]["error"]
+    assert len(list((tmp_path / "out/masks").iterdir())) == len(second) - 1, "no mask of what it was"
+
+
+def test_a_folder_of_predictions_is_for_one_place_and_one_save(finished: Finished, images: Path, tmp_path: Path) -> None:
+    command, out = (f"run={finished.directory}", "images=in/good"), f"out={tmp_path / 'out'}"
+    assert predict(tmp_path, *command, out).status == 0
+    before = (tmp_path / "out/predictions.jsonl").read_bytes()
+    said = sentence(predict(tmp_path, *command, out, "save=coco,masks"))
+    assert "out holds predictions with another save (none): choose another directory with out=" in said
+    shutil.copytree(images, tmp_path / "elsewhere/in")
+    said = sentence(predict(tmp_path / "elsewhere", *command, out))
+    assert f"out holds predictions with another place of images ({(images / 'good').resolve()})" in said
+    assert (tmp_path / "out/predictions.jsonl").read_bytes() == before
+    assert predict(tmp_path, *command, "save=masks,coco", "out=more").status == 0
+    assert predict(tmp_path, *command, "save=coco,masks", "out=more").status == 0, "in any order"
+    assert "another save (coco,masks)" in sentence(predict(tmp_path, *command, "out=more"))
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "predictions.jsonl", "summary.json", "contact.png", "coco.json", "masks"])
+def test_files_of_others_are_not_replaced(finished: Finished, images: Path, tmp_path: Path, name: str) -> None:
+    own = tmp_path / "out" / (name if "." in name else f"{name}/mine.png")
+    own.parent.mkdir(parents=True)
+    own.write_text("a user's")
+    said = sentence(predict(tmp_path, f"run={finished.directory}", "images=in/good", "out=out"))
+    assert f"out holds {name}, which no prediction has written: choose another directory with out=" in said
+    assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == [own] and own.read_text() == "a user's"
+
+
 def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_path: Path) -> None:
     run = f"run={finished.directory}"
     assert predict(tmp_path, run, "images=in", "fail_on_defect=true").status == 1

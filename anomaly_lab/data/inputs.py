@@ -16,6 +16,8 @@ from anomaly_lab.errors import UserError
 log = logging.getLogger(__name__)
 LISTS = frozenset((".txt", ".lst", ".list"))  # files of paths, one a line
 STANDARD_INPUT = "-"
+State = tuple[int | None, int | None]  # of a file: its size and time of change
+GONE: State = (None, None)
 SETTLED = 1.0  # seconds without a change after which a new file counts as complete
 PAUSE = 0.25  # seconds between two looks at a folder
 
@@ -51,6 +53,22 @@ def inputs(given: str, names: TextIO) -> Iterator[Path]:
         )
 
 
+def place(given: str) -> str:
+    """Where the named images lie, whatever the working directory is. Names in a list lie below the working directory."""
+    path = Path(given).expanduser()
+    listed = path.suffix.lower() in LISTS | {".parquet"} and path.is_file()
+    return str((Path() if given == STANDARD_INPUT or listed else path).resolve())
+
+
+def state_of(path: Path) -> State:
+    """A file's size and time of change in nanoseconds; `GONE` if there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return GONE
+    return state.st_size, state.st_mtime_ns
+
+
 def below(folder: Path, passing: bool = False) -> Iterator[Path]:
     """Every image in a folder and below, folder by folder, each sorted; images in formats that are not read too.
 
@@ -79,26 +97,26 @@ def below(folder: Path, passing: bool = False) -> Iterator[Path]:
                 yield path
 
 
-def arriving(folder: Path, known: Callable[[Path], bool], stop: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+def arriving(folder: Path, known: Callable[[Path, State], bool], stop: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield each image of a folder and those that come into it, when it is complete: unchanged for `SETTLED` seconds.
 
-    `known`: whether an image needs no scoring any more; asked at each look. It ends when `stop` says so, or never.
+    `known`: whether an image in this state needs no scoring; asked at each look. It ends when `stop` says so, or never.
     """
-    seen: dict[Path, tuple[tuple[int, int], float]] = {}  # path → (its size and time of change, since when)
+    seen: dict[Path, tuple[State, float]] = {}  # path → (its state, since when)
     while not stop():
-        present = [path for path in below(folder, passing=True) if not known(path)]
+        begin = time.monotonic()
+        present = [path for path in below(folder, passing=True) if not known(path, state_of(path))]
+        took = time.monotonic() - begin
         seen = {path: seen[path] for path in present if path in seen}
         for path in present:
-            try:
-                state = path.stat()
-            except OSError:
+            now, state = time.monotonic(), state_of(path)
+            if state == GONE:
                 continue  # it was taken away
-            now, what = time.monotonic(), (state.st_size, state.st_mtime_ns)
-            if path not in seen or seen[path][0] != what:
-                seen[path] = what, now
+            if path not in seen or seen[path][0] != state:
+                seen[path] = state, now
             elif now - seen[path][1] >= SETTLED:
                 yield path
-        time.sleep(PAUSE)
+        time.sleep(max(PAUSE, took))  # many images on a network drive: half of the time it asks nothing
 
 
 @cache

@@ -19,7 +19,10 @@ class Contact:
         self._cells: list[tuple[float, str, Picture]] = []
 
     def see(self, path: str, score: float, draw: Callable[[], Picture]) -> None:
-        """Keep the cell that `draw()` makes, if the score is among the highest so far."""
+        """Keep the cell that `draw()` makes, if the score is among the highest so far. An image's last score counts."""
+        if any(path == other for _, other, _ in self._cells):
+            self._cells = [cell for cell in self._cells if cell[1] != path]
+            heapq.heapify(self._cells)
         if len(self._cells) < WORST:
             heapq.heappush(self._cells, (score, path, draw()))
         elif score > self._cells[0][0]:

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from anomaly_lab.calibration.drift import Drift, Shift
 from anomaly_lab.calibration.rules import promised
-from anomaly_lab.data.inputs import STANDARD_INPUT, arriving, inputs
+from anomaly_lab.data.inputs import STANDARD_INPUT, arriving, inputs, place
 from anomaly_lab.errors import Refused, UserError
 from anomaly_lab.files import digest, read_json, write_json
 from anomaly_lab.pipeline.contact import Contact
 from anomaly_lab.pipeline.deciders import LARGE, Decider, decider
-from anomaly_lab.pipeline.reading import in_order, name_of, opened
+from anomaly_lab.pipeline.fresh import Fresh, stamp_of
+from anomaly_lab.pipeline.reading import in_order, opened
 from anomaly_lab.pipeline.rows import COLUMNS, Draw, Row, cell_again, cells, row_of
 from anomaly_lab.pipeline.saved import Opened, write_coco, write_png
 from anomaly_lab.progress import watched
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 Scored = tuple[Row, Draw | None]
 ENGINES = ("local", "ray")
 RECORD = "predict.json"  # of what the predictions are
+WRITTEN = ("predictions.csv", "predictions.jsonl", "summary.json", "contact.png", "coco.json", "overlays", "masks", "heatmaps")
 
 
 class Options(NamedTuple):
@@ -60,63 +62,72 @@ class Predicted(NamedTuple):
 
 
 def predict(options: Options) -> Predicted:
-    """Score every image that has no row yet, write rows, pictures and summary.json. UserError for a run without a threshold."""
+    """Score every image that needs a row, write rows, pictures and summary.json. UserError for a run without a threshold."""
     judge = decider(options.run, options.model, options.runtime, options.parallel)
-    source = judge.source | {"images": options.images}
+    source = judge.source | {"images": options.images, "place of images": place(options.images)}
+    source["save"] = ",".join(sorted(options.save)) or "none"
     out = options.out or Path("predictions") / f"{Path(options.images).stem or 'names'}_{digest(source)[:8]}"
+    _require_free(out)
     out.mkdir(parents=True, exist_ok=True)
     with lock.held(out):
         _require_own(out, source)
         write_json(out / RECORD, source)
         contact = Contact()
-        with Journal(out / "predictions", COLUMNS, cells, "path") as journal:
+        with Journal(out / "predictions", COLUMNS, cells, "path", stamp_of) as journal:
             drift = Drift(judge.levels or (), judge.threshold)
-            shifts = [found for row in journal.rows() if (found := drift.update(row.get("level"))) is not None]
+            for row in journal.rows():
+                drift.update(row.get("level"))  # it was told before
             for row in _rows(judge, options, out, journal, contact):
                 journal.append(row)
                 if (found := drift.update(row.get("level"))) is not None:
-                    shifts.append(found)
                     _tell(found)
-            counts = _counts(judge, journal, shifts)
-            summary = counts._asdict() | {"out": str(out), "windows": [s._asdict() | {"warns": s.warns} for s in shifts]}
-            write_json(out / "summary.json", summary)
-            if "coco" in options.save:
-                write_coco(out / "coco.json", lambda: _read(journal))
-            seen = ((row["path"], row["score"]) for row in _read(journal))
-            if (sheet := contact.sheet(seen, lambda path: cell_again(judge, Path(path)))) is not None:
-                write_png(out / "contact.png", sheet)
-    return counts._replace(out=out)
+        counts = _summarised(judge, options, out, journal)  # closed, it has one row for each image
+        seen = ((row["path"], row["score"]) for row in _read(journal))
+        if (sheet := contact.sheet(seen, lambda path: cell_again(judge, Path(path)))) is not None:
+            write_png(out / "contact.png", sheet)
+    return counts
+
+
+def _summarised(judge: Decider, options: Options, out: Path, journal: Journal) -> Predicted:
+    """Write summary.json and coco.json."""
+    drift = Drift(judge.levels or (), judge.threshold)
+    shifts = [found for row in journal.rows() if (found := drift.update(row.get("level"))) is not None]
+    counts = _counts(judge, journal, shifts)._replace(out=out)
+    summary = counts._asdict() | {"out": str(out), "windows": [s._asdict() | {"warns": s.warns} for s in shifts]}
+    write_json(out / "summary.json", summary)
+    if "coco" in options.save:
+        write_coco(out / "coco.json", lambda: _read(journal))
+    return counts
 
 
 def _rows(judge: Decider, options: Options, out: Path, journal: Journal, contact: Contact) -> Iterator[dict[str, Any]]:
     paths: Iterable[Path] = inputs(options.images, sys.stdin)
+    fresh = Fresh(journal)
     if options.watch:
         if options.engine == "ray":
             raise UserError("watch=true waits for single images: leave engine=ray out")
         folder = Path(options.images).expanduser()
         if not folder.is_dir():
             raise UserError(f"watch=true needs images=FOLDER, and {options.images} is none")
-        paths = arriving(folder, lambda path: name_of(path) in journal)
-    fresh = (path for path in paths if name_of(path) not in journal)
+        paths = arriving(folder, fresh.done)
     total = None  # of a stream nobody knows it
     if not options.watch and options.images != STANDARD_INPUT:
-        total = sum(name_of(path) not in journal for path in inputs(options.images, sys.stdin))
+        total = fresh.count(inputs(options.images, sys.stdin))
     if options.engine == "ray":
         from anomaly_lab.pipeline import on_ray
 
         given = options.run and options.run.resolve(), options.model and options.model.resolve(), options.runtime
-        found_there = on_ray.rows(given, options.save, out.resolve(), fresh, options.workers)
+        found_there = on_ray.rows(given, options.save, out.resolve(), fresh.of(paths), options.workers)
         scored: Iterator[Scored] = ((row, None) for row in found_there)
     else:
-        found = opened(fresh, judge.preprocessing, 1 if options.live else options.workers)
+        found = opened(fresh.of(paths), judge.preprocessing, 1 if options.live else options.workers)
         scored = _scored(judge, options, out, found)
     for row, draw in watched(scored, "Predicting", total):
         if row["error"] is not None and not os.access(row["path"], os.F_OK):
             _require_there(options.images)
-        if row["path"] not in journal:  # a list may name an image twice
-            if draw is not None:
-                contact.see(row["path"], row["score"], draw)
-            yield row
+        if draw is not None:
+            contact.see(row["path"], row["score"], draw)
+        yield fresh.stamped(row)
 
 
 def _scored(judge: Decider, options: Options, out: Path, found: Iterator[tuple[Path, Opened | str]]) -> Iterator[Scored]:
@@ -142,8 +153,16 @@ def _require_there(images: str) -> None:
         raise UserError(f"{images} is gone: the rows so far are kept; start the same command again when it is back") from error
 
 
+def _require_free(out: Path) -> None:
+    """Refused if the directory is none of predictions, and holds what a prediction writes."""
+    strange = [] if (out / RECORD).is_file() else [name for name in WRITTEN if os.path.lexists(out / name)]
+    if strange:
+        raise Refused(f"{out} holds {strange[0]}, which no prediction has written: choose another directory with out=")
+
+
 def _require_own(out: Path, source: Mapping[str, Any]) -> None:
-    """Refused if the directory holds predictions of another run, of another state of it, or of other images."""
+    """Refused if the directory holds predictions of another run, of another state of it, of other images, or with other
+    pictures of them."""
     if (out / RECORD).is_file() and (known := read_json(out / RECORD)) != source:
         other = next((name for name in source if known.get(name) != source[name]), "run")
         raise Refused(f"{out} holds predictions with another {other} ({known.get(other)}): choose another directory with out=")

@@ -14,7 +14,7 @@ from anomaly_lab.errors import UserError
 from anomaly_lab.pipeline.contact import Picture
 from anomaly_lab.pipeline.deciders import Decider, Decision
 from anomaly_lab.pipeline.reading import name_of, opened
-from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, save
+from anomaly_lab.pipeline.saved import Decided, Opened, defects_of, drawn, remove, save
 from anomaly_lab.show.overlay import cell
 
 Row = dict[str, Any]
@@ -39,12 +39,13 @@ COLUMNS = (
 def row_of(decider: Decider, kinds: frozenset[str], out: Path, path: Path, item: Opened | str) -> tuple[Row, Draw | None]:
     """(the row of an image, what draws its cell of the contact sheet). Its pictures are written before. A file that could not
     be read has a row with the reason, and no cell."""
-    if isinstance(item, str):
-        return {"path": name_of(path), "error": item}, None
     start = time.perf_counter()
     try:
+        if isinstance(item, str):
+            raise UserError(item)
         found = decider.decide(item)
     except UserError as error:
+        remove(kinds, out, path)  # those of an earlier file of this name
         return {"path": name_of(path), "error": str(error)}, None
     level = quiet_level(found.heatmap, decider.min_area)
     decided = _decided(found)

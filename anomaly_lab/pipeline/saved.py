@@ -68,6 +68,13 @@ def save(kinds: Iterable[str], out: Path, path: Path, image: Opened, decided: De
             np.save(temporary, np.clip(decided.heatmap, -VALUES, VALUES).astype(np.float16))
 
 
+def remove(kinds: Iterable[str], out: Path, path: Path) -> None:
+    """Remove the pictures of an image that can't be read any more."""
+    for kind in kinds:
+        for suffix in (".png", ".npy"):
+            place(out, kind, path, suffix).unlink(missing_ok=True)
+
+
 def drawn(image: Opened, decided: Decided, threshold: float) -> NDArray[np.uint8]:
     """The overlay, (H, W, 3) RGB; its colours end at twice the threshold."""
     tall, wide = decided.heatmap.shape

@@ -1,6 +1,7 @@
 """Rows on disk that survive whatever stops the program: a line of JSON for each, and a table of them.
 
-The lines are the record. A line that was cut off is removed at the next start, and the table is made from the lines again.
+The lines are the record. A line that was cut off is removed at the next start, and the table is made from the lines again. A
+row that takes another one's place stands behind it until the journal is closed, or opened again after a kill.
 """
 
 import csv
@@ -8,7 +9,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,24 +25,33 @@ class Journal:
     """Rows in <stem>.jsonl and <stem>.csv. A row is in both when `append` returns.
 
     - `columns`: of the table. `cells`: a row → its cells, by column.
-    - `key`: the name of a row's entry that no other row shares.
+    - `key`: the name of a row's entry that tells of what the row is.
+    - `state`: a row → how its thing was then. If given, a key has one row: when the journal is opened and when it is closed,
+      the last one takes the place of the first.
     """
 
     def __init__(
-        self, stem: Path, columns: Sequence[str], cells: Callable[[Mapping[str, Any]], Mapping[str, Any]], key: str
+        self,
+        stem: Path,
+        columns: Sequence[str],
+        cells: Callable[[Row], Mapping[str, Any]],
+        key: str,
+        state: Callable[[Row], Hashable] | None = None,
     ) -> None:
         self.lines, self.table = stem.with_suffix(".jsonl"), stem.with_suffix(".csv")
-        self.columns, self.cells, self.key = columns, cells, key
-        self.known: set[bytes] = set()  # digests: names of a hundred thousand images would take ten times the memory
-        self.count = 0
+        self.columns, self.cells, self.key, self.state = columns, cells, key, state
+        # digest of a key → of its last row's state, None without one that counts. Names of a hundred thousand images would take
+        # ten times the memory
+        self.known: dict[bytes, int | None] = {}
+        self._again: set[bytes] = set()  # keys with several rows
+        self.count = 0  # of rows
 
     def __enter__(self) -> "Journal":
         _without_a_cut_line(self.lines)
-        with replacing(self.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            file.write(self._line(dict(zip(self.columns, self.columns, strict=True))))
-            for row in self.rows():
-                file.write(self._line(self.cells(row)))
-                self._remember(row)
+        for row in self.rows():
+            self._remember(row)
+        self._leave_the_last()
+        self._write_table()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self.open_lines, self.open_table = (os.open(path, flags, 0o644) for path in (self.lines, self.table))
         return self
@@ -49,9 +60,21 @@ class Journal:
         for handle in (self.open_lines, self.open_table):
             os.fsync(handle)
             os.close(handle)
+        if self._again:
+            _without_a_cut_line(self.lines)  # the disk may be full
+            self._leave_the_last()
+            self._write_table()
 
     def __contains__(self, key: str) -> bool:
-        return _digest(key) in self.known
+        return self.known.get(_digest(key)) is not None
+
+    def has(self, key: str, state: Hashable) -> bool:
+        """Whether the last row of a key says that its thing was in this state."""
+        return self.known.get(_digest(key)) == hash(state)
+
+    def forget(self, key: str) -> None:
+        """The rows of a key count no longer: another one will take their place."""
+        self.known[_digest(key)] = None
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write a row: first the line, in one piece, then the table's."""
@@ -77,9 +100,43 @@ class Journal:
                     raise UserError(f"{self.lines} is damaged in line {number}: remove this line, or the file") from error
                 yield row
 
-    def _remember(self, row: Mapping[str, Any]) -> None:
-        self.known.add(_digest(row[self.key]))
+    def _remember(self, row: Row) -> None:
+        key = _digest(row[self.key])
+        if self.state is not None and key in self.known:
+            self._again.add(key)
+        self.known[key] = hash(self.state(row)) if self.state is not None else 0
         self.count += 1
+
+    def _leave_the_last(self) -> None:
+        """Write the lines anew, as a whole or not at all: of a key with several rows, the last one where the first one was."""
+        if not self._again:
+            return
+        places: dict[bytes, int] = {}
+        with self.lines.open("rb") as old:
+            place = 0
+            for line in old:
+                if (key := _digest(json.loads(line)[self.key])) in self._again:
+                    places[key] = place
+                place += len(line)
+        with ExitStack() as stack:
+            old, again = (stack.enter_context(self.lines.open("rb")) for _ in range(2))
+            new = stack.enter_context(stack.enter_context(replacing(self.lines)).open("wb"))
+            for line in old:
+                if (key := _digest(json.loads(line)[self.key])) not in self._again:
+                    new.write(line)
+                elif key in places:
+                    again.seek(places.pop(key))
+                    new.write(again.readline())
+                else:
+                    self.count -= 1
+        self._again.clear()
+
+    def _write_table(self) -> None:
+        """Make the table from the lines."""
+        with replacing(self.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            file.write(self._line(dict(zip(self.columns, self.columns, strict=True))))
+            for row in self.rows():
+                file.write(self._line(self.cells(row)))
 
     def _line(self, cells: Mapping[str, Any]) -> str:
         text = io.StringIO()

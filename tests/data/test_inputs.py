@@ -120,7 +120,7 @@ def test_an_image_arrives_when_it_is_complete(tmp_path: Path, monkeypatch: pytes
     writer.start()
     seen: dict[str, int] = {}
     end = time.monotonic() + 20
-    for path in arriving(tmp_path, lambda path: path.name in seen, lambda: len(seen) == 2 or time.monotonic() > end):
+    for path in arriving(tmp_path, lambda path, state: path.name in seen, lambda: len(seen) == 2 or time.monotonic() > end):
         assert path.name not in seen
         seen[path.name] = path.stat().st_size
     writer.join()
@@ -138,3 +138,42 @@ def test_a_parquet_file_names_paths_in_its_column(tmp_path: Path) -> None:
     for name in ("b", "c"):
         with pytest.raises(UserError, match="is damaged or has no column path"):
             list(inputs(str(tmp_path / f"{name}.parquet"), io.StringIO()))
+
+
+def test_an_image_that_is_replaced_arrives_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that stays as it is comes once."""
+    monkeypatch.setattr(module, "SETTLED", 0.1)
+    monkeypatch.setattr(module, "PAUSE", 0.02)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_text("1")
+    done: dict[str, module.State] = {}
+    came: list[str] = []
+    end = time.monotonic() + 20
+    known = lambda path, state: done.get(path.name) == state  # noqa: E731
+    for path in arriving(tmp_path, known, lambda: len(came) == 3 or time.monotonic() > end):
+        done[path.name] = module.state_of(path)
+        came.append(path.name)
+        if came == ["a.png", "b.png"]:
+            (tmp_path / "a.png").write_text("other")
+    assert came == ["a.png", "b.png", "a.png"]
+
+
+def test_the_state_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("four")
+    assert module.state_of(tmp_path / "a") == (4, (tmp_path / "a").stat().st_mtime_ns)
+    assert module.state_of(tmp_path / "b") == module.GONE
+
+
+def test_a_place_is_told_from_another_one_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names in a list, and on standard input, lie below the working directory."""
+    for name in ("one", "two"):
+        (tmp_path / name / "in").mkdir(parents=True)
+        (tmp_path / name / "in/a.png").touch()
+        (tmp_path / name / "list.txt").write_text("in/a.png")
+    places = []
+    for name in ("one", "two"):
+        monkeypatch.chdir(tmp_path / name)
+        places.append([module.place(given) for given in ("in", "in/a.png", "in/*.png", "list.txt", "-")])
+    one = tmp_path.resolve() / "one"
+    assert places[0] == [str(one / "in"), str(one / "in/a.png"), str(one / "in/*.png"), str(one), str(one)]
+    assert all(first != second for first, second in zip(*places, strict=True))

@@ -39,5 +39,13 @@ def test_a_higher_score_takes_the_place_of_the_lowest() -> None:
     assert sheet is not None and sheet.max() == WORST + 2 and not (sheet == 255).any()
 
 
+def test_an_image_that_is_seen_again_has_its_last_cell() -> None:
+    contact = Contact()
+    for path, score in (("a", 3.0), ("b", 2.0), ("a", 1.0), ("b", 2.0)):
+        contact.see(path, score, lambda score=score: picture(int(score)))
+    sheet = contact.sheet([("a", 1.0), ("b", 2.0)], lambda path: picture(255))
+    assert sheet is not None and sheet.max() == 2 and (sheet == 1).any()
+
+
 def test_without_rows_there_is_no_sheet() -> None:
     assert Contact().sheet([], lambda path: None) is None

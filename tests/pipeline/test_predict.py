@@ -13,6 +13,7 @@ import torch
 from conftest import Ended, Finished, in_process, sentence
 
 from anomaly_lab.calibration import drift
+from anomaly_lab.data import inputs
 from anomaly_lab.pipeline import predict as module
 from anomaly_lab.predict import main
 
@@ -46,6 +47,36 @@ def test_watching_needs_a_folder(finished: Finished, tmp_path: Path) -> None:
     assert "watch=true needs images=FOLDER" in sentence(
         predict(tmp_path, f"run={finished.directory}", "images=none.png", "watch=true")
     )
+
+
+def test_a_watched_image_that_is_replaced_is_scored_again_and_an_unreadable_one_is_not_until_it_changes(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, hole = (finished.root / "stripes/test" / name / "000.png" for name in ("good", "hole"))
+    (tmp_path / "in").mkdir()
+    image, broken = tmp_path / "in/a.png", tmp_path / "in/b.png"
+    shutil.copy(good, image)
+    broken.write_bytes(b"no image")
+    monkeypatch.setattr(inputs, "SETTLED", 0.1)
+    monkeypatch.setattr(inputs, "PAUSE", 0.02)
+    real, came = module.Journal.append, []
+
+    def append(journal: Any, row: Any) -> None:
+        real(journal, row)
+        came.append(Path(row["path"]).name)
+        if came == ["a.png", "b.png"]:
+            threading.Timer(1.0, shutil.copy, (hole, image)).start()
+        elif came == ["a.png", "b.png", "a.png"]:
+            shutil.copy(good, broken)
+        elif len(came) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.Journal, "append", append)
+    ended = predict(tmp_path, f"run={finished.directory}", "images=in", "out=out", "watch=true")
+    assert ended.status == 130 and came == ["a.png", "b.png", "a.png", "b.png"]
+    rows = [json.loads(line) for line in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in rows] == ["in/a.png", "in/b.png"] and not any(row["error"] for row in rows)
+    assert rows[0]["score"] != rows[1]["score"], "each is scored as it is now"
 
 
 def test_images_that_are_gone_make_no_rows_of_errors(

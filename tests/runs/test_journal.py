@@ -70,3 +70,51 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"name": "a"}\n{"nam\n')
     with pytest.raises(UserError, match=r"rows.jsonl is damaged in line 2"), journal(tmp_path):
         pass
+
+
+def of_things(folder: Path) -> Journal:
+    """A journal in which a thing has one row."""
+    return Journal(folder / "rows", ("name", "value"), lambda row: row, "name", lambda row: row["value"])
+
+
+def values(folder: Path) -> list[str]:
+    found = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert [{**row} for row in found] == table(folder)
+    return [row["name"] + row["value"] for row in found]
+
+
+def test_a_later_row_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    with of_things(tmp_path) as rows:
+        for name, value in ("a1", "b1", "c1", "b2", "b3", "a1"):
+            rows.append({"name": name, "value": value})
+        assert rows.has("b", "3") and not rows.has("b", "1") and not rows.has("d", "1")
+        assert values(tmp_path)[-2:] == ["b3", "a1"], "as they come"
+    assert values(tmp_path) == ["a1", "b3", "c1"] and rows.count == 3
+
+
+def test_a_kill_before_a_row_takes_its_place_is_mended(tmp_path: Path) -> None:
+    whole = [{"name": name, "value": value} for name, value in ("a1", "b1", "a2")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in whole) + '{"name": "b", "va')
+    with of_things(tmp_path) as rows:
+        assert values(tmp_path) == ["a2", "b1"] and rows.count == 2
+        rows.append({"name": "c", "value": "1"})
+    assert values(tmp_path) == ["a2", "b1", "c1"]
+
+
+def test_a_forgotten_row_stays_until_another_one_comes(tmp_path: Path) -> None:
+    with of_things(tmp_path) as rows:
+        rows.append({"name": "a", "value": "1"})
+        rows.append({"name": "b", "value": "1"})
+        rows.forget("a")
+        rows.forget("b")
+        assert "a" not in rows and not rows.has("a", "1")
+        rows.append({"name": "a", "value": "2"})
+    assert values(tmp_path) == ["a2", "b1"]
+
+
+def test_without_a_state_all_rows_of_a_key_stay(tmp_path: Path) -> None:
+    with journal(tmp_path) as rows:
+        rows.append(row("a"))
+        rows.append(row("a"))
+    with journal(tmp_path) as rows:
+        assert rows.count == 2 and table(tmp_path) == [row("a"), row("a")]
