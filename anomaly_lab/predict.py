@@ -17,7 +17,7 @@ parallel=N            images decided side by side, which share the cores: more i
                       (default: the number of cores, at most 4; 1 with watch=true and images=-)
 engine=ray            score by the workers of a Ray cluster, or of this machine (pip install 'anomaly_lab[ray]')
 watch=true            wait for images that come into the folder, until Ctrl-C
-fail_on_defect=true   end with status 1 if an image is defective
+fail_on_defect=true   end with status 1 if an image is defective, or could not be read
 
 Writes predictions.csv and predictions.jsonl, a row for each image as it comes; summary.json; and contact.png, the images with
 the highest scores. A file that can't be read gets a row with the reason. Started again, the command goes on where it stopped,
@@ -47,7 +47,7 @@ PARALLEL = 4  # decisions side by side; each needs memory of its own
 
 
 def parse(given: Sequence[str]) -> tuple["Options", bool]:
-    """The options of `predict`, and whether a defect makes the status 1. UserError for a mistake."""
+    """The options of `predict`, and whether a defect, or an unread image, makes the status 1. UserError for a mistake."""
     from anomaly_lab.pipeline.predict import ENGINES, Options
     from anomaly_lab.pipeline.saved import KINDS
 
@@ -108,7 +108,7 @@ def main() -> None:
 
         found = predict(options)
         tell(found)
-    if fail and found.defective:
+    if fail and (found.defective or found.errors):
         raise SystemExit(1)
 
 

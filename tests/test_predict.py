@@ -189,6 +189,14 @@ def test_files_of_others_are_not_replaced(finished: Finished, images: Path, tmp_
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == [own] and own.read_text() == "a user's"
 
 
+def test_an_image_that_could_not_be_read_makes_the_status_1_as_a_defect_does(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    command = (f"run={finished.directory}", "images=broken.png")
+    assert predict(tmp_path, *command).status == 0
+    ended = predict(tmp_path, *command, "fail_on_defect=true")
+    assert ended.status == 1 and "1 image, 0 defective, 1 that could not be read" in ended.out
+
+
 def test_a_defect_can_make_the_status_1(finished: Finished, images: Path, tmp_path: Path) -> None:
     run = f"run={finished.directory}"
     assert predict(tmp_path, run, "images=in", "fail_on_defect=true").status == 1
