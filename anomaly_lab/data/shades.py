@@ -30,8 +30,8 @@ def meaning(values: NDArray[np.uint8 | np.uint16]) -> str:
     marked = np.where(values > 0, values, np.iinfo(values.dtype).max)  # so that 0 is no lower neighbour
     flat = ~higher & (cv2.erode(marked, around) == values)
     middle = (values > top / 8) & (values < top - top / 8)  # beside them, a lossy file has values that nobody drew
-    count = max(1, np.count_nonzero(middle))
-    slopes, flats = (np.count_nonzero(kind & middle) / count for kind in (higher & lower, flat))
+    count = max(1, int(middle.sum()))
+    slopes, flats = (float((kind & middle).sum()) / count for kind in (higher & lower, flat))
     if slopes >= MANY or flats <= FEW:
         return SOFT
     return NUMBERED if flats >= MANY and slopes <= FEW else OPEN
