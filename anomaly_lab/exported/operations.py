@@ -12,13 +12,16 @@ LOOP = "torch.ops.higher_order.while_loop"
 # operations of our exports that are private and not of torch's core, or give no tensor
 OWN = frozenset(
     {
-        *("__and__.Tensor", "__or__.Tensor", "_assert_scalar.default", "_assert_tensor_metadata.default"),
-        *("_to_copy.default", "_unsafe_view.default", "sym_size.int"),
+        *("__and__.Tensor", "__or__.Tensor", "_assert_scalar.default", "_assert_tensor_metadata.default", "sym_size.int"),
+        *("_to_copy.default", "_unsafe_view.default", "_upsample_bicubic2d_aa.vec", "_upsample_bilinear2d_aa.vec"),
     }
 )
 # arguments that are words of a few, such as a way to round; any other text may be the name of a file
 WORDS = frozenset(
-    ("approximate", "equation", "interpolation", "mode", "ord", "pad_mode", "padding", "reduce", "rounding_mode", "side")
+    {
+        *("approximate", "equation", "indexing", "interpolation", "mode", "norm", "ord", "pad_mode", "padding", "reduce"),
+        *("rounding_mode", "side"),
+    }
 )
 
 
