@@ -29,9 +29,9 @@ def meaning(values: NDArray[np.uint8 | np.uint16]) -> str:
     lower = cv2.erode(values, around) < values
     marked = np.where(values > 0, values, np.iinfo(values.dtype).max)  # so that 0 is no lower neighbour
     flat = ~higher & (cv2.erode(marked, around) == values)
-    middle = (values > top / 8) & (values < top - top / 8)  # beside them, a lossy file has values that nobody drew
-    count = max(1, int(middle.sum()))
-    slopes, flats = (float((kind & middle).sum()) / count for kind in (higher & lower, flat))
+    middle = (values > top // 8) & (values < top - top // 8)  # beside them, a lossy file has values that nobody drew
+    count = max(1, int(np.count_nonzero(middle)))
+    slopes, flats = np.count_nonzero(higher & lower & middle) / count, np.count_nonzero(flat & middle) / count
     if slopes >= MANY or flats <= FEW:
         return SOFT
     return NUMBERED if flats >= MANY and slopes <= FEW else OPEN

@@ -1,5 +1,6 @@
 """The command line before Hydra reads it: quotes around paths, a directory for the run, and mistakes named in a sentence."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -8,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
@@ -46,6 +48,7 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     require_choice(arguments)
     require_kept(arguments)
     require_readable(arguments)
+    require_plain(arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
     before = ("", *arguments)  # the value of an option such as --config-dir is no key=value
     return placed([a if option in VALUED else quoted(a, several) for option, a in zip(before, arguments, strict=False)])
@@ -138,6 +141,19 @@ def require_readable(arguments: Sequence[str]) -> None:
             raise UserError(f"{path} is no text in UTF-8: save it as UTF-8") from error
         if marked:
             raise UserError(f"{path} begins with a byte order mark: save it as UTF-8 without one")
+
+
+def require_plain(arguments: Sequence[str]) -> None:
+    """UserError for a run's config.yaml, possibly a stranger's, with settings of Hydra: these can name any code."""
+    options = {*pairwise(arguments), *(argument.partition("=")[::2] for argument in arguments)}
+    folders = [Path(value) for option, value in options if option in ("--config-dir", "-cd")] if STORED & options else []
+    for path in (path for folder in folders if (path := folder / "config.yaml").is_file()):
+        with contextlib.suppress(yaml.YAMLError):  # Hydra tells where the mistake is
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if isinstance(content, dict) and (found := content.keys() & {"hydra", "defaults"}):
+                raise UserError(
+                    f"{path} is no run's configuration, since it has {min(found)}: give one of your own another name"
+                )
 
 
 def require_launcher(arguments: Sequence[str]) -> None:

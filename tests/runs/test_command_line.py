@@ -213,6 +213,17 @@ def test_a_multirun_may_name_several_categories() -> None:
     assert command_line.prepared(["-m", "data.root=größe,b"])[1] == "data.root='größe','b'"
 
 
+@pytest.mark.parametrize(
+    "text", ["seed: 0\nhydra: {a: 1}", "'hydra':\n  a: 1", "defaults: [x]", '{seed: 0, "\\x68ydra": {a: 1}}']
+)
+def test_a_stored_configuration_holds_no_settings_of_hydra(tmp_path: Path, text: str) -> None:
+    """Hydra would make what they name before anything of ours runs."""
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"config\.yaml is no run's configuration, since it has (hydra|defaults): give"):
+        command_line.prepared(["--config-dir", str(tmp_path), "--config-name=config"])
+    command_line.prepared(["--config-dir", str(tmp_path), "+category=carpet"])
+
+
 @pytest.mark.parametrize("spelled", [["--config-name", "config"], ["--config-name=config"], ["-cn", "config"], ["-cn=config"]])
 def test_a_run_s_own_configuration_gets_a_directory(spelled: list[str]) -> None:
     """Its config.yaml holds no hydra.run.dir. These are all the spellings that Hydra takes."""
