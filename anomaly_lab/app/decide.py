@@ -112,7 +112,7 @@ class Judge:
         return Picture(plain, drawn(kept.image, _fitted(Decided(kept.heatmap, mask, defects)), self.threshold), defects)
 
     def row(self, judged: Judged) -> dict[str, Any]:
-        """The image's row as in predictions.jsonl, without the time it took. It has the run's own threshold."""
+        """The image's row as in predictions.jsonl, without time and file. It has the run's own threshold."""
         if judged.error is not None:
             return {"path": judged.name, "error": judged.error}
         found = self.picture(judged, self.threshold)
