@@ -132,16 +132,15 @@ class SDCAutoencoder(nn.Module):
         return folded(self)
 
     def _table_1(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.ended(x))
-
-    def ended(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) → what the last layer gives, (B, C, H, W), float32: C is 3, and a sigmoid makes it the image."""
         height, width = x.shape[-2:]
-        x = self.features(pad_to_stride(x))
+        return torch.sigmoid(self.logits(pad_to_stride(x)))[..., :height, :width]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W), of sides that are multiples of 8 → what the last layer gives, (B, C, H, W) float32."""
+        x = self.features(x)
         # the signal is a small difference between F(X) and X, and bf16 has a mantissa of 8 bits: the end stays in float32
         with torch.autocast(x.device.type, enabled=False):
-            x = self.last(x.float())
-        return x[..., :height, :width]
+            return self.last(x.float())  # type: ignore[no-any-return]
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W), of sides that are multiples of 8 → what the last layer sees, (B, C, H, W)."""

@@ -53,6 +53,9 @@ class Normal:
     def training_images(self, count: int | None = None) -> tuple[Iterator[Tensor], int]:
         return iter([self.X[:, :256, :256]]), 1
 
+    def held_out_images(self, count: int) -> Iterator[tuple[int, Tensor]]:
+        return iter([])
+
 
 def test_the_default_evidence_in_blocks_is_that_of_the_whole(finished: Finished, X: Tensor) -> None:
     module = load(finished.directory).module

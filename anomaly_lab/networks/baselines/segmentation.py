@@ -9,7 +9,7 @@ loss is its binary cross-entropy with M. The network sees its crops standardised
 from torch import Tensor
 from torch.nn import functional
 
-from anomaly_lab.networks.sdc_autoencoder import Pointwise, SDCAutoencoder, light
+from anomaly_lab.networks.sdc_autoencoder import Pointwise, SDCAutoencoder, light, pad_to_stride
 
 
 class Segmentation(SDCAutoencoder):
@@ -34,7 +34,8 @@ class Segmentation(SDCAutoencoder):
         return None, self(X)[:, 0].sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
         if self.standardize:
             mean, scale = light(x)
             x = 0.5 + (x - mean) / scale
-        return self.ended(x)
+        return self.logits(pad_to_stride(x))[..., :height, :width]
