@@ -49,7 +49,7 @@ def test_it_learns_to_mark_patches() -> None:
     torch.manual_seed(0)
     X, network = waves(2), NSA(4)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    for _ in range(40):
+    for _ in range(80):
         loss = network.loss(X, X, X[:, :1])
         optimizer.zero_grad()
         loss.backward()
