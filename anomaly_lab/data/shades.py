@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 LABELS = 16  # a mask with values up to this numbers its defects; none of them is a shade
 SHADES = 8  # of so few values, their places don't tell what they mean
-# Shares of the pixels with a middle value. Of soft edges (2,028 variants of 105 masks of photographs, blurred, resized or saved as
-# JPEG before), at least half slope or fewer than a tenth are flat; of numbered defects, nearly all are flat if these lie apart,
-# and three quarters if each touches the next.
+# Shares of the pixels with a middle value. Of soft edges (2,028 variants of 105 masks of photographs, blurred, resized or saved
+# as JPEG before), at least half slope or fewer than a tenth are flat; of numbered defects, nearly all are flat if these lie
+# apart, and three quarters if each touches the next.
 MANY, FEW = 0.5, 0.1
 NUMBERED, SOFT, OPEN = "numbered", "soft", "open"
 
