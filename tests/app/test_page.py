@@ -22,8 +22,8 @@ from anomaly_lab.calibrate import main as calibrate
 from anomaly_lab.calibration.rules import promised
 from app.served import Served
 
-# Milliseconds: what is dropped in the instant in which the page shows the images before is lost, faster than any hand does it. Why
-# is not known: Gradio's file field is made anew then.
+# Milliseconds: what is dropped in the instant in which the page shows the images before is lost, faster than any hand does it.
+# Why is not known: Gradio's file field is made anew then.
 HAND = 500
 
 
