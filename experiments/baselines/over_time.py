@@ -140,9 +140,12 @@ def draw(found: list[tuple[tuple[Any, ...], list[dict[str, Any]]]], path: Path) 
         if trivial:
             axis.axhline(max(trivial), color="black", linestyle=":", linewidth=1, label="best trivial map, real defects")
         axis.set(title=f"{objective}, {name}", xscale="log", ylim=(0, 1), xlabel="steps", ylabel="pixel AP")
+        lengths = sorted({key[2] for key, _ in found})
+        axis.set_xticks(lengths, [str(steps) for steps in lengths])
+        axis.minorticks_off()
         axis.label_outer()
         axis.grid(alpha=0.3)
-    grid[0, 0].legend(fontsize=7)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=2)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
