@@ -48,16 +48,22 @@ def _built(value: Any) -> Any:
     return value
 
 
+def at(path: str) -> Any:
+    """What lies at a dotted path; None if nothing does. It imports the module, so the path must be a trusted one."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError:
+        return None
+
+
 def find(path: str) -> Any:
     """What a record may name by a dotted path. ValueError for anything outside this package and its extensions."""
     module, _, name = path.rpartition(".")
     if module.partition(".")[0] not in ("anomaly_lab", *extensions()):
         own = module.partition(".")[0] or path
         raise ValueError(f"{path} is not part of anomaly_lab: if the code is yours, set ANOMALY_LAB_EXTENSIONS={own}")
-    try:
-        target = getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError:
-        target = None
+    target = at(path)
     # names that the module has imported don't count: through many modules os.system can be reached
     if target is None or getattr(target, "__module__", None) != module:
         raise ValueError(f"{path}: {module} defines no {name}")

@@ -253,6 +253,17 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
     return Finished(ended.directory, data_root, ended.out)
 
 
+def other_threshold(run: Path, to: Path, threshold: float) -> Path:
+    """A copy of a run that decides by another threshold."""
+    import torch
+
+    copy = shutil.copytree(run, to)
+    checkpoint = torch.load(copy / "checkpoints/best.ckpt", weights_only=True)
+    checkpoint["state_dict"]["threshold"].fill_(threshold)
+    torch.save(checkpoint, copy / "checkpoints/best.ckpt")
+    return copy
+
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

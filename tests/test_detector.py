@@ -2,15 +2,13 @@
 
 import csv
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import torch
-from conftest import Finished
+from conftest import Finished, other_threshold
 
 import anomaly_lab
 from anomaly_lab import Detector
@@ -66,13 +64,9 @@ def test_a_directory_without_a_run_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_threshold_is_refused(finished: Finished, tmp_path: Path) -> None:
-    shutil.copytree(finished.directory, tmp_path / "run")
-    path = tmp_path / "run/checkpoints/best.ckpt"
-    checkpoint = torch.load(path, weights_only=True)
-    checkpoint["state_dict"]["threshold"].fill_(float("nan"))
-    torch.save(checkpoint, path)
+    run = other_threshold(finished.directory, tmp_path / "run", float("nan"))
     with pytest.raises(UserError, match=r"run has no threshold: let it finish with .* resume="):
-        Detector(tmp_path / "run")
+        Detector(run)
 
 
 def test_readme_s_lines_run(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

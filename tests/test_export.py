@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Ended, Finished, in_process, scores_of, sentence
+from conftest import Ended, Finished, in_process, other_threshold, scores_of, sentence
 from shown_commands import ROOT, shown
 
 from anomaly_lab import export, predict
@@ -88,15 +88,6 @@ def test_an_image_that_the_file_does_not_take_has_a_row_with_the_reason(
     with (tmp_path / "out/predictions.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert "32 x 64 pixels" in row["error"] and "takes images of 64 x 64" in row["error"]
-
-
-def other_threshold(run: Path, to: Path, threshold: float) -> Path:
-    """A copy of a run that decides by another threshold."""
-    copy = shutil.copytree(run, to)
-    checkpoint = torch.load(copy / "checkpoints/best.ckpt", weights_only=True)
-    checkpoint["state_dict"]["threshold"].fill_(threshold)
-    torch.save(checkpoint, copy / "checkpoints/best.ckpt")
-    return copy
 
 
 def test_a_disagreement_leaves_no_file(ready: None, finished: Finished, tmp_path: Path) -> None:

@@ -47,11 +47,7 @@ class Journal:
         self.count = 0  # of rows
 
     def __enter__(self) -> "Journal":
-        _without_a_cut_line(self.lines)
-        for row in self.rows():
-            self._remember(row)
-        self._leave_the_last()
-        self._write_table()
+        self._mend()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self.open_lines, self.open_table = (os.open(path, flags, 0o644) for path in (self.lines, self.table))
         return self
@@ -61,9 +57,7 @@ class Journal:
             os.fsync(handle)
             os.close(handle)
         if self._again:
-            _without_a_cut_line(self.lines)  # the disk may be full
-            self._leave_the_last()
-            self._write_table()
+            self._mend()
 
     def __contains__(self, key: str) -> bool:
         return self.known.get(_digest(key)) is not None
@@ -107,10 +101,16 @@ class Journal:
         self.known[key] = hash(self.state(row)) if self.state is not None else 0
         self.count += 1
 
+    def _mend(self) -> None:
+        """Cut off a line that is not whole, leave one row for each key, and make the table."""
+        _without_a_cut_line(self.lines)
+        self._make_table()
+        if self._again:
+            self._leave_the_last()
+            self._make_table()
+
     def _leave_the_last(self) -> None:
         """Write the lines anew, as a whole or not at all: of a key with several rows, the last one where the first one was."""
-        if not self._again:
-            return
         places: dict[bytes, int] = {}
         with self.lines.open("rb") as old:
             place = 0
@@ -127,16 +127,15 @@ class Journal:
                 elif key in places:
                     again.seek(places.pop(key))
                     new.write(again.readline())
-                else:
-                    self.count -= 1
-        self._again.clear()
 
-    def _write_table(self) -> None:
-        """Make the table from the lines."""
+    def _make_table(self) -> None:
+        """Make the table from the lines, and learn which rows there are."""
+        self.known, self._again, self.count = {}, set(), 0
         with replacing(self.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             file.write(self._line(dict(zip(self.columns, self.columns, strict=True))))
             for row in self.rows():
                 file.write(self._line(self.cells(row)))
+                self._remember(row)
 
     def _line(self, cells: Mapping[str, Any]) -> str:
         text = io.StringIO()

@@ -4,7 +4,6 @@ A run's stored configuration, possibly a stranger's, holds such records too. So 
 class of this package, of the user's extensions, or of Lightning's callbacks and loggers.
 """
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anomaly_lab.build import TARGET, extensions, find
+from anomaly_lab.build import TARGET, at, extensions, find
 from anomaly_lab.errors import UserError
 
 GROUPS = {"callbacks": Callback, "logger": Logger}  # group of the configuration → what its records make
@@ -62,11 +61,7 @@ def _targets(part: Any) -> list[Any]:
 
 def _found(path: str) -> Any:
     """What lies at a dotted path. ValueError if a record may not name it."""
-    module, _, name = path.rpartition(".")
     if not path.startswith(LIGHTNING):
         return find(path)
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError:
-        found = None
+    found = at(path)
     return found if f"{getattr(found, '__module__', '')}.".startswith(LIGHTNING) else None

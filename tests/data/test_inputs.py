@@ -149,7 +149,10 @@ def test_an_image_that_is_replaced_arrives_again(tmp_path: Path, monkeypatch: py
     done: dict[str, module.State] = {}
     came: list[str] = []
     end = time.monotonic() + 20
-    known = lambda path, state: done.get(path.name) == state  # noqa: E731
+
+    def known(path: Path, state: module.State) -> bool:
+        return done.get(path.name) == state
+
     for path in arriving(tmp_path, known, lambda: len(came) == 3 or time.monotonic() > end):
         done[path.name] = module.state_of(path)
         came.append(path.name)

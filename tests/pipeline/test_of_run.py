@@ -1,11 +1,9 @@
 """A finished run as decider: it says where its decisions come from, and they are those of scores.csv."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from conftest import Finished, scores_of
+from conftest import Finished, other_threshold, scores_of
 
 from anomaly_lab.errors import UserError
 from anomaly_lab.pipeline.of_run import OfRun
@@ -30,10 +28,6 @@ def test_it_decides_as_the_run_s_own_test(finished: Finished) -> None:
 
 
 def test_a_run_without_a_threshold_is_refused(finished: Finished, tmp_path: Path) -> None:
-    shutil.copytree(finished.directory, tmp_path / "run")
-    path = tmp_path / "run/checkpoints/best.ckpt"
-    checkpoint = torch.load(path, weights_only=True)
-    checkpoint["state_dict"]["threshold"].fill_(float("nan"))
-    torch.save(checkpoint, path)
+    run = other_threshold(finished.directory, tmp_path / "run", float("nan"))
     with pytest.raises(UserError, match=r"run has no threshold: let it finish with .* resume="):
-        OfRun(tmp_path / "run")
+        OfRun(run)
